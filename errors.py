@@ -1,0 +1,19 @@
+"""Errors that the command line turns into one line and an exit code."""
+
+
+class InputError(ValueError):
+    """An argument or a file breaks a rule: names it, the rule and what was received."""
+
+    exit_code = 4
+
+
+class NumericError(ArithmeticError):
+    """A loss term or a weight is NaN or infinite: names it and the step."""
+
+    exit_code = 3
+
+
+class WeightsError(ValueError):
+    """A weight file is damaged, untrusted or does not fit the model."""
+
+    exit_code = 5

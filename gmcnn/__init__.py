@@ -1,0 +1,1 @@
+"""Generative multi-column convolutional neural network (GMCNN)."""

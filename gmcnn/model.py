@@ -1,0 +1,215 @@
+"""GMCNN and its two stages: reconstruction only, then WGAN-GP with ID-MRF.
+
+Reference: Wang et al., Image Inpainting via Generative Multi-column Convolutional
+Neural Networks, NeurIPS 2018.
+"""
+
+import keras
+from keras import ops
+
+from errors import InputError
+from gmcnn.networks import build_critic, build_generator
+from layers.window import crop, hole_window
+from losses.adversarial import (
+    gradient_penalty,
+    wasserstein_critic_loss,
+    wasserstein_generator_loss,
+)
+from losses.id_mrf import id_mrf_loss
+from losses.reconstruction import confidence_mask, known_loss, reconstruction_loss
+from losses.vgg import TAPS, build_vgg_features
+from training.engine import minimize
+from training.inpainter import Inpainter, as_floats, weighted_sum
+
+STAGES = ("warm_up_generator", "wgan")
+
+
+class GMCNN(Inpainter):
+    """Generative multi-column network with a global and a local critic.
+
+    The local critic and the ID-MRF loss see, of each sample, the square window that
+    holds most of its hole; for a rectangle of that size this is the rectangle.
+
+    Args:
+        image_size: side in pixels of the training images.
+        local_size: side in pixels of the window; half of `image_size` by default.
+        critic_channels: width of the critics' first convolution.
+        critic_steps: critic steps, each on a fresh batch, for one of the generator.
+        confidence_kernel: name in `losses.reconstruction.KERNELS`.
+        reconstruction_weight, known_weight, id_mrf_weight, adversarial_weight,
+            gradient_penalty_weight: factors of the loss terms.
+        seed: of everything random within a training step.
+        **generator: arguments of `build_generator`.
+    """
+
+    def __init__(
+        self,
+        image_size: int = 256,
+        local_size: int | None = None,
+        critic_channels: int = 64,
+        critic_steps: int = 5,
+        confidence_kernel: str = "gaussian",
+        reconstruction_weight: float = 1.4,
+        known_weight: float = 1.2,
+        id_mrf_weight: float = 0.05,
+        adversarial_weight: float = 0.001,
+        gradient_penalty_weight: float = 10.0,
+        seed: int = 0,
+        **generator,
+    ):
+        super().__init__(
+            build_generator(**generator), image_size, size_multiple=4, seed=seed
+        )
+        self.local_size = local_size or image_size // 2
+        self.critic_channels = critic_channels
+        self.critic_steps = critic_steps
+        self.confidence_kernel = confidence_kernel
+        self.weights_of = {
+            "reconstruction": reconstruction_weight,
+            "known": known_weight,
+            "id_mrf": id_mrf_weight,
+            "adversarial": adversarial_weight,
+            "critic": 1.0,
+            "gradient_penalty": gradient_penalty_weight,
+        }
+        self.stage = self.global_critic = self.local_critic = self.features = None
+
+    def begin(self, stage: str, make_optimizer, vgg_weights=None, **compile_options):
+        """Builds what a stage needs and compiles; the warm-up has no critic, no VGG.
+
+        Args:
+            stage: one of `STAGES`.
+            make_optimizer: takes a name and returns an optimizer.
+            vgg_weights: file for `build_vgg_features`.
+            **compile_options: `run_eagerly` and `jit_compile` of Keras.
+        """
+        if stage not in STAGES:
+            raise InputError(f"stage: one of {', '.join(STAGES)}, received {stage!r}")
+        self.stage = stage
+        self.compile(make_optimizer("generator_optimizer"), **compile_options)
+        self.optimizer.build(self.generator.trainable_variables)
+        if stage == "warm_up_generator":
+            return
+        if self.weights_of["id_mrf"]:
+            self.features = build_vgg_features(vgg_weights)
+        self.global_critic = build_critic(
+            self.image_size, self.critic_channels, "global_critic"
+        )
+        self.local_critic = build_critic(
+            self.local_size, self.critic_channels, "local_critic"
+        )
+        self.critic_optimizer = make_optimizer("critic_optimizer")
+        self.critic_optimizer.build(self._critic_variables)
+
+    @property
+    def networks(self):
+        if self.stage != "wgan":
+            return super().networks
+        critics = {
+            "global_critic": self.global_critic,
+            "local_critic": self.local_critic,
+        }
+        return super().networks | critics
+
+    @property
+    def optimizers(self):
+        if self.stage != "wgan":
+            return super().optimizers
+        return super().optimizers | {"critic_optimizer": self.critic_optimizer}
+
+    @property
+    def batches_per_step(self):
+        """How many fresh batches one training step takes."""
+        return 1 if self.stage == "warm_up_generator" else self.critic_steps + 1
+
+    @property
+    def _critic_variables(self):
+        return [
+            *self.global_critic.trainable_variables,
+            *self.local_critic.trainable_variables,
+        ]
+
+    def training_step(self, batch):
+        image, mask = as_floats(batch["image"], batch["mask"])
+        if self.stage == "wgan":
+            return self.adversarial_step(image, mask)
+        return minimize(
+            lambda: self.reconstruction_terms(image, mask),
+            self.generator.trainable_variables,
+            self.optimizer,
+        )
+
+    def adversarial_step(self, image, mask):
+        """Takes `critic_steps` steps of the critics, then one of the generator.
+
+        Each step has a batch of its own. The generator stands still meanwhile, so one
+        forward pass makes the fake images of all critic steps.
+        """
+        size = image.shape[0] // self.batches_per_step
+        fake = ops.stop_gradient(self.complete(image[:-size], mask[:-size]))
+        for i in range(self.critic_steps):
+            part = slice(i * size, (i + 1) * size)
+            logs = minimize(
+                lambda part=part: self.critic_terms(
+                    image[part], fake[part], mask[part]
+                ),
+                self._critic_variables,
+                self.critic_optimizer,
+            )
+        return logs | minimize(
+            lambda: self.generator_terms(image[-size:], mask[-size:]),
+            self.generator.trainable_variables,
+            self.optimizer,
+        )
+
+    def reconstruction_terms(self, image, mask):
+        """Returns `(loss, logs)` of the warm-up (Equation 5 and L1 outside the hole)."""
+        terms, _ = self._reconstruct(image, mask)
+        return weighted_sum(terms, self.weights_of)
+
+    def generator_terms(self, image, mask):
+        """Returns `(loss, logs)` of the generator in the second stage (Equation 8)."""
+        terms, completed = self._reconstruct(image, mask)
+        window = hole_window(mask, self.local_size)
+        local, local_image = crop(completed, window), crop(image, window)
+        terms["adversarial"] = wasserstein_generator_loss(
+            self.global_critic(completed)
+        ) + wasserstein_generator_loss(self.local_critic(local))
+        if self.features is not None:
+            terms["id_mrf"] = sum(
+                weight * id_mrf_loss(generated, target, seed=self.seed_generator)
+                for weight, generated, target in zip(
+                    TAPS.values(),
+                    self.features(local),
+                    self.features(ops.stop_gradient(local_image)),
+                )
+            )
+        return weighted_sum(terms, self.weights_of)
+
+    def critic_terms(self, real, fake, mask):
+        """Returns `(loss, logs)` of both critics (Equation 7)."""
+        window = hole_window(mask, self.local_size)
+        terms = {"critic": 0.0, "gradient_penalty": 0.0}
+        views = (
+            (self.global_critic, real, fake, mask),
+            (self.local_critic, *(crop(x, window) for x in (real, fake, mask))),
+        )
+        for critic, real, fake, mask in views:
+            size = real.shape[0]
+            scores = critic(ops.concatenate([real, fake]))
+            terms["critic"] += wasserstein_critic_loss(scores[:size], scores[size:])
+            alpha = keras.random.uniform((size, 1, 1, 1), seed=self.seed_generator)
+            terms["gradient_penalty"] += gradient_penalty(
+                critic, real, fake, mask, alpha
+            )
+        return weighted_sum(terms, self.weights_of)
+
+    def _reconstruct(self, image, mask):
+        prediction = self.generator([image, mask])
+        completed = prediction * mask + image * (1 - mask)
+        weight = confidence_mask(mask, self.confidence_kernel)
+        terms = {
+            "reconstruction": reconstruction_loss(image, completed, weight, mask),
+            "known": known_loss(image, prediction, mask),
+        }
+        return terms, completed

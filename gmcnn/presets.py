@@ -1,0 +1,23 @@
+"""Configurations of GMCNN by name."""
+
+from gmcnn.model import GMCNN
+
+PRESETS = {
+    "gmcnn_256": {
+        "description": "full width, 256 px; 12.6 M parameters",
+        "model": GMCNN,
+        "config": {"image_size": 256},
+        "training": {"batch_size": 16, "learning_rate": 1e-4},
+    },
+    "gmcnn_small": {
+        "description": "a quarter of the width, 64 px; trains on a CPU in minutes",
+        "model": GMCNN,
+        "config": {
+            "image_size": 64,
+            "base_channels": 8,
+            "hole_fill": "pull_push",
+            "critic_channels": 16,
+        },
+        "training": {"batch_size": 8, "learning_rate": 1e-3},
+    },
+}

@@ -1,0 +1,1 @@
+"""Image quality, classical baselines, and the one evaluation protocol."""

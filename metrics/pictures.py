@@ -1,0 +1,106 @@
+"""Pictures for people: holes shown in white, labelled grids, PNG files."""
+
+import os
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from errors import InputError
+
+WHITE = 255
+FONT_SIZES = range(14, 7, -1)
+
+
+def masked(image, mask):
+    """The image with its hole in white.
+
+    Args:
+        image: uint8 (H, W, 3).
+        mask: (H, W), 1 in the hole.
+    """
+    hole = np.asarray(mask, bool)[..., None]
+    return np.where(hole, np.uint8(WHITE), image)
+
+
+def grid(rows, labels=None, gap: int = 4):
+    """Lay pictures out in rows and columns on white.
+
+    Args:
+        rows: sequence of rows, each a sequence of uint8 (H, W, 3), all of one shape.
+        labels: a title for every column, shortened where it is wider than its column.
+        gap: pixels between pictures and around them.
+
+    Returns:
+        uint8 (height, width, 3).
+
+    Raises:
+        InputError: rows, pictures or labels do not fit together.
+    """
+    rows = [list(row) for row in rows]
+    _check(rows, labels)
+    height, width, _ = rows[0][0].shape
+    top = FONT_SIZES[0] + 2 * gap if labels else gap
+    columns = len(rows[0])
+    size = (gap + columns * (width + gap), top + len(rows) * (height + gap))
+    canvas = Image.new("RGB", size, "white")
+    for i, row in enumerate(rows):
+        for j, picture in enumerate(row):
+            place = (gap + j * (width + gap), top + i * (height + gap))
+            canvas.paste(Image.fromarray(picture), place)
+    for j, label in enumerate(labels or []):
+        _write_title(canvas, label, gap + j * (width + gap), top / 2, width)
+    return np.asarray(canvas)
+
+
+def _check(rows, labels):
+    shapes = {picture.shape for row in rows for picture in row}
+    if len(shapes) != 1 or any(shape[2:] != (3,) for shape in shapes):
+        raise InputError(f"rows: pictures of one shape (H, W, 3), received {shapes}")
+    lengths = {len(row) for row in rows}
+    if len(lengths) != 1:
+        raise InputError(f"rows: as many pictures in each, received {lengths}")
+    if labels and len(labels) != len(rows[0]):
+        raise InputError(
+            f"labels: one for each of {len(rows[0])} columns, received {len(labels)}"
+        )
+
+
+def _write_title(canvas, label, left, middle, width):
+    """Centre the label over its column, in the largest size that fits, or cut it."""
+    draw = ImageDraw.Draw(canvas)
+    for font_size in FONT_SIZES:
+        font = ImageFont.load_default(font_size)
+        if draw.textlength(label, font) <= width:
+            break
+    while label and draw.textlength(label, font) > width:
+        label = label[:-1]
+    draw.text((left + width / 2, middle), label, "black", font, anchor="mm")
+
+
+def save_png(path, image):
+    """Write uint8 (H, W, 3) as a PNG file that appears complete or not at all.
+
+    Args:
+        path: where to; missing folders are made.
+        image: uint8 (H, W, 3).
+    """
+    buffer = BytesIO()
+    Image.fromarray(image).save(buffer, "PNG")
+    write_bytes(path, buffer.getvalue())
+
+
+def write_bytes(path, content: bytes):
+    """Write a file that appears complete or not at all; missing folders are made."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with open(temporary, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)

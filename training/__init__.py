@@ -1,0 +1,1 @@
+"""Training: the engine, the base model, checkpoints, callbacks."""

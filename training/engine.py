@@ -1,0 +1,173 @@
+"""The only file that knows TensorFlow from JAX: gradients, steps, batches, devices."""
+
+import collections
+import concurrent.futures
+import itertools
+
+import keras
+from keras import ops
+
+from errors import InputError
+
+BACKEND = keras.backend.backend()
+if BACKEND == "tensorflow":
+    import tensorflow as tf
+elif BACKEND == "jax":
+    import jax
+else:
+    raise InputError(f"KERAS_BACKEND: must be tensorflow or jax, received {BACKEND!r}")
+
+
+def minimize(loss_fn, variables, optimizer):
+    """Takes one optimizer step on `variables` and returns what the loss logs.
+
+    Args:
+        loss_fn: takes nothing, returns `(loss, logs)` with a scalar loss.
+        variables: the trainable variables of the step, as `optimizer` was built.
+        optimizer: a built Keras optimizer; scales the loss if it is a
+            `LossScaleOptimizer`.
+    """
+    if BACKEND == "jax":
+        return _bound.minimize(loss_fn, variables, optimizer)
+    with tf.GradientTape(watch_accessed_variables=False) as tape:
+        tape.watch([v.value for v in variables])
+        loss, logs = loss_fn()
+        loss = optimizer.scale_loss(loss)
+    optimizer.apply(tape.gradient(loss, [v.value for v in variables]), variables)
+    return logs
+
+
+def input_gradient(fn, x):
+    """Returns d sum(fn(x)) / dx, which can be differentiated again."""
+    if BACKEND == "jax":
+        # What fn assigns (power iterations, say) must not leave the gradient.
+        def total(x):
+            with _bound.nested_scope():
+                return ops.sum(fn(x))
+
+        return jax.grad(total)(x)
+    with tf.GradientTape(watch_accessed_variables=False) as tape:
+        tape.watch(x)
+        y = fn(x)
+    return tape.gradient(y, x)
+
+
+class StepModel(keras.Model):
+    """A model whose `training_step(batch) -> logs` is the same on every engine."""
+
+    def training_step(self, batch):
+        raise NotImplementedError
+
+    if BACKEND == "tensorflow":
+
+        def train_step(self, data):
+            return self.training_step(data[0])
+
+    else:
+
+        def train_step(self, state, data):
+            variables = (
+                self.trainable_variables,
+                self.non_trainable_variables,
+                self.optimizer.variables,
+                self.metrics_variables,
+            )
+            with _bound.bind(itertools.chain(*variables), itertools.chain(*state)):
+                logs = self.training_step(data[0])
+                return logs, tuple([_bound.value(v) for v in vs] for vs in variables)
+
+
+class _Bound:
+    """The values that the variables of a JAX step have at the moment."""
+
+    def __init__(self):
+        self.variables, self.scope = [], None
+
+    def value(self, variable):
+        return self.scope.get_current_value(variable)
+
+    def bind(self, variables, values):
+        self.variables = list(variables)
+        self.scope = keras.StatelessScope(list(zip(self.variables, values)))
+        return self.scope
+
+    def nested_scope(self, replaced=()):
+        mapping = [(v, self.value(v)) for v in self.variables]
+        return keras.StatelessScope([*mapping, *replaced])
+
+    def minimize(self, loss_fn, variables, optimizer):
+        def stateless_loss(values):
+            with self.nested_scope(zip(variables, values)) as inner:
+                loss, logs = loss_fn()
+                loss = optimizer.scale_loss(loss)
+            updated = [inner.get_current_value(v) for v in self.variables]
+            return loss, (logs, updated)
+
+        values = [self.value(v) for v in variables]
+        gradients, (logs, updated) = jax.grad(stateless_loss, has_aux=True)(values)
+        self._assign(self.variables, updated)
+        slots = [self.value(v) for v in optimizer.variables]
+        values, slots = optimizer.stateless_apply(slots, gradients, values)
+        self._assign([*variables, *optimizer.variables], [*values, *slots])
+        return logs
+
+    def _assign(self, variables, values):
+        for variable, value in zip(variables, values):
+            self.scope.add_update((variable, value))
+
+
+_bound = _Bound()
+
+
+def stream(load_batch, start: int, stop: int, workers: int = 4):
+    """Yields `(load_batch(i),)` for i in [start, stop), in order, made ahead.
+
+    Parallel: a `tf.data` pipeline on TensorFlow, threads elsewhere.
+
+    Args:
+        load_batch: a pure function of i that returns a dict of uint8 arrays of fixed
+            shapes; called from several threads.
+    """
+    if BACKEND != "tensorflow":
+        return _threaded(load_batch, start, stop, workers)
+    shapes = {k: v.shape for k, v in load_batch(start).items()}
+    keys = list(shapes)
+
+    def load(i):
+        arrays = tf.numpy_function(
+            lambda i: [load_batch(int(i))[k] for k in keys], [i], [tf.uint8] * len(keys)
+        )
+        return ({k: tf.ensure_shape(a, shapes[k]) for k, a in zip(keys, arrays)},)
+
+    batches = tf.data.Dataset.range(start, stop)
+    batches = batches.map(load, num_parallel_calls=workers, deterministic=True)
+    return batches.prefetch(workers)
+
+
+def _threaded(load_batch, start, stop, workers):
+    with concurrent.futures.ThreadPoolExecutor(workers) as pool:
+        ahead = collections.deque()
+        for i in range(start, stop):
+            ahead.append(pool.submit(load_batch, i))
+            if len(ahead) > workers:
+                yield (ahead.popleft().result(),)
+        while ahead:
+            yield (ahead.popleft().result(),)
+
+
+def deterministic():
+    """Makes every following run repeat itself bit for bit on the same machine."""
+    if BACKEND == "tensorflow":
+        tf.config.experimental.enable_op_determinism()
+
+
+def devices():
+    """Returns the devices that the engine sees, in words."""
+    if BACKEND == "jax":
+        return [f"{d.platform}:{d.id} {d.device_kind}" for d in jax.devices()]
+    return [d.name for d in tf.config.list_physical_devices()]
+
+
+def version():
+    """Returns the engine's name and version."""
+    return {BACKEND: (jax if BACKEND == "jax" else tf).__version__}

@@ -1,0 +1,129 @@
+"""The base of every family: a generator that completes images, and its state."""
+
+import keras
+import numpy as np
+from keras import ops
+
+from training.engine import StepModel
+
+
+class Inpainter(StepModel):
+    """A trainable model whose generator maps (image, mask) to a prediction.
+
+    A family adds its other networks to `networks`, their optimizers to `optimizers`,
+    and says in `training_step` how they learn.
+
+    Args:
+        generator: Keras model of an image (B, H, W, 3) in [-1, 1] and a mask
+            (B, H, W, 1), 1 in the hole; returns (B, H, W, 3).
+        image_size: side in pixels of the images that it is trained on.
+        size_multiple: what the generator needs heights and widths to be divisible by.
+        seed: of everything random within a training step.
+    """
+
+    batches_per_step = 1
+
+    def __init__(self, generator, image_size: int, size_multiple: int, seed: int = 0):
+        super().__init__()
+        self.generator = generator
+        self.image_size = image_size
+        self.size_multiple = size_multiple
+        self.seed_generator = keras.random.SeedGenerator(seed, name="seed_generator")
+        self.built = True
+
+    @property
+    def networks(self):
+        """Every trained network by name."""
+        return {"generator": self.generator}
+
+    @property
+    def optimizers(self):
+        """Every optimizer by name; only after `compile`."""
+        return {"generator_optimizer": self.optimizer}
+
+    def state(self):
+        """Returns every variable that training changes, by a stable name."""
+        parts = {**self.networks, **self.optimizers}
+        variables = {
+            f"{part}/{v.path}": v
+            for part, owner in parts.items()
+            for v in owner.variables
+        }
+        return {**variables, "seed_generator": self.seed_generator.state}
+
+    @property
+    def non_trainable_variables(self):
+        # Keras carries the variables of `self.optimizer` only.
+        others = [o for o in self.optimizers.values() if o is not self.optimizer]
+        return super().non_trainable_variables + [
+            v for o in others for v in o.variables
+        ]
+
+    def call(self, inputs):
+        return self.generator([inputs["image"], inputs["mask"]])
+
+    def complete(self, image, mask):
+        """Returns the image with its hole predicted: (B, H, W, 3) in [-1, 1]."""
+        return paste(self.generator([image, mask]), image, mask)
+
+    def predict_image(self, image, mask):
+        """Returns the raw prediction of one picture, in the hole and outside it.
+
+        Args:
+            image: uint8 (H, W, 3) RGB of any size from 1x1 up.
+            mask: (H, W), nonzero in the hole.
+
+        Returns:
+            uint8 (H, W, 3).
+        """
+        height, width = mask.shape
+        margins = [(0, -side % self.size_multiple) for side in (height, width)]
+        image = np.pad(image, [*margins, (0, 0)], mode="reflect")
+        mask = np.pad(np.asarray(mask) != 0, margins, mode="reflect")
+        image, mask = as_floats(image[None], mask[None, ..., None])
+        prediction = ops.convert_to_numpy(self.generator([image, mask]))
+        return to_uint8(prediction[0, :height, :width])
+
+    def inpaint(self, image, mask):
+        """Completes one picture; its known pixels are returned bit for bit.
+
+        Args:
+            image: uint8 (H, W, 3) RGB of any size from 1x1 up.
+            mask: (H, W), nonzero in the hole. Without a hole the image comes back.
+
+        Returns:
+            uint8 (H, W, 3).
+        """
+        hole = np.asarray(mask) != 0
+        if not hole.any():
+            return image.copy()
+        return np.where(hole[..., None], self.predict_image(image, hole), image)
+
+
+def as_floats(image, mask):
+    """Turns uint8 images into [-1, 1] and masks of 0 and 1 into floats."""
+    return ops.cast(image, "float32") / 127.5 - 1, ops.cast(mask, "float32")
+
+
+def to_uint8(image):
+    """Rounds images in [-1, 1] to 0..255."""
+    return np.clip(np.rint((np.asarray(image) + 1) * 127.5), 0, 255).astype("uint8")
+
+
+def paste(prediction, image, mask):
+    """Returns the prediction in the hole and the image elsewhere."""
+    return prediction * mask + image * (1 - mask)
+
+
+def weighted_sum(terms, weights):
+    """Adds up loss terms; the logs hold each one raw and weighted.
+
+    Args:
+        terms, weights: dicts with the same names; terms of weight 0 are left out.
+
+    Returns:
+        `(loss, logs)`.
+    """
+    weighted = {name: weights[name] * term for name, term in terms.items()}
+    logs = {**terms, **{f"weighted_{name}": term for name, term in weighted.items()}}
+    return sum(weighted.values()), logs
