@@ -4,6 +4,8 @@ Reference: Wang et al., Image Inpainting via Generative Multi-column Convolution
 Neural Networks, NeurIPS 2018.
 """
 
+import inspect
+
 import keras
 from keras import ops
 
@@ -41,6 +43,8 @@ class GMCNN(Inpainter):
         seed: of everything random within a training step.
         **generator: arguments of `build_generator`.
     """
+
+    GENERATOR_OPTIONS = tuple(inspect.signature(build_generator).parameters)
 
     def __init__(
         self,
@@ -117,10 +121,9 @@ class GMCNN(Inpainter):
             return super().optimizers
         return super().optimizers | {"critic_optimizer": self.critic_optimizer}
 
-    @property
-    def batches_per_step(self):
-        """How many fresh batches one training step takes."""
-        return 1 if self.stage == "warm_up_generator" else self.critic_steps + 1
+    def batches_per_step(self, stage: str):
+        """Returns how many fresh batches one training step of a stage takes."""
+        return 1 if stage == "warm_up_generator" else self.critic_steps + 1
 
     @property
     def _critic_variables(self):
@@ -145,7 +148,7 @@ class GMCNN(Inpainter):
         Each step has a batch of its own. The generator stands still meanwhile, so one
         forward pass makes the fake images of all critic steps.
         """
-        size = image.shape[0] // self.batches_per_step
+        size = image.shape[0] // (self.critic_steps + 1)
         fake = ops.stop_gradient(self.complete(image[:-size], mask[:-size]))
         for i in range(self.critic_steps):
             part = slice(i * size, (i + 1) * size)
@@ -163,7 +166,7 @@ class GMCNN(Inpainter):
         )
 
     def reconstruction_terms(self, image, mask):
-        """Returns `(loss, logs)` of the warm-up (Equation 5 and L1 outside the hole)."""
+        """Returns `(loss, logs)` of the warm-up: Equation 5, L1 outside the hole."""
         terms, _ = self._reconstruct(image, mask)
         return weighted_sum(terms, self.weights_of)
 

@@ -4,38 +4,17 @@ Reference: Wang et al., Image Inpainting via Generative Multi-column Convolution
 Neural Networks, NeurIPS 2018.
 """
 
-import dataclasses
-
 import keras
 from keras import layers as keras_layers
 from keras import ops
 
 from errors import InputError
+from gmcnn import topologies
+from layers import attention as attentions
 from layers.padding import ReflectionPadding2D
 from layers.pull_push import PullPush
 from layers.resizing import BilinearUpsampling2D
-
-
-@dataclasses.dataclass(frozen=True)
-class Topology:
-    """What differs between the published generators.
-
-    Args:
-        inputs: what is stacked on the channel axis: "image" (hole at zero), "ones",
-            "mask".
-        columns: for each column the kernel size, that of its first convolution, and its
-            tail: ("nearest" | "bilinear", factor) upsamples, (kernel, width) convolves
-            to `width * base_channels`.
-        bgr: whether the network works on blue, green, red.
-        linear: (column, layer) of the convolutions without activation.
-        wide_dilation: whether a dilation of 32 is added above 32 base channels.
-    """
-
-    inputs: tuple
-    columns: tuple
-    bgr: bool = False
-    linear: tuple = ()
-    wide_dilation: bool = False
+from layers.spectral_normalization import SpectralNormalization
 
 
 def build_generator(
@@ -43,6 +22,7 @@ def build_generator(
     topology: str = "pytorch",
     padding: str = "reflect",
     hole_fill: str = "zero",
+    attention: str = "none",
     dtype: str = "float32",
 ):
     """Builds the generator: (image, mask) -> prediction, of any size divisible by 4.
@@ -52,20 +32,25 @@ def build_generator(
     clipped to [-1, 1], and covers known pixels as well.
 
     Args:
-        base_channels: width of the first convolutions.
-        topology: name in `TOPOLOGIES`.
+        base_channels: width of the first convolutions; even.
+        topology: name in `gmcnn.topologies.TOPOLOGIES`.
         padding: "reflect" (by index, at any size) or "same" (zeros).
         hole_fill: "zero" shows the columns an empty hole; "pull_push" a smooth fill,
             to which the network then predicts the difference.
+        attention: name in `layers.attention.ATTENTION`.
         dtype: Keras dtype policy of the inner layers, such as "mixed_bfloat16".
 
     Raises:
         InputError: if an argument is unknown.
     """
-    _check("topology", topology, TOPOLOGIES)
+    if base_channels < 2 or base_channels % 2:
+        raise InputError(
+            f"base_channels: must be even and positive, received {base_channels}"
+        )
     _check("padding", padding, ("reflect", "same"))
     _check("hole_fill", hole_fill, ("zero", "pull_push"))
-    topology = TOPOLOGIES[topology]
+    topology = topologies.get("topology", topology, topologies.TOPOLOGIES)
+    attention = attentions.get(attention)
 
     def convolve(x, channels, kernel, name, stride=1, dilation=1, activation="elu"):
         mode = padding
@@ -95,34 +80,35 @@ def build_generator(
         parts["image"] = ops.flip(filled, axis=-1)
     x = ops.concatenate([parts[name] for name in topology.inputs], axis=-1)
 
-    features = []
-    for c, (kernel, first_kernel, tail) in enumerate(topology.columns, start=1):
-        # (kernel, channels / base_channels, stride, dilation) of the encoder.
-        encoder = [(first_kernel, 1, 1, 1), (kernel, 2, 2, 1), (kernel, 2, 1, 1)]
-        encoder += [(kernel, 4, 2, 1), (kernel, 4, 1, 1), (kernel, 4, 1, 1)]
-        dilations = [2, 4, 8, 16]
-        if topology.wide_dilation and base_channels > 32:
-            dilations.append(32)
-        encoder += [(kernel, 4, 1, dilation) for dilation in dilations]
-        encoder += [(kernel, 4, 1, 1)] * 2
-        y, i = x, 0
-        for k, channels, stride, dilation in encoder:
+    merged = []
+    for c, (_, _, tail) in enumerate(topology.columns, start=1):
+        outputs = [x]
+        for k, channels, stride, dilation in topology.encoder(c - 1, base_channels):
+            i = len(outputs) - 1
             activation = None if (c, i) in topology.linear else "elu"
-            y = convolve(
-                y, channels, k, f"column{c}_conv{i}", stride, dilation, activation
+            name = f"column{c}_conv{i}"
+            outputs.append(
+                convolve(outputs[-1], channels, k, name, stride, dilation, activation)
             )
-            i += 1
+        if c == 3 and attention.encoded:
+            attend = attention.encoded(name="column3_attention", dtype=dtype)
+            outputs[-1] = attend(outputs[-1])
         for step, value in tail:
+            i, y = len(outputs) - 1, outputs[-1]
             if step == "bilinear":
                 y = BilinearUpsampling2D(value, name=f"column{c}_up{i}", dtype=dtype)(y)
             elif step == "nearest":
-                y = keras_layers.UpSampling2D(value, name=f"column{c}_up{i}")(y)
+                y = keras_layers.UpSampling2D(
+                    value, name=f"column{c}_up{i}", dtype=dtype
+                )(y)
             else:
                 y = convolve(y, value, step, f"column{c}_conv{i}")
-            i += 1
-        features.append(y)
+            outputs.append(y)
+        merged.append(outputs[-1])
+    if attention.skip:
+        merged.insert(0, attention.skip(outputs[1], outputs[-2], dtype))
 
-    x = ops.concatenate(features, axis=-1)
+    x = ops.concatenate(merged, axis=-1)
     x = convolve(x, 0.5, 3, "decoder_conv0")
     x = convolve(x, 3 / base_channels, 3, "decoder_conv1", activation=None)
     x = ops.cast(x, "float32")
@@ -134,67 +120,84 @@ def build_generator(
     return keras.Model([image, mask], prediction, name="generator")
 
 
-def build_critic(side: int, base_channels: int = 64, name: str = "critic"):
-    """Builds a WGAN-GP critic: images (B, side, side, 3) -> scores (B, 1).
+def build_critic(
+    side: int,
+    base_channels: int = 64,
+    name: str = "critic",
+    topology: str = "wgan",
+):
+    """Builds a critic: images (B, side, side, 3) -> scores (B, 1).
 
-    Six 5x5 convolutions of stride 2 and a dense layer, without normalization, always in
-    float32 because the gradient penalty differentiates it twice.
+    5x5 convolutions of stride 2 and a dense layer, without batch statistics, always in
+    float32 because a gradient penalty differentiates them twice.
 
     Args:
         side: height and width of the image or of the window around the hole, in pixels.
         base_channels: width of the first convolution.
+        name: of the model; its layers' names start with it.
+        topology: name in `gmcnn.topologies.CRITICS`. With spectral normalization, call
+            the critic with `training=True` in its own step, and only there.
     """
+    topology = topologies.get("critic", topology, topologies.CRITICS)
+
+    def linear(layer, *arguments, name, **options):
+        if not topology.spectral:
+            return layer(*arguments, **options, name=name, dtype="float32")
+        inner = layer(*arguments, **options, use_bias=False, dtype="float32")
+        return SpectralNormalization(inner, name=name, dtype="float32")
+
     image = keras.Input((side, side, 3), name=f"{name}_image")
     x = image
-    for i, width in enumerate((1, 2, 4, 8, 4, 2)):
-        x = keras_layers.Conv2D(
+    for i, width in enumerate(topology.widths):
+        mode = "same"
+        if topology.symmetric:
+            x, mode = keras_layers.ZeroPadding2D(2, name=f"{name}_pad{i}")(x), "valid"
+        x = linear(
+            keras_layers.Conv2D,
             width * base_channels,
             5,
             strides=2,
-            padding="same",
+            padding=mode,
             name=f"{name}_conv{i}",
-            dtype="float32",
         )(x)
-        x = keras_layers.LeakyReLU(0.2, name=f"{name}_relu{i}", dtype="float32")(x)
+        x = _activate(x, topology.slope, f"{name}_relu{i}")
     x = keras_layers.Flatten(name=f"{name}_flatten", dtype="float32")(x)
-    score = keras_layers.Dense(1, name=f"{name}_score", dtype="float32")(x)
+    score = linear(keras_layers.Dense, 1, name=f"{name}_score")(x)
     return keras.Model(image, score, name=name)
+
+
+def build_patch_critic(base_channels: int = 64, name: str = "patch_critic"):
+    """Builds the official TensorFlow code's local critic for irregular holes.
+
+    Takes images (B, H, W, 3) of any size and masks (B, H, W, 1); scores patches and
+    returns their mean (B, 1) over the hole; 0 for an empty hole.
+
+    Args:
+        base_channels: width of the first convolution.
+        name: of the model; its layers' names start with it.
+    """
+    image = keras.Input((None, None, 3), name=f"{name}_image")
+    mask = keras.Input((None, None, 1), name=f"{name}_mask")
+    x, hole = image, mask
+    for i, width in enumerate((1, 2, 4, 8, None)):
+        channels = width * base_channels if width else 1
+        x = keras_layers.Conv2D(
+            channels, 5, 2, "same", name=f"{name}_conv{i}", dtype="float32"
+        )(x)
+        if width:
+            x = _activate(x, 0.2, f"{name}_relu{i}")
+        hole = ops.max_pool(hole, 2, 2, "same")
+    score = ops.sum(x * hole, axis=(1, 2)) / ops.maximum(ops.sum(hole, axis=(1, 2)), 1)
+    return keras.Model([image, mask], score, name=name)
+
+
+def _activate(x, slope, name):
+    """Leaky ReLU of that slope, or an ELU if it is None."""
+    if slope is None:
+        return keras_layers.ELU(name=name, dtype="float32")(x)
+    return keras_layers.LeakyReLU(slope, name=name, dtype="float32")(x)
 
 
 def _check(argument, value, known):
     if value not in known:
         raise InputError(f"{argument}: one of {', '.join(known)}, received {value!r}")
-
-
-TOPOLOGIES = {
-    # The official PyTorch code; 7 * base_channels wide where the columns meet.
-    "pytorch": Topology(
-        inputs=("image", "mask"),
-        columns=(
-            (7, 7, [("bilinear", 4)]),
-            (5, 5, [("nearest", 2), (5, 2), (5, 2), ("bilinear", 2)]),
-            (3, 3, [("nearest", 2), (3, 2), (3, 2), ("nearest", 2), (3, 1), (3, 1)]),
-        ),
-    ),
-    # The official TensorFlow 1 code.
-    "tf1": Topology(
-        inputs=("image", "ones", "mask"),
-        columns=(
-            (7, 7, [("bilinear", 4)]),
-            (5, 5, [("nearest", 2), (3, 2), (5, 2), ("bilinear", 2)]),
-            (3, 5, [("nearest", 2), (3, 2), (3, 2), ("nearest", 2), (3, 1), (3, 0.5)]),
-        ),
-        bgr=True,
-        wide_dilation=True,
-    ),
-    # The Keras port behind the attention report; it does not see the mask.
-    "keras_port": Topology(
-        inputs=("image",),
-        columns=(
-            (7, 7, [("nearest", 4)]),
-            (5, 5, [("nearest", 2), (5, 2), (5, 2), ("nearest", 2)]),
-            (3, 3, [("nearest", 2), (5, 2), (5, 2), ("nearest", 2), (3, 2), (3, 2)]),
-        ),
-        linear=((1, 5),),
-    ),
-}

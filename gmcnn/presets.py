@@ -7,17 +7,23 @@ PRESETS = {
         "description": "full width, 256 px; 12.6 M parameters",
         "model": GMCNN,
         "config": {"image_size": 256},
-        "training": {"batch_size": 16, "learning_rate": 1e-4},
+        "training": {
+            "batch_size": 16,
+            "learning_rate": {"warm_up_generator": 1e-4, "wgan": 1e-4},
+        },
     },
     "gmcnn_small": {
-        "description": "a quarter of the width, 64 px; trains on a CPU in minutes",
+        "description": "half the width, 64 px; trains on a CPU in minutes",
         "model": GMCNN,
         "config": {
             "image_size": 64,
-            "base_channels": 8,
+            "base_channels": 16,
             "hole_fill": "pull_push",
             "critic_channels": 16,
         },
-        "training": {"batch_size": 8, "learning_rate": 1e-3},
+        "training": {
+            "batch_size": 8,
+            "learning_rate": {"warm_up_generator": 4e-4, "wgan": 1e-4},
+        },
     },
 }

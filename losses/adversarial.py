@@ -1,10 +1,12 @@
-"""Wasserstein losses with gradient penalty.
+"""Adversarial losses: Wasserstein with gradient penalty, and hinge.
 
-Reference: Gulrajani et al., Improved Training of Wasserstein GANs, NeurIPS 2017.
+References: Gulrajani et al., Improved Training of Wasserstein GANs, NeurIPS 2017;
+Lim and Ye, Geometric GAN, 2017 (hinge).
 """
 
 from keras import ops
 
+from errors import InputError
 from training.engine import input_gradient
 
 
@@ -16,6 +18,11 @@ def wasserstein_critic_loss(real_scores, fake_scores):
 def wasserstein_generator_loss(fake_scores):
     """Returns -mean(D(fake)) of scores (B, 1)."""
     return -ops.mean(fake_scores)
+
+
+def hinge_critic_loss(real_scores, fake_scores):
+    """Returns mean(max(0, 1 - D(real))) + mean(max(0, 1 + D(fake))) of (B, 1)."""
+    return ops.mean(ops.relu(1 - real_scores)) + ops.mean(ops.relu(1 + fake_scores))
 
 
 def gradient_penalty(critic, real, fake, mask, alpha):
@@ -35,3 +42,17 @@ def gradient_penalty(critic, real, fake, mask, alpha):
     # The root's derivative is infinite at 0, which an empty hole reaches.
     slope = ops.sqrt(ops.maximum(square, 1e-12))
     return ops.mean(ops.square(slope - 1))
+
+
+def get(name: str):
+    """Returns the losses of the critic and of the generator of `ADVERSARIAL`."""
+    if name not in ADVERSARIAL:
+        known = ", ".join(ADVERSARIAL)
+        raise InputError(f"adversarial: one of {known}, received {name!r}")
+    return ADVERSARIAL[name]
+
+
+ADVERSARIAL = {
+    "wasserstein": (wasserstein_critic_loss, wasserstein_generator_loss),
+    "hinge": (hinge_critic_loss, wasserstein_generator_loss),
+}

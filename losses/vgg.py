@@ -1,6 +1,7 @@
 """Features of the ImageNet VGG19 for the ID-MRF loss."""
 
 import logging
+import os
 import pathlib
 
 import keras
@@ -21,8 +22,8 @@ def build_vgg_features(weights: str | None = None):
     Args:
         weights: a Keras `.h5` file without the top, or an `.npz` file with keys such as
             `block3_conv2__kernel` (HWIO) and `block3_conv2__bias`. An `.npz` that ends
-            before block 4 is used up to block3_conv4, with a line in the log. By default
-            Keras downloads the file once.
+            before block 4 is used up to block3_conv4, with a line in the log. By
+            default Keras downloads the file once.
 
     Raises:
         InputError: if the file is missing or does not fit, or the download fails.
@@ -73,7 +74,8 @@ def _from_keras(path):
             include_top=False, weights=str(path) if path else "imagenet"
         )
     except Exception as error:
-        where = pathlib.Path(keras.config.keras_home(), "models", FILE)
+        home = os.environ.get("KERAS_HOME") or pathlib.Path.home() / ".keras"
+        where = pathlib.Path(home, "models", FILE)
         raise InputError(
             f"vgg_weights: VGG19 could not be read ({str(error).splitlines()[0]}); put "
             f"{FILE} at {where} or name it with -vgg_weights, or train without ID-MRF: "

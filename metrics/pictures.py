@@ -1,13 +1,12 @@
 """Pictures for people: holes shown in white, labelled grids, PNG files."""
 
-import os
 from io import BytesIO
-from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from errors import InputError
+from files import atomic
 
 WHITE = 255
 FONT_SIZES = range(14, 7, -1)
@@ -86,21 +85,12 @@ def save_png(path, image):
         path: where to; missing folders are made.
         image: uint8 (H, W, 3).
     """
+    with atomic(path) as file:
+        file.write(png_bytes(image))
+
+
+def png_bytes(image) -> bytes:
+    """Encodes uint8 (H, W, 3) as PNG."""
     buffer = BytesIO()
     Image.fromarray(image).save(buffer, "PNG")
-    write_bytes(path, buffer.getvalue())
-
-
-def write_bytes(path, content: bytes):
-    """Write a file that appears complete or not at all; missing folders are made."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with open(temporary, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    return buffer.getvalue()

@@ -12,8 +12,9 @@ import numpy as np
 from tqdm import tqdm
 
 from errors import InputError
+from files import write_bytes
 from metrics import rules
-from metrics.pictures import grid, masked, save_png, write_bytes
+from metrics.pictures import grid, masked, save_png
 from metrics.rules import to_uint8
 
 MEASURES = ("psnr", "psnr_hole", "ssim", "l1", "l1_hole", "l2")

@@ -5,7 +5,8 @@ import pytest
 from PIL import Image
 
 from errors import InputError
-from metrics.pictures import grid, masked, save_png, write_bytes
+from files import write_bytes
+from metrics.pictures import grid, masked, save_png
 
 
 def flat(*colour, height=20, width=30):

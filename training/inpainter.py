@@ -21,8 +21,6 @@ class Inpainter(StepModel):
         seed: of everything random within a training step.
     """
 
-    batches_per_step = 1
-
     def __init__(self, generator, image_size: int, size_multiple: int, seed: int = 0):
         super().__init__()
         self.generator = generator
@@ -43,13 +41,12 @@ class Inpainter(StepModel):
 
     def state(self):
         """Returns every variable that training changes, by a stable name."""
-        parts = {**self.networks, **self.optimizers}
-        variables = {
-            f"{part}/{v.path}": v
-            for part, owner in parts.items()
-            for v in owner.variables
-        }
+        variables = _named({**self.networks, **self.optimizers})
         return {**variables, "seed_generator": self.seed_generator.state}
+
+    def generator_state(self):
+        """Returns the generator's variables by the same names."""
+        return _named({"generator": self.generator})
 
     @property
     def non_trainable_variables(self):
@@ -58,6 +55,10 @@ class Inpainter(StepModel):
         return super().non_trainable_variables + [
             v for o in others for v in o.variables
         ]
+
+    def batches_per_step(self, stage: str):
+        """Returns how many fresh batches one training step of a stage takes."""
+        return 1
 
     def call(self, inputs):
         return self.generator([inputs["image"], inputs["mask"]])
@@ -84,6 +85,17 @@ class Inpainter(StepModel):
         prediction = ops.convert_to_numpy(self.generator([image, mask]))
         return to_uint8(prediction[0, :height, :width])
 
+    def predict_soft(self, image, mask):
+        """Returns the raw prediction on [0, 1], for masks with soft edges.
+
+        Args:
+            image: float (H, W, 3) on [0, 1]; H and W multiples of `size_multiple`.
+            mask: float (H, W) on [0, 1].
+        """
+        inputs = [2 * image[None] - 1, mask[None, ..., None]]
+        inputs = [np.asarray(x, "float32") for x in inputs]
+        return (ops.convert_to_numpy(self.generator(inputs))[0] + 1) / 2
+
     def inpaint(self, image, mask):
         """Completes one picture; its known pixels are returned bit for bit.
 
@@ -98,6 +110,12 @@ class Inpainter(StepModel):
         if not hole.any():
             return image.copy()
         return np.where(hole[..., None], self.predict_image(image, hole), image)
+
+
+def _named(owners):
+    return {
+        f"{name}/{v.path}": v for name, owner in owners.items() for v in owner.variables
+    }
 
 
 def as_floats(image, mask):

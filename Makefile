@@ -1,0 +1,39 @@
+PYTHON ?= python3
+PY := .venv/bin/python
+
+.PHONY: setup demo test soak lint notebook bench clean
+
+# Everything that the other targets need.
+setup: .venv/ready
+
+.venv/ready: requirements.txt requirements-test.txt
+	$(PYTHON) -m venv .venv
+	$(PY) -m pip install --quiet --upgrade pip
+	$(PY) -m pip install --quiet -r requirements-test.txt
+	touch $@
+
+# Only what running the zoo needs; `setup` contains it.
+.venv/runs: requirements.txt
+	test -e .venv/ready || $(PYTHON) -m venv .venv
+	test -e .venv/ready || $(PY) -m pip install --quiet -r requirements.txt
+	touch $@
+
+# Trains on embedded pictures, evaluates, inpaints; minutes on two cores.
+demo: .venv/runs
+	$(PY) demo.py
+
+# All tests on TensorFlow, then those of the engine on JAX.
+test: setup
+	$(PY) -m pytest -q
+	KERAS_BACKEND=jax $(PY) -m pytest -q -m both_engines
+
+# The long forms of the reliability tests.
+soak: setup
+	$(PY) -m pytest -q -m slow
+
+lint: setup
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+
+clean:
+	rm -rf .venv outputs

@@ -1,0 +1,1 @@
+"""Pictures, masks and the pairs of both that training and evaluation use."""

@@ -1,0 +1,53 @@
+"""Trains, evaluates and inpaints on embedded pictures, by the commands a user types."""
+
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+from data.masks import get
+from data.samples import files
+from metrics.pictures import save_png
+
+OUTPUT = Path("outputs", "demo")
+MASKS = "-masks rectangle=1,strokes=1"
+TRAIN = (
+    "-preset gmcnn_small -experiment_name demo -train_path samples:train "
+    f"-max_zoom 4 {MASKS}"
+)
+
+
+def run(arguments):
+    print(f"\n$ python runner.py {arguments}", flush=True)
+    subprocess.run([sys.executable, "runner.py", *arguments.split()], check=True)
+
+
+def main():
+    began = time.perf_counter()
+    shutil.rmtree(OUTPUT, ignore_errors=True)
+    run(f"{TRAIN} -warm_up_generator -steps 400 -sample_every 100")
+    # ID-MRF needs the VGG19 download, so the demo goes without.
+    run(f"{TRAIN} -from_weights -id_mrf_weight 0 -steps 40 -sample_every 20")
+    report = OUTPUT / "report.json"
+    run(f"evaluate -experiment_name demo {MASKS} -report {report}")
+
+    photograph = next(path for path in files("test") if path.suffix == ".png")
+    mask = get("strokes")(np.random.default_rng(0), 512, 512)
+    save_png(OUTPUT / "mask.png", np.stack([mask * 255] * 3, axis=-1))
+    completed = OUTPUT / "completed.png"
+    run(
+        f"inpaint -experiment_name demo -image {photograph} -mask {OUTPUT}/mask.png "
+        f"-save_to {completed} -resize_mask"
+    )
+    print(f"\n{time.perf_counter() - began:.0f} seconds. Look at:")
+    samples = sorted(OUTPUT.glob("predicted_pics/*/*.png"))
+    for path in (*samples, report.with_suffix(".png"), completed):
+        print(f"  {path}")
+    print(f"and at the losses: tensorboard --logdir {OUTPUT / 'logs'}")
+
+
+if __name__ == "__main__":
+    main()

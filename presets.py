@@ -1,0 +1,99 @@
+"""Every model of the zoo by name."""
+
+from pathlib import Path
+
+from errors import InputError, WeightsError
+from files import sha256
+from gmcnn.presets import PRESETS as GMCNN_PRESETS
+from training.checkpoints import assign, load_weights
+
+PRESETS = {**GMCNN_PRESETS}
+WEIGHTS = Path(__file__).parent / "weights"
+
+
+def get(name: str):
+    """Returns a preset: description, model class, config, training defaults, weights.
+
+    Raises:
+        InputError: if no preset has this name.
+    """
+    if name not in PRESETS:
+        raise InputError(f"preset: one of {', '.join(PRESETS)}, received {name!r}")
+    return PRESETS[name]
+
+
+def build(name: str, **overrides):
+    """Builds a preset's model with random weights.
+
+    Args:
+        name: of the preset.
+        **overrides: replace arguments of its configuration.
+
+    Raises:
+        InputError: if the preset or an argument is unknown.
+    """
+    preset = get(name)
+    try:
+        return preset["model"](**preset["config"] | overrides)
+    except TypeError as error:
+        raise InputError(f"{name}: {error}") from error
+
+
+def load(name: str, weights: str | Path | None = None, **overrides):
+    """Builds a preset's model with trained weights.
+
+    Args:
+        name: of the preset.
+        weights: a weight file of this library; by default the preset's own.
+        **overrides: replace arguments of its configuration.
+
+    Raises:
+        InputError: if the preset or the file does not exist, or none is shipped.
+        WeightsError: if the file is damaged or does not fit.
+    """
+    preset = get(name)
+    if weights is None:
+        if "weights" not in preset:
+            shipped = [n for n in PRESETS if "weights" in PRESETS[n]]
+            raise InputError(
+                f"preset: {name} comes without trained weights (with them: "
+                f"{', '.join(shipped) or 'none yet'}); name a file with -from_weights"
+            )
+        weights = WEIGHTS / preset["weights"]
+        if weights.is_file() and sha256(weights) != preset["sha256"]:
+            raise WeightsError(
+                f"{weights}: must have the SHA-256 {preset['sha256']}, received "
+                f"{sha256(weights)}"
+            )
+    arrays, _ = load_weights(weights)
+    model = build(name, **overrides)
+    assign(model.generator_state(), arrays, weights)
+    return model
+
+
+def load_file(path: str | Path):
+    """Builds the model that a weight file describes, with its weights.
+
+    Returns:
+        `(model, metadata)`.
+    """
+    arrays, metadata = load_weights(path)
+    if "preset" not in metadata:
+        raise WeightsError(f"{path}: must name its preset; give -preset as well")
+    model = build(metadata["preset"], **metadata.get("overrides", {}))
+    assign(model.generator_state(), arrays, path)
+    return model, metadata
+
+
+def digest(name: str) -> str:
+    """Returns the SHA-256 of the weights that a preset is shipped with."""
+    return get(name)["sha256"]
+
+
+def table() -> str:
+    """Returns a text table of what can be loaded."""
+    lines = []
+    for name, preset in PRESETS.items():
+        weights = preset.get("weights", "no trained weights")
+        lines.append(f"{name:<24} {preset['description']:<60} {weights}")
+    return "\n".join(lines)

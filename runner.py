@@ -1,0 +1,136 @@
+"""The command line: train (default), evaluate, inpaint, presets."""
+
+import logging
+import os
+import sys
+
+import options
+from errors import InputError, NumericError, WeightsError
+
+
+def main(argv):
+    """Runs a command; returns the exit code (see the README)."""
+    try:
+        command, settings, explicit = options.parse(argv)
+        _choose_devices(settings.get("gpu"))
+        return COMMANDS[command](settings, explicit) or 0
+    except (InputError, NumericError, WeightsError) as error:
+        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        return 130
+
+
+def train(settings, explicit):
+    from training.train import train
+
+    if not settings["train_path"] and not settings["resume"]:
+        raise InputError("-train_path: a folder of pictures is needed, received none")
+    path = train(settings, explicit)
+    print(f"generator: {path}")
+
+
+def evaluate(settings, explicit):
+    from data.images import list_images
+    from data.pairs import EvaluationPairs, fit_pair
+    from metrics import protocol, rules
+    from metrics.baselines import BASELINES
+
+    name, model, weights = _model(settings)
+    images = list_images(settings["test_path"], "-test_path")[: settings["limit"]]
+    masks, files = settings["masks"] or "rectangle=1", None
+    if settings["mask_path"]:
+        files = list_images(settings["mask_path"], "-mask_path")
+        masks = settings["masks"] or "files=1"
+    methods, fit = {name: model.inpaint, **BASELINES}, fit_pair
+    if settings["protocol"] == "report_004":
+        methods = {m: rules.raw(complete) for m, complete in BASELINES.items()}
+        methods, fit = {name: model.predict_soft, **methods}, rules.report_004_pair
+    pairs = EvaluationPairs(
+        images,
+        masks,
+        settings["image_size"] or model.image_size,
+        settings["seed"],
+        mask_files=files,
+        invert_mask=settings["invert_mask"],
+        fit=fit,
+    )
+    report = protocol.evaluate(
+        pairs,
+        methods,
+        settings["seed"],
+        protocol=settings["protocol"],
+        weights_sha256=weights,
+    )
+    protocol.write_report(report, settings["report"])
+    print(protocol.format_table(report))
+    print(f"report: {settings['report']}, with .csv and .png beside it")
+
+
+def inpaint(settings, explicit):
+    from inpainting.files import inpaint_file, inpaint_folder
+
+    for name in ("image", "mask", "save_to"):
+        if not settings[name]:
+            raise InputError(f"-{name}: is needed, received none")
+    name, model, weights = _model(settings)
+    names = ("resize_mask", "invert_mask", "max_pixels", "strategy", "in_place")
+    options = {n: settings[n] for n in names} | {"model_size": model.image_size}
+    paths = (settings["image"], settings["mask"], settings["save_to"])
+    if os.path.isdir(settings["image"]):
+        return inpaint_folder(
+            model.inpaint, *paths, recipe=f"{name} {weights}", **options
+        )
+    status = inpaint_file(model.inpaint, *paths, **options)
+    print(f"{status['output']}: {status['status']}, {status['seconds']:.1f} s")
+
+
+def presets(settings, explicit):
+    import presets
+
+    print(presets.table())
+
+
+def _model(settings):
+    """Returns the name, the model and the weights' SHA-256 that the options ask for."""
+    from pathlib import Path
+
+    import presets
+    from files import sha256
+
+    preset, name = settings["preset"], settings["experiment_name"]
+    path = settings["from_weights"]
+    if name:
+        path = Path(settings["output_path"], name, "weights", "generator.npz")
+        if not path.is_file():
+            raise InputError(f"-experiment_name: must hold {path}, received none")
+    if path and not preset:
+        model, metadata = presets.load_file(path)
+        return name or metadata["preset"], model, sha256(path)
+    if not preset:
+        raise InputError(
+            "-preset, -experiment_name or -from_weights: one is needed, received none"
+        )
+    model = presets.load(preset, path)
+    return name or preset, model, sha256(path) if path else presets.digest(preset)
+
+
+def _choose_devices(gpu):
+    """Hides devices and the engine's chatter; must run before the engine is loaded."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    logging.basicConfig(format="%(message)s", level=logging.WARNING)
+    if gpu is not None:
+        os.environ["CUDA_VISIBLE_DEVICES"] = "" if gpu == "none" else gpu
+        if gpu == "none":
+            os.environ["JAX_PLATFORMS"] = "cpu"
+
+
+COMMANDS = {
+    "train": train,
+    "evaluate": evaluate,
+    "inpaint": inpaint,
+    "presets": presets,
+}
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,141 @@
+"""Random masks: their shapes, their areas, and what they must never be."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from data import masks
+from errors import InputError
+
+PYTORCH_TRAINING = {
+    "parts": 10,
+    "max_vertices": 20,
+    "max_length": 100,
+    "max_brush": 24,
+}
+
+
+def fractions(draw, size=256, count=400, **parameters):
+    rngs = (np.random.default_rng([0, i]) for i in range(count))
+    return np.array([draw(rng, size, size, **parameters).mean() for rng in rngs])
+
+
+@pytest.mark.parametrize("size", [128, 256])
+@pytest.mark.parametrize(
+    ("parameters", "mean", "low", "high"),
+    [
+        ({}, 0.353, 0.245, 0.471),
+        (PYTORCH_TRAINING, 0.598, 0.453, 0.730),
+        ({"max_vertices": 20, "max_length": 100}, 0.484, 0.343, 0.608),
+        ({"max_vertices": 20, "max_length": 100, "max_brush": 24}, 0.513, 0.362, 0.663),
+    ],
+)
+def test_strokes_cover_what_the_official_code_does(size, parameters, mean, low, high):
+    holes = fractions(masks.strokes, size, **parameters)
+    assert holes.mean() == pytest.approx(mean, abs=0.015)
+    np.testing.assert_allclose(np.quantile(holes, [0.05, 0.95]), [low, high], atol=0.03)
+
+
+def test_rectangle_is_half_the_side_or_a_little_less():
+    holes = fractions(masks.rectangle)
+    assert holes.min() >= (96 / 256) ** 2
+    assert holes.max() <= 1 / 4
+    assert np.ptp(holes) > 0.08
+    assert (fractions(masks.rectangle, max_shrink=0, count=20) == 1 / 4).all()
+
+
+def test_rectangle_is_solid_and_goes_everywhere():
+    draws = [masks.rectangle(np.random.default_rng(i), 64, 96) for i in range(400)]
+    for mask in draws:
+        rows, columns = mask.any(axis=1), mask.any(axis=0)
+        np.testing.assert_array_equal(mask, np.outer(rows, columns))
+        assert 24 <= rows.sum() <= 32
+        assert 36 <= columns.sum() <= 48
+    assert np.any(draws, axis=0)[6:-6, 9:-9].all()
+
+
+def test_strokes_reach_all_of_a_wide_and_a_tall_image():
+    for height, width, axis in ((64, 256, 0), (256, 64, 1)):
+        draws = [
+            masks.strokes(np.random.default_rng(i), height, width) for i in range(150)
+        ]
+        quarters = np.mean(draws, axis=(0, axis + 1)).reshape(4, 64).mean(axis=1)
+        assert quarters.min() > 0.25
+        assert quarters.max() < 0.45
+
+
+def test_centre_and_circle_are_a_quarter_and_symmetric():
+    rng = np.random.default_rng(0)
+    expected = np.zeros((4, 8))
+    expected[1:3, 2:6] = 1
+    np.testing.assert_array_equal(masks.centre(rng, 4, 8), expected)
+    disc = masks.circle(rng, 200, 300)
+    assert disc.mean() == pytest.approx(1 / 4, abs=0.002)
+    np.testing.assert_array_equal(disc, disc[::-1, ::-1])
+
+
+def test_lama_masks_differ_in_width_and_stay_under_half():
+    means, thickness = {}, []
+    for name in ("lama_thin", "lama_medium", "lama_thick"):
+        draws = [masks.get(name)(np.random.default_rng(i), 96, 96) for i in range(100)]
+        means[name] = np.mean(draws)
+        assert max(mask.mean() for mask in draws) <= 0.5
+        edges = np.abs(np.diff(np.array(draws, int), axis=2)).sum()
+        thickness.append(np.sum(draws) / edges)
+    assert all(0.15 < mean < 0.35 for mean in means.values())
+    assert thickness[0] < 0.6 * thickness[1] < 0.6 * thickness[2]
+
+
+def test_free_form_has_no_preferred_side():
+    draws = [masks.free_form(np.random.default_rng(i), 64, 64) for i in range(600)]
+    where = np.mean(draws, axis=0)
+    halves = [where[:32], where[32:], where[:, :32], where[:, 32:]]
+    np.testing.assert_allclose([half.mean() for half in halves], 0.16, atol=0.03)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.sampled_from(sorted(masks.MASKS)),
+    st.integers(1, 70),
+    st.integers(1, 70),
+    st.integers(0, 2**32),
+)
+def test_every_mask_has_a_hole_and_a_known_pixel(name, height, width, seed):
+    mask = masks.get(name)(np.random.default_rng(seed), height, width)
+    assert mask.shape == (height, width)
+    assert mask.dtype == np.uint8
+    assert set(np.unique(mask)) == ({0, 1} if height * width > 1 else {1})
+    again = masks.get(name)(np.random.default_rng(seed), height, width)
+    np.testing.assert_array_equal(mask, again)
+
+
+def test_strokes_without_segments_or_with_too_many_are_usable():
+    rng = np.random.default_rng(0)
+    assert masks.strokes(rng, 32, 32, parts=0).sum() == 1
+    assert masks.strokes(rng, 32, 32, parts=1, max_vertices=0).sum() == 1
+    assert masks.strokes(rng, 32, 32, parts=200, max_brush=200).sum() == 32 * 32 - 1
+
+
+def test_mixtures():
+    parse = masks.parse_mixture
+    assert parse("rectangle") == {"rectangle": 1}
+    assert parse("rectangle=1, files=.5") == {"rectangle": 1, "files": 0.5}
+    assert parse({"strokes": 2}) == {"strokes": 2}
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("", "received ''"),
+        ("stroke", "strokes, .*files, received 'stroke'"),
+        ("strokes=1,strokes=2", "once"),
+        ("strokes=0", "positive, received 'strokes=0'"),
+        ("strokes=nan", "positive"),
+        ("strokes=inf", "positive"),
+        ("strokes=two", "positive"),
+    ],
+)
+def test_bad_mixtures_are_named(text, complaint):
+    with pytest.raises(InputError, match=complaint):
+        masks.parse_mixture(text)

@@ -1,0 +1,203 @@
+"""The folder of an experiment: its settings, states, pictures and numbers."""
+
+import json
+import platform
+import resource
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+
+import presets
+from errors import InputError, WeightsError
+from files import remove_parts, write_bytes
+from metrics.protocol import versions
+from training import engine
+from training.checkpoints import (
+    Checkpoints,
+    as_arrays,
+    assign,
+    load_weights,
+    save_weights,
+)
+
+# What a resumed run may change without becoming another run.
+FREE_SETTINGS = {"steps", "epochs", "save_every", "sample_every", "gpu", "output_path"}
+
+
+class Experiment:
+    """Everything that is written about one experiment.
+
+    Args:
+        folder: holds config.json, metrics.json, weights/, logs/, predicted_pics/ and
+            summaries/.
+    """
+
+    def __init__(self, folder):
+        self.folder = Path(folder)
+        self.checkpoints = Checkpoints(self.folder / "weights")
+        self.generator = self.folder / "weights" / "generator.npz"
+
+    def clean(self):
+        """Removes what a killed run left behind."""
+        remove_parts(self.folder)
+        self.checkpoints.clean()
+
+    def resumed_settings(self, explicit: dict):
+        """Returns the recorded settings; those that are given again must not differ."""
+        path = self.folder / "config.json"
+        if not path.is_file():
+            raise InputError(f"resume: {self.folder} must hold a run, received nothing")
+        recorded = json.loads(path.read_text())["settings"]
+        free = {k: v for k, v in explicit.items() if k in FREE_SETTINGS}
+        changed = {
+            k: v
+            for k, v in explicit.items()
+            if k not in FREE_SETTINGS | {"resume"} and recorded.get(k) != v
+        }
+        if changed:
+            words = [f"{k} {recorded.get(k)!r} -> {v!r}" for k, v in changed.items()]
+            raise InputError(
+                f"resume: settings must stay as recorded, received {', '.join(words)}"
+            )
+        if "epochs" in free:
+            free.setdefault("steps", None)
+        return {**recorded, **free, "resume": True}
+
+    def start(self, model, stage: str, settings: dict, about: dict, fingerprint: str):
+        """Loads the weights that a run starts from and returns its first step.
+
+        Args:
+            model: after `begin`.
+            stage: of training.
+            settings: `resume`, `from_weights` and `experiment_name` decide.
+            about: the preset and the overrides of the model.
+            fingerprint: of the training data.
+        """
+        if settings["resume"]:
+            return self._resume(model, stage, fingerprint)
+        taken = [e for e in self.checkpoints.entries() if e["stage"] == stage]
+        if taken:
+            raise InputError(
+                f"experiment_name: must be new for {stage}, received "
+                f"{settings['experiment_name']!r}, which holds step "
+                f"{taken[-1]['step']}; continue it with -resume or choose another name"
+            )
+        if settings["from_weights"]:
+            self._load_networks(model, settings["from_weights"], about)
+        elif stage != "warm_up_generator":
+            print(f"{stage}: starts from random weights, without a warm-up")
+        return 0
+
+    def _resume(self, model, stage, fingerprint):
+        found = self.checkpoints.load(stage)
+        if found is None:
+            print(f"resume: no state of {stage} was saved yet, starts at step 0")
+            return 0
+        arrays, metadata = found
+        if metadata["fingerprint"] != fingerprint:
+            raise InputError(
+                "resume: -train_path and -mask_path must hold the same files as "
+                "before, received others"
+            )
+        assign(model.state(), arrays, self.checkpoints.folder)
+        return metadata["step"]
+
+    def _load_networks(self, model, source, about):
+        """Loads every network that the source holds; optimizers start anew."""
+        if source is True:
+            source, found = self.checkpoints.folder, self.checkpoints.load()
+            if found is None:
+                raise InputError(
+                    f"from_weights: {source} must hold a saved state, received none; "
+                    "run -warm_up_generator first or name a weight file"
+                )
+        else:
+            found = load_weights(source)
+        arrays, metadata = found
+        _check_same_generator(metadata, about, source)
+        loaded = {
+            name
+            for name in model.networks
+            if any(key.startswith(f"{name}/") for key in arrays)
+        }
+        state = model.state().items()
+        assign({k: v for k, v in state if k.split("/")[0] in loaded}, arrays, source)
+        step = metadata.get("step", "unknown")
+        print(f"{', '.join(sorted(loaded))}: from {source}, step {step}")
+
+    def save(self, model, stage: str, step: int, about: dict, position: dict):
+        """Writes the full state, and the generator alone for use."""
+        arrays = as_arrays(model.state())
+        self.checkpoints.save(stage, step, arrays, {**about, **position})
+        generator = {k: v for k, v in arrays.items() if k.startswith("generator/")}
+        save_weights(self.generator, generator, {**about, "stage": stage, "step": step})
+
+    def record(self, stage: str, settings: dict, model):
+        """Writes config.json and the summaries of the networks."""
+        recorded = {
+            "stage": stage,
+            "settings": settings,
+            "versions": {**versions(), **engine.version()},
+            "engine": engine.BACKEND,
+            "devices": engine.devices(),
+            "machine": platform.platform(),
+            "commit": _commit(),
+            "command": sys.argv,
+        }
+        _write_json(self.folder / "config.json", recorded)
+        for name, network in model.networks.items():
+            lines = []
+            network.summary(line_length=110, print_fn=lines.append)
+            path = self.folder / "summaries" / f"{name}.txt"
+            write_bytes(path, "\n".join(lines).encode())
+
+    def summarize(self, stage: str, samples, unreadable: int, seconds: float):
+        """Adds a stage to metrics.json."""
+        path = self.folder / "metrics.json"
+        numbers = json.loads(path.read_text()) if path.is_file() else {}
+        numbers[stage] = {
+            "seconds": seconds,
+            "median_seconds_per_step": statistics.median(samples.seconds),
+            "peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+            "unreadable_files": unreadable,
+            "history": samples.history,
+        }
+        _write_json(path, numbers)
+
+
+def _check_same_generator(metadata, about, source):
+    """Refuses weights of another configuration, naming the keys that differ."""
+    if "preset" not in metadata:
+        return
+    ours, theirs = _generator_config(about), _generator_config(metadata)
+    different = sorted(k for k in {*ours, *theirs} if ours.get(k) != theirs.get(k))
+    if different:
+        words = [f"{k} {theirs.get(k)!r} -> {ours.get(k)!r}" for k in different]
+        raise WeightsError(
+            f"from_weights: {source} holds another generator, {', '.join(words)}"
+        )
+
+
+def _generator_config(about):
+    preset = presets.get(about["preset"])
+    config = preset["config"] | about["overrides"]
+    return {k: v for k, v in config.items() if k in preset["model"].GENERATOR_OPTIONS}
+
+
+def _write_json(path, content):
+    text = json.dumps(content, indent=1, default=str) + "\n"
+    write_bytes(path, text.encode())
+
+
+def _commit():
+    try:
+        found = subprocess.run(
+            ["git", "rev-parse", "--short", "HEAD"],
+            cwd=Path(__file__).parent,
+            capture_output=True,
+            text=True,
+        )
+    except OSError:
+        return None
+    return found.stdout.strip() or None

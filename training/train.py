@@ -1,0 +1,177 @@
+"""The training command: one stage of one experiment."""
+
+import time
+from pathlib import Path
+
+import keras
+import numpy as np
+
+import presets
+from data.images import list_images
+from data.pairs import EvaluationPairs, TrainingPairs
+from training import engine
+from training.callbacks import NumericGuard, Progress, Samples, Saver
+from training.event_log import EventLog
+from training.experiment import Experiment
+
+VALIDATION_IMAGES = 40
+DTYPES = {
+    "float32": "float32",
+    "bfloat16": "mixed_bfloat16",
+    "float16": "mixed_float16",
+}
+
+
+def train(settings: dict, explicit: dict):
+    """Trains one stage and returns the path of the generator for use.
+
+    Args:
+        settings: every option of the command line by name, defaults included.
+        explicit: only the options that were given.
+    """
+    experiment = Experiment(Path(settings["output_path"]) / settings["experiment_name"])
+    experiment.clean()
+    if settings["resume"]:
+        settings = experiment.resumed_settings(explicit)
+    stage = "warm_up_generator" if settings["warm_up_generator"] else "wgan"
+    settings = _with_preset_defaults(settings, stage)
+    about = {"preset": settings["preset"], "overrides": _overrides(settings)}
+
+    keras.utils.set_random_seed(settings["seed"])
+    engine.deterministic()
+    model = presets.build(
+        settings["preset"],
+        seed=settings["seed"],
+        dtype=DTYPES[settings["mixed_precision"]],
+        **about["overrides"],
+    )
+    training, validation = load_data(settings, model.image_size)
+    per_step = model.batches_per_step(stage)
+    per_epoch = max(1, training.steps_per_epoch // per_step)
+    total = settings["steps"] or settings["epochs"] * per_epoch
+    model.begin(
+        stage,
+        lambda name: make_optimizer(name, settings, total),
+        vgg_weights=settings["vgg_weights"],
+        run_eagerly=settings["run_eagerly"],
+        jit_compile=settings["jit_compile"],
+    )
+    fingerprint = training.fingerprint()
+    start = experiment.start(model, stage, settings, about, fingerprint)
+    if start >= total:
+        print(f"nothing to do: step {start} of {total} is saved already")
+        return experiment.generator
+    experiment.record(stage, {**settings, "steps": total}, model)
+    print(
+        f"{stage}: {settings['preset']}, {len(training.images)} images, {total} steps "
+        f"of {per_step} x {settings['batch_size']} images, from step {start}, "
+        f"{engine.BACKEND}, {settings['mixed_precision']}"
+    )
+
+    def save(model, step):
+        position = {"epoch": step / per_epoch, "fingerprint": fingerprint}
+        experiment.save(model, stage, step, about, position)
+
+    failures = []
+
+    def load(i):
+        try:
+            batches = [training.batch(i * per_step + j) for j in range(per_step)]
+        except Exception as error:
+            failures.append(error)
+            raise
+        return {k: np.concatenate([b[k] for b in batches]) for k in batches[0]}
+
+    samples = Samples(
+        start,
+        settings["sample_every"] or per_epoch,
+        total,
+        EventLog(experiment.folder / "logs" / stage),
+        validation,
+        experiment.folder / "predicted_pics" / stage,
+    )
+    saver = Saver(start, settings["save_every"] or per_epoch, total, save)
+    progress = Progress(start, total, stage)
+    began = time.perf_counter()
+    try:
+        model.fit(
+            engine.stream(load, start, total),
+            steps_per_epoch=total - start,
+            callbacks=[NumericGuard(start), progress, samples, saver],
+            verbose=0,
+            shuffle=False,
+        )
+    except Exception as error:
+        if failures:  # the engine hides them behind an error of its own
+            raise failures[0] from error
+        raise
+    finally:
+        progress.bar.close()
+        saver.restore_signals()
+    seconds = time.perf_counter() - began
+    experiment.summarize(stage, samples, len(training.unreadable), seconds)
+    if training.unreadable:
+        print(f"skipped {len(training.unreadable)} unreadable files")
+    print(f"{stage}: done in {seconds:.0f} s; see {experiment.folder}")
+    return experiment.generator
+
+
+def load_data(settings: dict, size: int):
+    """Returns training pairs without end and the pairs to validate on."""
+    seed, masks = settings["seed"], settings["masks"]
+    options = {"mask_files": None, "invert_mask": settings["invert_mask"]}
+    if settings["mask_path"]:
+        options["mask_files"] = list_images(settings["mask_path"], "-mask_path")
+        masks = masks or "files=1"
+    masks = masks or "rectangle=1"
+    images = list_images(settings["train_path"], "-train_path")
+    if settings["validation_path"]:
+        held_out = list_images(settings["validation_path"], "-validation_path")
+    else:
+        share = settings["validation_split"]
+        count = max(1, round(share * len(images))) if share else 0
+        order = np.random.default_rng(seed).permutation(len(images))
+        held_out = [images[i] for i in order[:count]]
+        images = [images[i] for i in sorted(order[count:])]
+    training = TrainingPairs(
+        images,
+        masks,
+        size,
+        settings["batch_size"],
+        seed,
+        max_zoom=settings["max_zoom"],
+        **options,
+    )
+    shown = (held_out or images)[:VALIDATION_IMAGES]
+    return training, EvaluationPairs(shown, masks, size, seed, **options)
+
+
+def make_optimizer(name: str, settings: dict, steps: int):
+    """Returns the Adam of the generator or of the critics."""
+    rate = settings["learning_rate"]
+    if settings["learning_rate_decay"] == "cosine":
+        rate = keras.optimizers.schedules.CosineDecay(
+            rate / 100, steps, warmup_target=rate, warmup_steps=max(1, steps // 50)
+        )
+    beta_1, beta_2 = settings["adam_betas"]
+    adam = keras.optimizers.Adam(rate, beta_1, beta_2, epsilon=1e-8, name=name)
+    # Without it float16 gradients underflow and nothing is learned; critics and their
+    # losses stay in float32.
+    if settings["mixed_precision"] == "float16" and name == "generator_optimizer":
+        return keras.optimizers.LossScaleOptimizer(adam, name=f"{name}_scale")
+    return adam
+
+
+def _with_preset_defaults(settings, stage):
+    """Fills in what the preset decides where the command line does not."""
+    defaults = dict(presets.get(settings["preset"])["training"])
+    defaults["learning_rate"] = defaults["learning_rate"][stage]
+    given = {k: v for k, v in settings.items() if v is not None}
+    return {**settings, **defaults, **given}
+
+
+def _overrides(settings):
+    """Arguments of the model that the command line replaces."""
+    names = ("image_size", "critic_steps", "id_mrf_weight")
+    given = {n: settings[n] for n in names if settings[n] is not None}
+    return {**given, **settings["set"]}

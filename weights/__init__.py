@@ -1,0 +1,1 @@
+"""Trained weights, and converters of other programs' checkpoints."""
