@@ -8,7 +8,7 @@ import numpy as np
 from keras import ops
 
 from errors import InputError, NumericError, WeightsError
-from files import SUFFIX, atomic, sha256, write_bytes
+from files import atomic, sha256, write_bytes
 
 METADATA = "metadata"
 
@@ -86,8 +86,6 @@ def as_arrays(variables: dict):
 class Checkpoints:
     """The full states of an experiment: last few of each stage, with a manifest.
 
-    A state that is not in the manifest was cut off while it was being written; it and
-    temporary files are removed when the next run starts.
 
     Args:
         folder: where `<stage>-<step>.npz` and `manifest.json` are.
@@ -134,11 +132,10 @@ class Checkpoints:
         return load_weights(path)
 
     def clean(self):
-        """Removes what an interrupted save left behind."""
+        """Removes states that were cut off before they reached the manifest."""
         known = {e["file"] for e in self.entries()}
-        for path in self.folder.glob("*"):
-            unlisted = re.fullmatch(r"\w+-\d{8}\.npz", path.name)
-            if path.suffix == SUFFIX or (unlisted and path.name not in known):
+        for path in self.folder.glob("*.npz"):
+            if re.fullmatch(r"\w+-\d{8}\.npz", path.name) and path.name not in known:
                 path.unlink()
 
     def _write(self, entries):
