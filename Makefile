@@ -31,6 +31,10 @@ test: setup
 soak: setup
 	$(PY) -m pytest -q -m slow
 
+# Seconds per step, memory, and the speed of the data pipeline.
+bench: .venv/runs
+	$(PY) benchmarks/bench.py
+
 lint: setup
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .

@@ -2,9 +2,16 @@
 
 import contextlib
 import hashlib
+import http.client
 import os
 import secrets
+import shutil
+import urllib.request
 from pathlib import Path
+
+from tqdm import tqdm
+
+from errors import InputError, WeightsError
 
 
 @contextlib.contextmanager
@@ -24,6 +31,9 @@ def atomic(path):
             file.flush()
             os.fsync(file.fileno())
         os.replace(part, path)
+    except OSError as error:
+        error.filename = str(path)  # a full disk does not say where
+        raise
     finally:
         with contextlib.suppress(OSError):
             part.unlink(missing_ok=True)
@@ -43,5 +53,52 @@ def remove_parts(folder):
 
 def sha256(path) -> str:
     """Returns the SHA-256 of a file as hexadecimal digits."""
+    return digest(path, "sha256")
+
+
+def digest(path, algorithm: str) -> str:
+    """Returns a hash of a file as hexadecimal digits."""
     with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        return hashlib.file_digest(file, algorithm).hexdigest()
+
+
+def fetch(url: str, path, md5: str, timeout: float = 4.0) -> Path:
+    """Returns the path of a file, which is downloaded unless it is there and intact.
+
+    A file with another MD5 is deleted and never returned. A download that has another,
+    because it was cut for example, is repeated once.
+
+    Args:
+        url: of the file.
+        path: where it is or will be.
+        md5: that it must have, in hexadecimal digits.
+        timeout: how long the other side may be silent, in seconds.
+
+    Raises:
+        InputError: if it cannot be downloaded.
+        WeightsError: if the MD5 is wrong; names both.
+    """
+    path, problems, kind = Path(path), [], InputError
+    for attempt in ("cached", "download", "second download"):
+        try:
+            if attempt != "cached":
+                _download(url, path, timeout)
+            elif not path.is_file():
+                continue
+            if (found := digest(path, "md5")) == md5:
+                return path
+            path.unlink()
+            problems.append(f"{attempt}: MD5 {found} instead of {md5}, deleted")
+            kind = WeightsError
+        except (OSError, http.client.HTTPException) as error:
+            reason = getattr(error, "reason", None) or error
+            problems.append(f"{attempt}: {' '.join(str(reason).split())}")
+            break
+    raise kind(f"{path.name}: must be intact or downloaded, {'; '.join(problems)}")
+
+
+def _download(url, path, timeout):
+    with urllib.request.urlopen(url, timeout=timeout) as response, atomic(path) as file:
+        bar = {"total": response.length, "desc": path.name, "disable": None}
+        with tqdm.wrapattr(response, "read", **bar) as content:
+            shutil.copyfileobj(content, file)

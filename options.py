@@ -30,11 +30,12 @@ TRAIN = (
     ("batch_size", int, None, "images in a batch; the preset's"),
     ("critic_steps", int, None, "critic steps for one of the generator; 5"),
     ("id_mrf_weight", float, None, "factor of ID-MRF; 0.05; 0 needs no VGG19"),
+    ("lambda_ratio", float, None, "weight of reconstruction to adversarial; 999"),
     ("epochs", int, 40, "passes over the training images"),
     ("steps", int, None, "generator steps, instead of -epochs"),
-    ("learning_rate", float, None, "of Adam; the preset's"),
+    ("learning_rate", float, None, "of Adam, after a warm-up; the preset's"),
     ("learning_rate_decay", ("none", "cosine"), "none", "over the steps of the stage"),
-    ("adam_betas", "betas", [0.5, 0.9], "decay rates of Adam's two moments"),
+    ("adam_betas", "betas", None, "decay rates of Adam's two moments; the preset's"),
     ("validation_path", str, None, "pictures to validate on, instead of a split"),
     ("validation_split", float, 0.05, "share of the training images kept aside"),
     ("seed", int, 0, "of weights, data order, masks and everything else random"),
@@ -56,7 +57,7 @@ MODEL = (
 EVALUATE = (
     ("test_path", str, "samples:test", "folder, list file or samples[:test]"),
     ("mask_path", str, None, "folder of mask files, paired by name or in order"),
-    ("masks", str, None, "generators by weight, instead of -mask_path; rectangle"),
+    ("masks", str, None, "generators by weight, instead of -mask_path; the model's"),
     ("invert_mask", bool, False, "mask files are black in the hole"),
     ("report", str, "outputs/report.json", "JSON file; CSV and PNG go beside it"),
     ("image_size", int, None, "side in pixels to evaluate at; the model's"),
@@ -76,10 +77,17 @@ INPAINT = (
     ("in_place", bool, False, "allow the output to replace the input"),
     *MODEL,
 )
+ANIMATE = (
+    ("experiment_name", str, None, "experiment in -output_path to show"),
+    ("output_path", str, "outputs", "folder of experiments"),
+    ("save_to", str, None, "GIF file to write; animation.gif in the experiment"),
+    ("frames_per_second", float, 3.0, "pictures shown in a second"),
+)
 COMMANDS = {
     "train": (TRAIN, "train a model (the default command)"),
     "evaluate": (EVALUATE, "measure a model beside the classical methods"),
     "inpaint": (INPAINT, "complete a picture or a folder of pictures"),
+    "animate": (ANIMATE, "show an experiment's samples over its epochs as a GIF"),
     "presets": ((), "list what can be loaded"),
 }
 

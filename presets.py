@@ -2,12 +2,15 @@
 
 from pathlib import Path
 
+import keras
+
+from context_encoder.presets import PRESETS as CONTEXT_ENCODER_PRESETS
 from errors import InputError, WeightsError
 from files import sha256
 from gmcnn.presets import PRESETS as GMCNN_PRESETS
-from training.checkpoints import assign, load_weights
+from training.checkpoints import assign, check, load_weights
 
-PRESETS = {**GMCNN_PRESETS}
+PRESETS = {**GMCNN_PRESETS, **CONTEXT_ENCODER_PRESETS}
 WEIGHTS = Path(__file__).parent / "weights"
 
 
@@ -80,7 +83,15 @@ def load_file(path: str | Path):
     arrays, metadata = load_weights(path)
     if "preset" not in metadata:
         raise WeightsError(f"{path}: must name its preset; give -preset as well")
-    model = build(metadata["preset"], **metadata.get("overrides", {}))
+    preset, overrides = metadata["preset"], metadata.get("overrides", {})
+    try:
+        # Takes no memory for variables: a file cannot ask for more than it holds.
+        with keras.StatelessScope(initialize_variables=False):
+            variables = build(preset, **overrides).generator_state()
+    except (TypeError, ValueError) as error:
+        raise WeightsError(f"{path}: must describe a model; {error}") from error
+    check(variables, arrays, path)
+    model = build(preset, **overrides)
     assign(model.generator_state(), arrays, path)
     return model, metadata
 

@@ -1,4 +1,4 @@
-"""The command line: train (default), evaluate, inpaint, presets."""
+"""The command line: train (default), evaluate, inpaint, animate, presets."""
 
 import logging
 import os
@@ -17,6 +17,10 @@ def main(argv):
     except (InputError, NumericError, WeightsError) as error:
         print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
         return error.exit_code
+    except OSError as error:  # a full disk, a folder that became read-only
+        reason = f"{error.filename or argv}: {error.strerror or error}"
+        print(f"error: {' '.join(reason.split())}", file=sys.stderr)
+        return InputError.exit_code
     except KeyboardInterrupt:
         return 130
 
@@ -38,7 +42,7 @@ def evaluate(settings, explicit):
 
     name, model, weights = _model(settings)
     images = list_images(settings["test_path"], "-test_path")[: settings["limit"]]
-    masks, files = settings["masks"] or "rectangle=1", None
+    masks, files = settings["masks"] or model.masks, None
     if settings["mask_path"]:
         files = list_images(settings["mask_path"], "-mask_path")
         masks = settings["masks"] or "files=1"
@@ -85,6 +89,19 @@ def inpaint(settings, explicit):
     print(f"{status['output']}: {status['status']}, {status['seconds']:.1f} s")
 
 
+def animate(settings, explicit):
+    from pathlib import Path
+
+    from training.animation import animate
+
+    if not settings["experiment_name"]:
+        raise InputError("-experiment_name: is needed, received none")
+    folder = Path(settings["output_path"], settings["experiment_name"])
+    save_to = settings["save_to"] or folder / "animation.gif"
+    animate(folder, save_to, settings["frames_per_second"])
+    print(f"animation: {save_to}")
+
+
 def presets(settings, explicit):
     import presets
 
@@ -129,6 +146,7 @@ COMMANDS = {
     "train": train,
     "evaluate": evaluate,
     "inpaint": inpaint,
+    "animate": animate,
     "presets": presets,
 }
 

@@ -142,9 +142,11 @@ def lama(
     return _usable(mask)
 
 
-def centre(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
-    """Draw the centred box of half the height and width, a quarter of the area."""
-    rows, columns = max(1, height // 2), max(1, width // 2)
+def centre(
+    rng: np.random.Generator, height: int, width: int, share: float = 1 / 2
+) -> np.ndarray:
+    """Draw the centred box of a share of height and width; half is a quarter's area."""
+    rows, columns = max(1, int(height * share)), max(1, int(width * share))
     top, left = (height - rows) // 2, (width - columns) // 2
     mask = np.zeros((height, width), np.uint8)
     mask[top : top + rows, left : left + columns] = 1
@@ -156,6 +158,60 @@ def circle(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
     y, x = np.ogrid[:height, :width]
     squares = (y - (height - 1) / 2) ** 2 + (x - (width - 1) / 2) ** 2
     return _usable((squares <= height * width / 4 / np.pi).astype(np.uint8))
+
+
+def blocks(
+    rng: np.random.Generator, height: int, width: int, max_area: float = 1 / 4
+) -> np.ndarray:
+    """Draw 2 to 8 boxes anywhere, an eighth to a third of height and width each.
+
+    Args:
+        max_area: boxes that would make the hole larger than this fraction are left out.
+
+    Reference:
+        [Pathak et al., 2016](https://arxiv.org/abs/1604.07379), section 3.3.
+    """
+    mask = np.zeros((height, width), np.uint8)
+    for _ in range(rng.integers(2, 9)):
+        sides = rng.uniform(1 / 8, 1 / 3, size=2)
+        top, bottom = _interval(rng, height, sides[0] * height)
+        left, right = _interval(rng, width, sides[1] * width)
+        larger = mask.copy()
+        larger[top:bottom, left:right] = 1
+        if larger.mean() <= max_area:
+            mask = larger
+    return _usable(mask)
+
+
+def regions(
+    rng: np.random.Generator,
+    height: int,
+    width: int,
+    cell: float = 100 / 3,
+    least: float = 0.2,
+    most: float = 0.3,
+) -> np.ndarray:
+    """Draw smooth blobs, where random grey that is enlarged bicubically is dark.
+
+    Args:
+        cell: pixels from one random value to the next.
+        least, most: fractions of the area; others are drawn again, up to 100 times.
+
+    Reference:
+        [Pathak et al., 2016](https://arxiv.org/abs/1604.07379), the published code.
+    """
+    scale = cell * math.sqrt(height * width) / 256
+    # One value more on each side than the image needs, because edges are repeated.
+    shape = math.ceil(height / scale) + 3, math.ceil(width / scale) + 3
+    large = round(shape[1] * scale), round(shape[0] * scale)
+    for _ in range(100):
+        grey = rng.random(shape, np.float32)
+        grey = cv2.resize(grey, large, interpolation=cv2.INTER_CUBIC)
+        top, left = rng.integers(scale, 2 * scale + 1, size=2)
+        mask = (grey[top : top + height, left : left + width] < 1 / 4).astype(np.uint8)
+        if least <= mask.mean() <= most:
+            break
+    return _usable(mask)
 
 
 def _blank(height, width):
@@ -248,7 +304,11 @@ MASKS = {
         box_sides=(30, 150),
     ),
     "centre": centre,
+    # What context encoders hide when they predict 4 of 128 pixels beyond the hole.
+    "inner_centre": partial(centre, share=7 / 16),
     "circle": circle,
+    "blocks": blocks,
+    "regions": regions,
 }
 
 

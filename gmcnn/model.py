@@ -9,7 +9,6 @@ import inspect
 import keras
 from keras import ops
 
-from errors import InputError
 from gmcnn.networks import build_critic, build_generator
 from layers.window import crop, hole_window
 from losses.adversarial import (
@@ -22,8 +21,6 @@ from losses.reconstruction import confidence_mask, known_loss, reconstruction_lo
 from losses.vgg import TAPS, build_vgg_features
 from training.engine import minimize
 from training.inpainter import Inpainter, as_floats, weighted_sum
-
-STAGES = ("warm_up_generator", "wgan")
 
 
 class GMCNN(Inpainter):
@@ -44,6 +41,7 @@ class GMCNN(Inpainter):
         **generator: arguments of `build_generator`.
     """
 
+    STAGES = ("warm_up_generator", "wgan")
     GENERATOR_OPTIONS = tuple(inspect.signature(build_generator).parameters)
 
     def __init__(
@@ -76,22 +74,11 @@ class GMCNN(Inpainter):
             "critic": 1.0,
             "gradient_penalty": gradient_penalty_weight,
         }
-        self.stage = self.global_critic = self.local_critic = self.features = None
+        self.global_critic = self.local_critic = self.features = None
 
-    def begin(self, stage: str, make_optimizer, vgg_weights=None, **compile_options):
-        """Builds what a stage needs and compiles; the warm-up has no critic, no VGG.
-
-        Args:
-            stage: one of `STAGES`.
-            make_optimizer: takes a name and returns an optimizer.
-            vgg_weights: file for `build_vgg_features`.
-            **compile_options: `run_eagerly` and `jit_compile` of Keras.
-        """
-        if stage not in STAGES:
-            raise InputError(f"stage: one of {', '.join(STAGES)}, received {stage!r}")
-        self.stage = stage
-        self.compile(make_optimizer("generator_optimizer"), **compile_options)
-        self.optimizer.build(self.generator.trainable_variables)
+    def begin(self, stage, make_optimizer, vgg_weights=None, **compile_options):
+        """See `Inpainter.begin`; the warm-up has no critic and no VGG."""
+        super().begin(stage, make_optimizer, **compile_options)
         if stage == "warm_up_generator":
             return
         if self.weights_of["id_mrf"]:

@@ -11,6 +11,7 @@ from keras import ops
 from errors import InputError
 from gmcnn import topologies
 from layers import attention as attentions
+from layers.initializers import GlorotUniform
 from layers.padding import ReflectionPadding2D
 from layers.pull_push import PullPush
 from layers.resizing import BilinearUpsampling2D
@@ -23,6 +24,7 @@ def build_generator(
     padding: str = "reflect",
     hole_fill: str = "zero",
     attention: str = "none",
+    clip_gradient: str = "zero",
     dtype: str = "float32",
 ):
     """Builds the generator: (image, mask) -> prediction, of any size divisible by 4.
@@ -38,6 +40,8 @@ def build_generator(
         hole_fill: "zero" shows the columns an empty hole; "pull_push" a smooth fill,
             to which the network then predicts the difference.
         attention: name in `layers.attention.ATTENTION`.
+        clip_gradient: "zero" beyond [-1, 1], as officially, where a network that has
+            overshot everywhere learns no more; "straight" lets it through.
         dtype: Keras dtype policy of the inner layers, such as "mixed_bfloat16".
 
     Raises:
@@ -49,6 +53,7 @@ def build_generator(
         )
     _check("padding", padding, ("reflect", "same"))
     _check("hole_fill", hole_fill, ("zero", "pull_push"))
+    _check("clip_gradient", clip_gradient, ("zero", "straight"))
     topology = topologies.get("topology", topology, topologies.TOPOLOGIES)
     attention = attentions.get(attention)
 
@@ -65,6 +70,7 @@ def build_generator(
             dilation_rate=dilation,
             padding=mode,
             activation=activation,
+            kernel_initializer=GlorotUniform(),
             name=name,
             dtype=dtype,
         )(x)
@@ -117,6 +123,9 @@ def build_generator(
     if hole_fill == "pull_push":
         x = filled + x
     prediction = ops.clip(x, -1.0, 1.0)
+    if clip_gradient == "straight":
+        # x + (clip(x) - x): clipped values, with the gradient of x.
+        prediction = x + ops.stop_gradient(prediction - x)
     return keras.Model([image, mask], prediction, name="generator")
 
 
@@ -141,9 +150,10 @@ def build_critic(
     topology = topologies.get("critic", topology, topologies.CRITICS)
 
     def linear(layer, *arguments, name, **options):
+        options = {"kernel_initializer": GlorotUniform(), "dtype": "float32", **options}
         if not topology.spectral:
-            return layer(*arguments, **options, name=name, dtype="float32")
-        inner = layer(*arguments, **options, use_bias=False, dtype="float32")
+            return layer(*arguments, name=name, **options)
+        inner = layer(*arguments, use_bias=False, **options)
         return SpectralNormalization(inner, name=name, dtype="float32")
 
     image = keras.Input((side, side, 3), name=f"{name}_image")
@@ -182,7 +192,13 @@ def build_patch_critic(base_channels: int = 64, name: str = "patch_critic"):
     for i, width in enumerate((1, 2, 4, 8, None)):
         channels = width * base_channels if width else 1
         x = keras_layers.Conv2D(
-            channels, 5, 2, "same", name=f"{name}_conv{i}", dtype="float32"
+            channels,
+            5,
+            strides=2,
+            padding="same",
+            kernel_initializer=GlorotUniform(),
+            name=f"{name}_conv{i}",
+            dtype="float32",
         )(x)
         if width:
             x = _activate(x, 0.2, f"{name}_relu{i}")

@@ -1,7 +1,8 @@
-"""Adversarial losses: Wasserstein with gradient penalty, and hinge.
+"""Adversarial losses: Wasserstein with gradient penalty, hinge, and cross-entropy.
 
 References: Gulrajani et al., Improved Training of Wasserstein GANs, NeurIPS 2017;
-Lim and Ye, Geometric GAN, 2017 (hinge).
+Lim and Ye, Geometric GAN, 2017 (hinge); Goodfellow et al., Generative Adversarial
+Nets, NeurIPS 2014 (binary cross-entropy).
 """
 
 from keras import ops
@@ -23,6 +24,16 @@ def wasserstein_generator_loss(fake_scores):
 def hinge_critic_loss(real_scores, fake_scores):
     """Returns mean(max(0, 1 - D(real))) + mean(max(0, 1 + D(fake))) of (B, 1)."""
     return ops.mean(ops.relu(1 - real_scores)) + ops.mean(ops.relu(1 + fake_scores))
+
+
+def binary_critic_loss(real_logits, fake_logits):
+    """Returns mean(-log D(real)) + mean(-log(1 - D(fake))), D the sigmoid of logits."""
+    return ops.mean(ops.softplus(-real_logits)) + ops.mean(ops.softplus(fake_logits))
+
+
+def binary_generator_loss(fake_logits):
+    """Returns mean(-log D(fake)), which does not saturate as log(1 - D(fake)) does."""
+    return ops.mean(ops.softplus(-fake_logits))
 
 
 def gradient_penalty(critic, real, fake, mask, alpha):
@@ -55,4 +66,5 @@ def get(name: str):
 ADVERSARIAL = {
     "wasserstein": (wasserstein_critic_loss, wasserstein_generator_loss),
     "hinge": (hinge_critic_loss, wasserstein_generator_loss),
+    "binary": (binary_critic_loss, binary_generator_loss),
 }

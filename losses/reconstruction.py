@@ -71,18 +71,23 @@ def reconstruction_loss(target, completed, weight, mask):
         weight: confidence (B, H, W, 1).
         mask: (B, H, W, 1), 1 in the hole.
     """
-    return _mean_where(mask, ops.abs(completed - target) * weight)
+    return _mean_where(mask, _absolute(completed - target) * weight)
 
 
 def known_loss(target, prediction, mask):
     """Returns the L1 distance per known pixel and channel; 0 without known pixels."""
-    return _mean_where(1 - mask, ops.abs(prediction - target))
+    return _mean_where(1 - mask, _absolute(prediction - target))
 
 
 def _mean_where(region, x):
     """Mean of x over the pixels where `region` (B, H, W, 1) is 1, and all channels."""
     pixels = ops.maximum(ops.sum(region), 1)
     return ops.sum(x * region) / (pixels * x.shape[-1])
+
+
+def _absolute(x):
+    """|x|, of derivative 0 at 0 on every engine; JAX's own has 1 there."""
+    return x * ops.stop_gradient(ops.sign(x))
 
 
 def gaussian(size: int, scale: float):

@@ -7,26 +7,32 @@ import pathlib
 import keras
 import numpy as np
 
-from errors import InputError
+from errors import InputError, WeightsError
+from files import digest, fetch
+from npz import read_npz
 
 # Taps (after the ReLU) and their weights: conv3_2 for texture, conv4_2 for texture and
 # content (Equation 4 of the paper counts it twice).
 TAPS = {"block3_conv2": 1.0, "block4_conv2": 2.0}
 SUBSTITUTE = {"block4_conv2": "block3_conv4"}
 FILE = "vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5"
+MD5 = "253f8cb515780f3b799900260a226db6"
+URL = f"https://storage.googleapis.com/tensorflow/keras-applications/vgg19/{FILE}"
 
 
 def build_vgg_features(weights: str | None = None):
     """Builds images (B, H, W, 3) in [-1, 1] -> [(B, h, w, C), ...] in `TAPS` order.
 
     Args:
-        weights: a Keras `.h5` file without the top, or an `.npz` file with keys such as
-            `block3_conv2__kernel` (HWIO) and `block3_conv2__bias`. An `.npz` that ends
-            before block 4 is used up to block3_conv4, with a line in the log. By
-            default Keras downloads the file once.
+        weights: the `.h5` file of Keras without the top, and no other such file, or an
+            `.npz` file with keys such as `block3_conv2__kernel` (HWIO) and
+            `block3_conv2__bias`. An `.npz` that ends before block 4 is used up to
+            block3_conv4, with a line in the log. By default Keras's file is downloaded
+            once to where Keras keeps it.
 
     Raises:
         InputError: if the file is missing or does not fit, or the download fails.
+        WeightsError: if the file is damaged or not the one that it should be.
     """
     if weights and str(weights).endswith(".npz"):
         vgg, names = _from_npz(weights)
@@ -49,14 +55,13 @@ def _empty():
 def _from_npz(path):
     if not pathlib.Path(path).is_file():
         raise InputError(f"vgg_weights: must be a file, received {str(path)!r}")
-    with np.load(path, allow_pickle=False) as arrays:
-        vgg = _empty()
-        loaded = [n.name for n in vgg.layers if f"{n.name}__kernel" in arrays]
-        for name in loaded:
-            new = [arrays[f"{name}__kernel"], arrays[f"{name}__bias"]]
-            if [a.shape for a in new] != [v.shape for v in vgg.get_layer(name).weights]:
-                raise InputError(f"vgg_weights: {name} has a wrong shape in {path}")
-            vgg.get_layer(name).set_weights(new)
+    arrays, vgg = read_npz(path, "vgg_weights"), _empty()
+    loaded = [n.name for n in vgg.layers if f"{n.name}__kernel" in arrays]
+    for name in loaded:
+        new = [arrays[f"{name}__kernel"], arrays.get(f"{name}__bias", np.empty(0))]
+        if [a.shape for a in new] != [v.shape for v in vgg.get_layer(name).weights]:
+            raise InputError(f"vgg_weights: {name} has a wrong shape in {path}")
+        vgg.get_layer(name).set_weights(new)
     names = []
     for tap in TAPS:
         name = tap if tap in loaded else SUBSTITUTE.get(tap)
@@ -69,15 +74,21 @@ def _from_npz(path):
 
 
 def _from_keras(path):
-    try:
-        return keras.applications.VGG19(
-            include_top=False, weights=str(path) if path else "imagenet"
+    home = os.environ.get("KERAS_HOME") or pathlib.Path.home() / ".keras"
+    place = pathlib.Path(home, "models", FILE)
+    if path and not pathlib.Path(path).is_file():
+        raise InputError(f"vgg_weights: must be a file, received {str(path)!r}")
+    # A stranger's .h5 file can refer to other files: it is not even opened.
+    if path and (found := digest(path, "md5")) != MD5:
+        raise WeightsError(
+            f"vgg_weights: must be an .npz file or {FILE} with the MD5 {MD5}, received "
+            f"{str(path)!r} with {found}"
         )
-    except Exception as error:
-        home = os.environ.get("KERAS_HOME") or pathlib.Path.home() / ".keras"
-        where = pathlib.Path(home, "models", FILE)
-        raise InputError(
-            f"vgg_weights: VGG19 could not be read ({str(error).splitlines()[0]}); put "
-            f"{FILE} at {where} or name it with -vgg_weights, or train without ID-MRF: "
-            "-id_mrf_weight 0"
+    try:
+        path = path or fetch(URL, place, MD5)
+    except (InputError, WeightsError) as error:
+        raise type(error)(
+            f"vgg_weights: {error}; put {FILE} at {place} or name it with "
+            "-vgg_weights, or train without ID-MRF: -id_mrf_weight 0"
         ) from error
+    return keras.applications.VGG19(include_top=False, weights=str(path))

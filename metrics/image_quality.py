@@ -78,6 +78,12 @@ def l2(truth, image) -> float:
     return float(mean_squared_error(truth, image) / 255**2)
 
 
+def l2_hole(truth, image, mask) -> float:
+    """Mean squared difference over the hole, on [0, 1]; nan where it is empty."""
+    hole = np.asarray(mask, bool)
+    return l2(truth[hole], image[hole]) if hole.any() else float("nan")
+
+
 def outside_max(truth, image, mask) -> int:
     """Largest difference at a known pixel, in grey levels: 0 for a completed image.
 

@@ -17,7 +17,7 @@ from metrics import rules
 from metrics.pictures import grid, masked, save_png
 from metrics.rules import to_uint8
 
-MEASURES = ("psnr", "psnr_hole", "ssim", "l1", "l1_hole", "l2")
+MEASURES = ("psnr", "psnr_hole", "ssim", "l1", "l1_hole", "l2", "l2_hole")
 BINS = ("0-10", "10-20", "20-30", "30-40", "40-50", "50-60", "above")
 LIBRARIES = ("numpy", "skimage", "cv2", "PIL", "keras", "tensorflow", "jax")
 
@@ -165,7 +165,7 @@ def format_table(report: dict) -> str:
     bins = [(b, next(iter(methods.values()))["bins"][b]["images"]) for b in BINS]
     bins = [(b, count) for b, count in bins if count]
     totals = [["method", "PSNR", "hole PSNR", "SSIM", "L1", "hole L1", "L2"]]
-    totals[0] += ["identical", "outside"]
+    totals[0] += ["hole L2", "identical", "outside"]
     areas = [
         ["PSNR by hole %", *(b for b, _ in bins)],
         ["images", *(n for _, n in bins)],

@@ -24,6 +24,7 @@ def completed_1(truth, output, mask) -> dict:
         "l1": quality.l1(truth, output),
         "l1_hole": quality.l1_hole(truth, output, mask),
         "l2": quality.l2(truth, output),
+        "l2_hole": quality.l2_hole(truth, output, mask),
         "outside_max": quality.outside_max(truth, output, mask),
     }
 

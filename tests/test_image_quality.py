@@ -51,6 +51,7 @@ def test_hole_measures_see_the_hole_alone():
     image = np.where(mask[..., None] == 1, np.uint8(151), truth)
     assert quality.l1_hole(truth, image, mask) == pytest.approx(51 / 255)
     assert quality.l1(truth, image) == pytest.approx(51 / 255 / 2)
+    assert quality.l2_hole(truth, image, mask) == pytest.approx((51 / 255) ** 2)
     assert quality.psnr_hole(truth, image, mask) == pytest.approx(-20 * math.log10(0.2))
     assert quality.outside_max(truth, image, mask) == 0
     assert quality.outside_max(truth, image, 1 - mask) == 51
@@ -60,6 +61,7 @@ def test_empty_and_full_masks():
     truth, image, empty = flat(0), flat(51), np.zeros((16, 16), np.uint8)
     assert math.isnan(quality.psnr_hole(truth, image, empty))
     assert math.isnan(quality.l1_hole(truth, image, empty))
+    assert math.isnan(quality.l2_hole(truth, image, empty))
     assert quality.psnr_hole(truth, image, 1 - empty) == quality.psnr(truth, image)
     assert quality.outside_max(truth, image, 1 - empty) == 0
 

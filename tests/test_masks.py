@@ -75,6 +75,32 @@ def test_centre_and_circle_are_a_quarter_and_symmetric():
     np.testing.assert_array_equal(disc, disc[::-1, ::-1])
 
 
+def test_inner_centre_leaves_four_of_128_pixels_on_each_side():
+    expected = np.zeros((128, 128))
+    expected[36:92, 36:92] = 1
+    mask = masks.get("inner_centre")(np.random.default_rng(0), 128, 128)
+    np.testing.assert_array_equal(mask, expected)
+
+
+def test_blocks_go_everywhere_and_cover_a_quarter_at_most():
+    draws = [masks.blocks(np.random.default_rng(i), 64, 96) for i in range(300)]
+    areas = np.mean(draws, axis=(1, 2))
+    assert 0.01 < areas.min() < 0.1
+    assert 0.24 < areas.max() <= 1 / 4
+    assert np.any(draws, axis=0).mean() > 0.99
+
+
+@pytest.mark.parametrize("size", [64, 128, 256])
+def test_regions_cover_a_fifth_to_three_tenths_in_blobs_of_any_size(size):
+    draws = [masks.regions(np.random.default_rng(i), size, size) for i in range(60)]
+    areas = np.mean(draws, axis=(1, 2))
+    assert 0.2 <= areas.min() < areas.max() <= 0.3
+    assert np.any(draws, axis=0).mean() > 0.99
+    # Edges in each row: blobs grow with the image, so their number stays.
+    edges = np.abs(np.diff(np.array(draws, int), axis=2)).sum(axis=2).mean()
+    assert edges == pytest.approx(3.1, abs=0.3)
+
+
 def test_lama_masks_differ_in_width_and_stay_under_half():
     means, thickness = {}, []
     for name in ("lama_thin", "lama_medium", "lama_thick"):

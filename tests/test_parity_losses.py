@@ -11,6 +11,8 @@ from losses.id_mrf import id_mrf_loss
 from losses.reconstruction import confidence_mask, known_loss, reconstruction_loss
 from training.engine import input_gradient
 
+pytestmark = pytest.mark.both_engines
+
 CONFIDENCES = {
     "conf": {"kernel": "flat", "size": 65},
     "tf1_code": {"kernel": "flat", "size": 64, "padding": "zeros"},
@@ -113,12 +115,14 @@ def test_hinge_losses():
         assert ours == pytest.approx(arrays[name], rel=1e-6)
 
 
+def tensor(array):
+    return ops.convert_to_tensor(nhwc(array))
+
+
 def slopes(critic, real, fake, mask, alpha):
-    gradient = input_gradient(
-        critic, ops.convert_to_tensor(real + alpha * (fake - real))
-    )
-    gradient = ops.convert_to_numpy(gradient)
-    return gradient, np.sqrt(np.sum(np.square(gradient) * mask, axis=(1, 2, 3)))
+    gradient = input_gradient(critic, real + alpha * (fake - real))
+    square = ops.sum(ops.square(gradient) * mask, axis=(1, 2, 3))
+    return gradient, ops.convert_to_numpy(ops.sqrt(square))
 
 
 def test_gradient_penalty_of_the_pytorch_program():
@@ -128,7 +132,7 @@ def test_gradient_penalty_of_the_pytorch_program():
     kernels = [*map(hwio, weights[:4]), flattened(weights[4], 2, 2)]
     biases = [arrays[f"w:layers.{i}.bias"] for i in range(5)]
     critic.set_weights([w for pair in zip(kernels, biases) for w in pair])
-    real, fake, mask = (nhwc(arrays[n]) for n in ("real", "fake", "mask"))
+    real, fake, mask = (tensor(arrays[n]) for n in ("real", "fake", "mask"))
     alpha = 1 - arrays["alpha"]  # its share of the real image
 
     scores = critic(real), critic(fake)
@@ -137,7 +141,7 @@ def test_gradient_penalty_of_the_pytorch_program():
     ours = float(generator_loss(scores[1]))
     assert ours == pytest.approx(arrays["wgan_g_loss"], abs=1e-5)
 
-    for region, name in ((mask, "masked"), (np.ones_like(mask), "unmasked")):
+    for region, name in ((mask, "masked"), (ops.ones_like(mask), "unmasked")):
         gradient, slope = slopes(critic, real, fake, region, alpha)
         assert difference(gradient, nhwc(arrays["input_grad"])) < 1e-5
         np.testing.assert_allclose(slope, arrays[f"grad_norm_{name}"], rtol=1e-5)
@@ -166,7 +170,7 @@ def test_critic_and_gradient_penalty_of_the_tf1_program():
     pairs.append((arrays["dense_kernel"], arrays["dense_bias"]))
     critic.set_weights([w for pair in pairs for w in pair])
     names = ("real_nchw", "fake_nchw", "mask_nchw")
-    real, fake, mask = (nhwc(arrays[n]) for n in names)
+    real, fake, mask = (tensor(arrays[n]) for n in names)
     alpha = arrays["alpha"]
 
     assert difference(critic(real), arrays["tf1_logit_real"]) < 1e-5

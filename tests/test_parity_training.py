@@ -11,6 +11,8 @@ from losses.reconstruction import confidence_mask, known_loss, reconstruction_lo
 from training.inpainter import paste, weighted_sum
 from weights.convert_gmcnn import official_tensors
 
+pytestmark = pytest.mark.both_engines
+
 WEIGHTS = {"reconstruction": 1.4, "known": 1.2}
 
 

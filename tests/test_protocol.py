@@ -59,6 +59,7 @@ def test_means_over_images_by_hand():
     assert found["l1"] == pytest.approx(0.2 * (0.25 + 1) / 2)
     assert found["l1_hole"] == pytest.approx(0.2)
     assert found["l2"] == pytest.approx(0.04 * (0.25 + 1) / 2)
+    assert found["l2_hole"] == pytest.approx(0.04)
     assert found["identical"] == found["outside_max"] == 0
     assert found["bins"]["20-30"]["images"] == found["bins"]["above"]["images"] == 1
     assert found["bins"]["above"]["psnr"] == pytest.approx(hole)
@@ -125,7 +126,7 @@ def test_report_has_the_shape_of_the_protocol(photographs, tmp_path):
     assert list(written) == keys.split()
     assert (written["images"], written["seed"]) == (3, 5)
     assert list(written["methods"]) == ["tiny", *BASELINES]
-    measures = {"psnr", "psnr_hole", "ssim", "l1", "l1_hole", "l2"}
+    measures = {"psnr", "psnr_hole", "ssim", "l1", "l1_hole", "l2", "l2_hole"}
     measures |= {"identical", "outside_max"}
     for found in written["methods"].values():
         assert set(found) == measures | {"bins"}

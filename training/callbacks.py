@@ -14,19 +14,20 @@ from metrics.pictures import grid, masked, save_png
 
 
 class NumericGuard(keras.callbacks.Callback):
-    """Stops at the first step with a loss term that is NaN or infinite, by name."""
+    """Stops at the first step with loss terms that are NaN or infinite; names them."""
 
     def __init__(self, start: int):
         super().__init__()
         self.start = start
 
     def on_train_batch_end(self, batch, logs=None):
-        for name, value in logs.items():
-            if not math.isfinite(value):
-                raise NumericError(
-                    f"{name}: must be finite, received {value} at step "
-                    f"{self.start + batch + 1}; the last saved state is untouched"
-                )
+        wrong = {name: v for name, v in logs.items() if not math.isfinite(v)}
+        if wrong:
+            raise NumericError(
+                f"{', '.join(wrong)}: must be finite, received "
+                f"{', '.join(str(float(v)) for v in wrong.values())} at step "
+                f"{self.start + batch + 1}; the last saved state is untouched"
+            )
 
 
 class Progress(keras.callbacks.Callback):
@@ -48,7 +49,7 @@ class Progress(keras.callbacks.Callback):
 
 
 class Samples(keras.callbacks.Callback):
-    """Logs loss terms each step; validation PSNR and sample pictures every few.
+    """Logs loss terms each step; validation PSNR and four sample pictures every few.
 
     Args:
         start: step that training starts from.
@@ -78,12 +79,13 @@ class Samples(keras.callbacks.Callback):
     def sample(self, step, logs):
         """Completes the validation pairs, measures them, shows the first four."""
         rows, numbers = [], {"psnr": [], "psnr_hole": []}
-        for _, image, mask in self.pairs:
+        shown = range(0, len(self.pairs), max(1, len(self.pairs) // 4))[:4]
+        for i, (_, image, mask) in enumerate(self.pairs):
             prediction = self.model.predict_image(image, mask)
             completed = np.where(mask[..., None] != 0, prediction, image)
             numbers["psnr"].append(psnr(image, completed))
             numbers["psnr_hole"].append(psnr_hole(image, completed, mask))
-            if len(rows) < 4:
+            if i in shown:
                 rows.append([masked(image, mask), prediction, completed, image])
         means = {k: _finite_mean(v) for k, v in numbers.items()}
         self.history.append({"step": step, **means, **logs})

@@ -9,8 +9,11 @@ from keras import ops
 
 from errors import InputError, NumericError, WeightsError
 from files import atomic, sha256, write_bytes
+from npz import read_npz
 
 METADATA = "metadata"
+KEYS = {"file", "stage", "step", "sha256"}
+STATE = re.compile(r"\w+-\d{8,}\.npz")  # file names in a manifest
 
 
 def save_weights(path, arrays: dict, metadata: dict):
@@ -38,23 +41,34 @@ def load_weights(path):
 
     Raises:
         InputError: if there is no such file.
-        WeightsError: if it is damaged or something else; nothing in it is executed.
+        WeightsError: if it is damaged, holds NaN, or is something else; see `read_npz`.
     """
     if not Path(path).is_file():
         raise InputError(f"from_weights: must be a file, received {str(path)!r}")
+    arrays = read_npz(path)
     try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-        return arrays, json.loads(str(arrays.pop(METADATA)))
+        metadata = json.loads(str(arrays.pop(METADATA)))
+        if not isinstance(metadata, dict):
+            raise TypeError("its metadata is no object")
+        if names := [n for n, array in arrays.items() if not np.isfinite(array).all()]:
+            raise ValueError(f"NaN or infinity in {', '.join(names)}")
     except Exception as error:
         raise WeightsError(
             f"from_weights: must be a weight file of this library, received "
             f"{str(path)!r} ({error})"
         ) from error
+    return arrays, metadata
 
 
 def assign(variables: dict, arrays: dict, path="weights"):
-    """Sets variables from the arrays of the same names.
+    """Sets variables from the arrays of the same names, after `check`."""
+    check(variables, arrays, path)
+    for name, variable in variables.items():
+        variable.assign(arrays[name])
+
+
+def check(variables: dict, arrays: dict, path="weights"):
+    """Checks that there is an array of the right shape for every variable.
 
     Args:
         variables: name -> Keras variable, all of which must be in `arrays`.
@@ -62,7 +76,7 @@ def assign(variables: dict, arrays: dict, path="weights"):
         path: named in errors.
 
     Raises:
-        WeightsError: names every missing or wrongly shaped array; nothing is set then.
+        WeightsError: names every missing or wrongly shaped array.
     """
     missing = [name for name in variables if name not in arrays]
     if missing:
@@ -74,8 +88,6 @@ def assign(variables: dict, arrays: dict, path="weights"):
     ]
     if wrong:
         raise WeightsError(f"{path}: wrong shapes; {'; '.join(wrong)}")
-    for name, variable in variables.items():
-        variable.assign(arrays[name])
 
 
 def as_arrays(variables: dict):
@@ -85,7 +97,6 @@ def as_arrays(variables: dict):
 
 class Checkpoints:
     """The full states of an experiment: last few of each stage, with a manifest.
-
 
     Args:
         folder: where `<stage>-<step>.npz` and `manifest.json` are.
@@ -97,8 +108,24 @@ class Checkpoints:
         self.manifest = self.folder / "manifest.json"
 
     def entries(self):
-        """Returns the manifest: a list of {"file", "stage", "step", "sha256"}."""
-        return json.loads(self.manifest.read_text()) if self.manifest.is_file() else []
+        """Returns the manifest: a list of {"file", "stage", "step", "sha256"}.
+
+        Raises:
+            WeightsError: if it is damaged, or names files that are no states.
+        """
+        if not self.manifest.is_file():
+            return []
+        try:
+            entries = json.loads(self.manifest.read_text())
+            # Old states are deleted by name: never one outside the folder.
+            known = [e.keys() >= KEYS and STATE.fullmatch(e["file"]) for e in entries]
+            if not all(known):
+                raise ValueError("no names of states")
+        except Exception as error:
+            raise WeightsError(
+                f"{self.manifest}: must be a manifest of states, received {error!r}"
+            ) from error
+        return entries
 
     def save(self, stage: str, step: int, arrays: dict, metadata: dict):
         """Writes a state, then the manifest, then removes what is too old."""
@@ -135,7 +162,7 @@ class Checkpoints:
         """Removes states that were cut off before they reached the manifest."""
         known = {e["file"] for e in self.entries()}
         for path in self.folder.glob("*.npz"):
-            if re.fullmatch(r"\w+-\d{8}\.npz", path.name) and path.name not in known:
+            if STATE.fullmatch(path.name) and path.name not in known:
                 path.unlink()
 
     def _write(self, entries):

@@ -22,7 +22,8 @@ from training.checkpoints import (
 )
 
 # What a resumed run may change without becoming another run.
-FREE_SETTINGS = {"steps", "epochs", "save_every", "sample_every", "gpu", "output_path"}
+FREE_SETTINGS = {"steps", "epochs", "save_every", "sample_every", "gpu"}
+FREE_SETTINGS |= {"output_path", "experiment_name"}  # the folder may have moved
 
 
 class Experiment:
@@ -116,15 +117,15 @@ class Experiment:
             found = load_weights(source)
         arrays, metadata = found
         _check_same_generator(metadata, about, source)
-        loaded = {
-            name
-            for name in model.networks
-            if any(key.startswith(f"{name}/") for key in arrays)
-        }
+        # The critics of a state of the second stage, all of them, or new ones.
+        held = {key.split("/")[0] for key in arrays} & set(model.networks)
+        loaded = set(model.networks) if held - {"generator"} else {"generator"}
         state = model.state().items()
         assign({k: v for k, v in state if k.split("/")[0] in loaded}, arrays, source)
         step = metadata.get("step", "unknown")
         print(f"{', '.join(sorted(loaded))}: from {source}, step {step}")
+        if new := set(model.networks) - loaded:
+            print(f"{', '.join(sorted(new))}: start from random weights")
 
     def save(self, model, stage: str, step: int, about: dict, position: dict):
         """Writes the full state, and the generator alone for use."""

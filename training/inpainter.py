@@ -4,6 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from errors import InputError
 from training.engine import StepModel
 
 
@@ -19,7 +20,14 @@ class Inpainter(StepModel):
         image_size: side in pixels of the images that it is trained on.
         size_multiple: what the generator needs heights and widths to be divisible by.
         seed: of everything random within a training step.
+
+    Attributes:
+        STAGES: of training, reconstruction only first, by name.
+        masks: what it is trained and evaluated on by default; see `parse_mixture`.
     """
+
+    STAGES = ("warm_up_generator",)
+    masks = "rectangle=1"
 
     def __init__(self, generator, image_size: int, size_multiple: int, seed: int = 0):
         super().__init__()
@@ -27,7 +35,28 @@ class Inpainter(StepModel):
         self.image_size = image_size
         self.size_multiple = size_multiple
         self.seed_generator = keras.random.SeedGenerator(seed, name="seed_generator")
+        self.stage = None
         self.built = True
+
+    def begin(self, stage: str, make_optimizer, vgg_weights=None, **compile_options):
+        """Begins a stage: compiles, and builds what else the family needs.
+
+        Args:
+            stage: one of `STAGES`.
+            make_optimizer: takes a name and, optionally, a factor of the learning rate;
+                returns an optimizer.
+            vgg_weights: file for `losses.vgg.build_vgg_features`, where one is needed.
+            **compile_options: `run_eagerly` and `jit_compile` of Keras.
+
+        Raises:
+            InputError: if there is no such stage.
+        """
+        if stage not in self.STAGES:
+            known = ", ".join(self.STAGES)
+            raise InputError(f"stage: one of {known}, received {stage!r}")
+        self.stage = stage
+        self.compile(make_optimizer("generator_optimizer"), **compile_options)
+        self.optimizer.build(self.generator.trainable_variables)
 
     @property
     def networks(self):

@@ -33,7 +33,8 @@ def train(settings: dict, explicit: dict):
     experiment.clean()
     if settings["resume"]:
         settings = experiment.resumed_settings(explicit)
-    stage = "warm_up_generator" if settings["warm_up_generator"] else "wgan"
+    stages = presets.get(settings["preset"])["model"].STAGES
+    stage = stages[0 if settings["warm_up_generator"] else -1]
     settings = _with_preset_defaults(settings, stage)
     about = {"preset": settings["preset"], "overrides": _overrides(settings)}
 
@@ -45,13 +46,13 @@ def train(settings: dict, explicit: dict):
         dtype=DTYPES[settings["mixed_precision"]],
         **about["overrides"],
     )
-    training, validation = load_data(settings, model.image_size)
+    training, validation = load_data(settings, model.image_size, model.masks)
     per_step = model.batches_per_step(stage)
     per_epoch = max(1, training.steps_per_epoch // per_step)
     total = settings["steps"] or settings["epochs"] * per_epoch
     model.begin(
         stage,
-        lambda name: make_optimizer(name, settings, total),
+        lambda name, factor=1.0: make_optimizer(name, settings, total, factor),
         vgg_weights=settings["vgg_weights"],
         run_eagerly=settings["run_eagerly"],
         jit_compile=settings["jit_compile"],
@@ -116,14 +117,14 @@ def train(settings: dict, explicit: dict):
     return experiment.generator
 
 
-def load_data(settings: dict, size: int):
+def load_data(settings: dict, size: int, default_masks: str):
     """Returns training pairs without end and the pairs to validate on."""
     seed, masks = settings["seed"], settings["masks"]
     options = {"mask_files": None, "invert_mask": settings["invert_mask"]}
     if settings["mask_path"]:
         options["mask_files"] = list_images(settings["mask_path"], "-mask_path")
         masks = masks or "files=1"
-    masks = masks or "rectangle=1"
+    masks = masks or default_masks
     images = list_images(settings["train_path"], "-train_path")
     if settings["validation_path"]:
         held_out = list_images(settings["validation_path"], "-validation_path")
@@ -146,13 +147,24 @@ def load_data(settings: dict, size: int):
     return training, EvaluationPairs(shown, masks, size, seed, **options)
 
 
-def make_optimizer(name: str, settings: dict, steps: int):
-    """Returns the Adam of the generator or of the critics."""
-    rate = settings["learning_rate"]
-    if settings["learning_rate_decay"] == "cosine":
-        rate = keras.optimizers.schedules.CosineDecay(
-            rate / 100, steps, warmup_target=rate, warmup_steps=max(1, steps // 50)
-        )
+def make_optimizer(name: str, settings: dict, steps: int, factor: float = 1.0):
+    """Returns the Adam of the generator or of the critics.
+
+    Args:
+        name: of the optimizer.
+        settings: `learning_rate` and what else the command line says of Adam.
+        steps: of the stage.
+        factor: of the learning rate.
+    """
+    peak = factor * settings["learning_rate"]
+    rate = keras.optimizers.schedules.CosineDecay(
+        # Full steps from the start overshoot the clip at 1 before anything is learned.
+        peak / 100,
+        steps,
+        alpha=0.0 if settings["learning_rate_decay"] == "cosine" else 1.0,
+        warmup_target=peak,
+        warmup_steps=max(1, min(500, steps // 10)),
+    )
     beta_1, beta_2 = settings["adam_betas"]
     adam = keras.optimizers.Adam(rate, beta_1, beta_2, epsilon=1e-8, name=name)
     # Without it float16 gradients underflow and nothing is learned; critics and their
@@ -164,14 +176,16 @@ def make_optimizer(name: str, settings: dict, steps: int):
 
 def _with_preset_defaults(settings, stage):
     """Fills in what the preset decides where the command line does not."""
-    defaults = dict(presets.get(settings["preset"])["training"])
-    defaults["learning_rate"] = defaults["learning_rate"][stage]
+    defaults = {
+        name: value[stage] if isinstance(value, dict) else value
+        for name, value in presets.get(settings["preset"])["training"].items()
+    }
     given = {k: v for k, v in settings.items() if v is not None}
-    return {**settings, **defaults, **given}
+    return {**settings, "adam_betas": [0.5, 0.9], **defaults, **given}
 
 
 def _overrides(settings):
     """Arguments of the model that the command line replaces."""
-    names = ("image_size", "critic_steps", "id_mrf_weight")
+    names = ("image_size", "critic_steps", "id_mrf_weight", "lambda_ratio")
     given = {n: settings[n] for n in names if settings[n] is not None}
     return {**given, **settings["set"]}

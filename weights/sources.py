@@ -4,19 +4,19 @@ import importlib
 import re
 from pathlib import Path
 
-import numpy as np
-
 from errors import InputError, WeightsError
 from files import sha256
+from npz import read_npz
 
 
 def read_tensors(source) -> dict:
     """Returns name -> float array, in the layout of the program that wrote it.
 
     Args:
-        source: a PyTorch state dict (.pth, .pt), a .safetensors file, an .npz file
-            whose keys are the tensors' names (if any starts with "w:", only those, and
-            without it), or a TensorFlow checkpoint: its prefix or its folder.
+        source: a PyTorch state dict (.pth, .pt), alone or as "state_dict" of a
+            checkpoint, a .safetensors file, an .npz file whose keys are the tensors'
+            names (if any starts with "w:", only those, and without it), or a TensorFlow
+            checkpoint: its prefix or its folder.
 
     Raises:
         InputError: if there is no such file, or a package that reads it is missing.
@@ -49,14 +49,16 @@ def digests(source) -> dict:
 
 
 def _npz(path):
-    with np.load(path, allow_pickle=False) as file:
-        prefixed = [key for key in file.files if key.startswith("w:")]
-        return {key.removeprefix("w:"): file[key] for key in prefixed or file.files}
+    arrays = read_npz(path, "source")
+    prefixed = [key for key in arrays if key.startswith("w:")]
+    return {key.removeprefix("w:"): arrays[key] for key in prefixed or arrays}
 
 
 def _torch(path):
     torch = _optional("torch", path)
     state = torch.load(path, map_location="cpu", weights_only=True)
+    if isinstance(state, dict):
+        state = state.get("state_dict", state)
     if not (isinstance(state, dict) and all(map(torch.is_tensor, state.values()))):
         raise WeightsError(f"source: must be a dict of tensors, received {str(path)!r}")
     return {name: tensor.detach().float().numpy() for name, tensor in state.items()}

@@ -1,0 +1,82 @@
+"""Configurations of context encoders by name."""
+
+from context_encoder.model import ContextEncoder
+
+
+def _preset(description, config, batch_size=64, **training):
+    """One configuration with the learning rates of all of them.
+
+    The generator's is ten times the discriminator's, 0.002 to 0.0002, in the authors'
+    code as in that of Meneust and Pinto; the text of the latter says ten times more of
+    both.
+    """
+    rates = dict.fromkeys(ContextEncoder.STAGES, 2e-3)
+    return {
+        "description": description,
+        "model": ContextEncoder,
+        "config": config,
+        "training": {"batch_size": batch_size, "learning_rate": rates, **training},
+    }
+
+
+# Adam's decay rates in the authors' code. Reports 000 and 001 keep 0.5 and 0.9.
+LUA_BETAS = {"adam_betas": [0.5, 0.999]}
+
+PRESETS = {
+    "context_encoder": _preset(
+        "the authors' for the centre of 128 px; 71.1 M parameters",
+        # The hole leaves 4 pixels of what is predicted visible on each side.
+        {"topology": "centre", "masks": "inner_centre=1"},
+        **LUA_BETAS,
+    ),
+    "context_encoder_conditional": _preset(
+        "the same, its discriminator sees the surroundings",
+        {"topology": "centre", "masks": "inner_centre=1", "conditional": True},
+        **LUA_BETAS,
+    ),
+    "context_encoder_regions": _preset(
+        "the authors' for random regions of 128 px; 71.2 M",
+        {"topology": "regions", "masks": "regions=1", "ring_weight": 1.0},
+        **LUA_BETAS,
+    ),
+    "context_encoder_regions_64": _preset(
+        "the authors' for random regions of 64 px; 71.1 M",
+        {
+            "image_size": 64,
+            "topology": "regions_64",
+            "masks": "regions=1",
+            "ring_weight": 1.0,
+        },
+        **LUA_BETAS,
+    ),
+    "context_encoder_channelwise": _preset(
+        "channel-wise bottleneck, random blocks and regions; 6.0 M",
+        {
+            "topology": "channelwise",
+            "bottleneck": 512,
+            "masks": "blocks=1,regions=1",
+            "ring_weight": 1.0,
+        },
+        **LUA_BETAS,
+    ),
+    "context_encoder_report_001": _preset(
+        "report 001: centre, ring of 7 px in the hole; 71.1 M",
+        {"topology": "report_001", "ring": 7, "discriminator_weight": 0.5},
+    ),
+    "context_encoder_report_000": _preset(
+        "report 000: whole image of 128 px, seven layers; 30.7 M",
+        {"topology": "report_000", "bottleneck": 512, "ring_weight": 1.0},
+    ),
+    "context_encoder_small": _preset(
+        "report 001's, narrow; trains on a CPU in minutes; 3.5 M",
+        {
+            "topology": "report_001",
+            "base_channels": 32,
+            "bottleneck": 256,
+            "discriminator_channels": 32,
+            "ring": 7,
+            "discriminator_weight": 0.5,
+        },
+        batch_size=32,
+    ),
+}

@@ -1,0 +1,42 @@
+"""What several test files use."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="session")
+def pictures(tmp_path_factory):
+    """Folders `images` and `masks` of eight tiny pictures each."""
+    folder = tmp_path_factory.mktemp("pictures")
+    rng = np.random.default_rng(0)
+    for name in ("images", "masks"):
+        (folder / name).mkdir()
+    for i in range(8):
+        colours = rng.integers(0, 256, (6, 6, 3), np.uint8)
+        image = Image.fromarray(colours).resize((40, 36), Image.BICUBIC)
+        image.save(folder / "images" / f"{i}.png")
+        mask = np.zeros((36, 40), np.uint8)
+        mask[8 + i : 22 + i, 10:26] = 255
+        Image.fromarray(mask).save(folder / "masks" / f"{i}.png")
+    return folder
+
+
+def run(*arguments, engine="tensorflow", timeout=180, cwd=None):
+    """Runs the command line in a process of its own, as a user would."""
+    return subprocess.run(
+        [sys.executable, str(ROOT / "runner.py"), *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        cwd=cwd or ROOT,
+        env={**os.environ, "KERAS_BACKEND": engine},
+    )

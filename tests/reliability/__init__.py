@@ -1,0 +1,1 @@
+"""What must hold under load, faults, bad input and attacks; see docs/reliability.md."""

@@ -1,0 +1,42 @@
+"""One interpreter, one trained model and its pictures for all reliability tests."""
+
+import pytest
+
+from .commands import EAGER, TINY, Session
+from .report import pytest_configure  # noqa: F401
+
+
+@pytest.fixture(scope="session")
+def zoo():
+    """A `Session`."""
+    session = Session()
+    yield session
+    session.close()
+
+
+@pytest.fixture(scope="session")
+def images(pictures):
+    """Eight pictures of 40x36 pixels."""
+    return pictures / "images"
+
+
+@pytest.fixture(scope="session")
+def weights(zoo, images, tmp_path_factory):
+    """A generator after a step of the warm-up."""
+    return train_once(zoo, images, tmp_path_factory.mktemp("tiny"), "warm_up_generator")
+
+
+@pytest.fixture(scope="session")
+def wgan_state(zoo, images, tmp_path_factory):
+    """The full state after a step of the second stage."""
+    folder = tmp_path_factory.mktemp("wgan")
+    return train_once(zoo, images, folder).with_name("wgan-00000001.npz")
+
+
+def train_once(zoo, images, folder, *stage):
+    """Takes one step in an experiment "tiny" in a folder; returns its generator."""
+    flags = (f"-{name}" for name in stage)
+    where = ("-train_path", images, "-output_path", folder, "-experiment_name", "tiny")
+    result = zoo.run(*TINY, *EAGER, *where, "-steps", 1, *flags)
+    assert result.code == 0, result.err
+    return folder / "tiny" / "weights" / "generator.npz"

@@ -1,0 +1,70 @@
+"""Runs the command lines that come as JSON lines, and says how each one ended."""
+
+import contextlib
+import io
+import json
+import os
+import sys
+import time
+import traceback
+from collections import Counter
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+import runner
+from gmcnn.model import GMCNN
+
+
+def count(owner, name, calls):
+    """Lets a method count its calls and otherwise do what it does."""
+    method = getattr(owner, name)
+
+    def counting(*arguments, **options):
+        calls[name] += 1
+        return method(*arguments, **options)
+
+    setattr(owner, name, counting)
+
+
+def memory(field):
+    """A field of /proc/self/status in bytes."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(li.split()[1]) for li in lines if li.startswith(field)) * 1024
+
+
+def run(argv, environment):
+    """Runs one command line in this process, as `python runner.py` would."""
+    former, out, err = dict(os.environ), io.StringIO(), io.StringIO()
+    os.environ.update(environment)
+    Path("/proc/self/clear_refs").write_text("5")  # the peak starts anew
+    calls.clear()
+    before, start = memory("VmRSS"), time.perf_counter()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        try:
+            code = runner.main(argv)
+        except SystemExit as error:
+            code = error.code
+        except BaseException:
+            traceback.print_exc()
+            code = 1
+    os.environ.clear()
+    os.environ.update(former)
+    return {
+        "code": code,
+        "out": out.getvalue(),
+        "err": err.getvalue(),
+        "seconds": time.perf_counter() - start,
+        "growth": memory("VmHWM") - before,
+        "calls": calls,
+    }
+
+
+if __name__ == "__main__":
+    calls = Counter()
+    count(GMCNN, "predict_image", calls)
+    count(GMCNN, "training_step", calls)  # once for each tracing, unless eager
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    for line in sys.stdin:
+        answers.write(json.dumps(run(*json.loads(line))) + "\n")
+        answers.flush()

@@ -1,0 +1,447 @@
+"""Faults: kills, full disks, lost rights, NaN, missing files and networks."""
+
+import contextlib
+import hashlib
+import http.server
+import json
+import shutil
+import signal
+import socket
+import threading
+import time
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import tiny_vgg
+from errors import InputError, WeightsError
+from files import fetch
+from losses.vgg import FILE, MD5
+
+from .commands import (
+    EAGER,
+    TINY,
+    finish,
+    kill,
+    start,
+    start_as_root_of_its_own,
+    wait_for,
+    wait_for_line,
+)
+
+WARM_UP = ("-warm_up_generator",)
+STAGES = {"warm_up_generator": WARM_UP, "wgan": ()}
+
+
+def where(images, folder):
+    names = ("-output_path", folder, "-experiment_name", "run")
+    return ("-train_path", images, *names)
+
+
+def resume(zoo, folder, *more):
+    return zoo.run("-resume", "-output_path", folder, "-experiment_name", "run", *more)
+
+
+def states(folder):
+    """Step by intact state of an experiment, read as anyone would read them."""
+    manifest = folder / "run" / "weights" / "manifest.json"
+    if not manifest.is_file():
+        return {}
+    found = {}
+    for entry in json.loads(manifest.read_text()):
+        path = manifest.with_name(entry["file"])
+        assert hashlib.sha256(path.read_bytes()).hexdigest() == entry["sha256"]
+        with np.load(path) as file:
+            assert all(np.isfinite(file[k]).all() for k in file if k != "metadata")
+        found[entry["step"]] = path
+    return found
+
+
+def last_step(folder):
+    """The last step in the manifest, without reading the state."""
+    manifest = folder / "run" / "weights" / "manifest.json"
+    if not manifest.is_file():
+        return 0
+    return json.loads(manifest.read_text())[-1]["step"]
+
+
+def parts(folder):
+    return list(folder.rglob("*.part"))
+
+
+@pytest.mark.row("F1")
+@pytest.mark.row("F2")
+@pytest.mark.parametrize(
+    ("stage", "kills", "steps", "mode"),
+    [
+        ("warm_up_generator", 2, 60, EAGER),
+        ("wgan", 1, 8, EAGER),
+        pytest.param("warm_up_generator", 20, 4000, (), marks=pytest.mark.slow),
+        pytest.param("wgan", 20, 2000, (), marks=pytest.mark.slow),
+    ],
+)
+def test_killed_and_resumed_equals_never_killed(
+    zoo, images, tmp_path, stage, kills, steps, mode, record_property
+):
+    """Every number of the last state: weights, Adam's moments, random state."""
+    rng = np.random.default_rng()
+    options = (*TINY, *mode, *STAGES[stage], "-steps", steps)
+    often = ("-save_every", max(2, steps // 60), "-sample_every", steps)
+    process = start(*where(images, tmp_path / "killed"), *options, *often)
+    moments = []
+    for i in range(kills):
+        # At least so far has it come; then any moment: within a step, within a save.
+        least = (steps // 2) * (i + 1) // kills
+        wait_for(process, lambda least=least: last_step(tmp_path / "killed") >= least)
+        time.sleep(rng.uniform(0, 0.3))
+        assert process.poll() is None, "ended before it was killed"
+        kill(process)
+        moments.append(max(states(tmp_path / "killed")))
+        again = ("-resume", "-output_path", tmp_path / "killed")
+        if i + 1 < kills:
+            process = start(*again, "-experiment_name", "run")
+            wait_for_line(process, f"from step {moments[-1]},")
+    result = resume(zoo, tmp_path / "killed")
+    assert result.code == 0, result.err
+    assert f"from step {moments[-1]}," in result.out
+    straight = zoo.run(*where(images, tmp_path / "straight"), *options)
+    assert straight.code == 0, straight.err
+    paths = [states(tmp_path / name)[steps] for name in ("killed", "straight")]
+    with np.load(paths[0]) as killed, np.load(paths[1]) as whole:
+        assert set(killed) == set(whole)
+        arrays = [name for name in whole if name != "metadata"]
+        for name in arrays:
+            np.testing.assert_array_equal(killed[name], whole[name], err_msg=name)
+    record_property("kills survived", f"{kills} of {kills}")
+    record_property("resumed from steps", " ".join(map(str, moments)))
+    record_property("arrays compared", len(arrays))
+    record_property("largest difference", 0)
+    assert "seed_generator" in arrays
+    assert any("momentum" in name or "velocity" in name for name in arrays)
+    assert any("critic" in name for name in arrays) == (stage == "wgan")
+
+
+@pytest.mark.row("F3")
+def test_killed_while_it_saves(zoo, images, tmp_path, record_property):
+    large = ("-set", "base_channels=16", "critic_channels=4")  # 38 MB take a moment
+    options = (*TINY, *EAGER, *WARM_UP, *large, "-steps", 8, "-save_every", 1)
+    process = start(*where(images, tmp_path), *options, "-sample_every", 8)
+    weights = tmp_path / "run" / "weights"
+    wait_for(process, lambda: last_step(tmp_path) >= 1)
+
+    def stopped_while_saving():
+        if bytes_in_parts(weights) < 2**20:
+            return False
+        process.send_signal(signal.SIGSTOP)
+        time.sleep(0.05)
+        if parts(weights):
+            return True
+        process.send_signal(signal.SIGCONT)
+        return False
+
+    wait_for(process, stopped_while_saving)
+    kill(process)
+    assert parts(weights)
+    record_property("left behind, in bytes", parts(weights)[0].stat().st_size)
+    step = max(states(tmp_path))
+    result = resume(zoo, tmp_path)
+    assert result.code == 0 and f"from step {step}," in result.out, result.err
+    assert max(states(tmp_path)) == 8 and not parts(tmp_path)
+
+
+def bytes_in_parts(folder):
+    total = 0
+    for path in parts(folder):
+        with contextlib.suppress(FileNotFoundError):  # renamed in the meantime
+            total += path.stat().st_size
+    return total
+
+
+@pytest.mark.row("F4")
+def test_a_full_disk(images, tmp_path, record_property):
+    """A disk of 6 MB has room for two states and not for a third."""
+    disk, copy = tmp_path / "disk", tmp_path / "copy"
+    disk.mkdir()
+    mount = f"mount -t tmpfs -o size=6m tmpfs {disk} || exit 99"
+    script = f'{mount}; "$@"; code=$?; cp -r {disk} {copy}; exit $code'
+    options = (*TINY, *EAGER, *WARM_UP, "-steps", 20, "-save_every", 1)
+    arguments = (*where(images, disk), *options, "-sample_every", 20)
+    code, printed = finish(start_as_root_of_its_own(script, *arguments))
+    if code == 99 or "unshare" in printed:
+        pytest.skip("this user may not mount a small disk")
+    error = printed.strip().splitlines()[-1]
+    record_property("message", error.replace(str(disk), ""))
+    assert code == 4 and "No space left on device" in error
+    assert "run/weights" in error and "Traceback" not in printed
+    assert len(states(copy)) >= 1 and not parts(copy)
+
+
+class Pictures:
+    """A folder of pictures to complete, in which every name is a number."""
+
+    def __init__(self, folder, count, weights):
+        self.images, self.mask = folder / "in", folder / "mask.png"
+        self.count, self.weights = count, weights
+        self.images.mkdir()
+        rng = np.random.default_rng(0)
+        for i in range(count):
+            pixels = rng.integers(0, 256, (40, 48, 3), np.uint8)
+            Image.fromarray(pixels).save(self.images / f"{i:03}.png")
+        hole = np.zeros((40, 48), np.uint8)
+        hole[10:30, 12:30] = 255
+        Image.fromarray(hole).save(self.mask)
+
+    def command(self, out):
+        paths = ("-image", self.images, "-mask", self.mask, "-save_to", out)
+        return ("inpaint", *paths, "-from_weights", self.weights)
+
+    def start_and_wait(self, out, count):
+        """Starts a run; returns when so many pictures are done."""
+        process = start(*self.command(out))
+        wait_for(process, lambda: len(list(out.glob("*.png"))) >= count)
+        return process
+
+
+def ledger(out):
+    rows = map(json.loads, (out / "ledger.jsonl").read_text().splitlines())
+    return {row["file"]: row for row in rows}
+
+
+@pytest.mark.row("F5")
+def test_an_output_folder_that_becomes_read_only(tmp_path, weights, record_property):
+    pictures, out = Pictures(tmp_path, 60, weights), tmp_path / "out"
+    process = pictures.start_and_wait(out, 3)
+    out.chmod(0o555)
+    code, printed = finish(process)
+    out.chmod(0o755)
+    if code == 0:
+        pytest.skip("this user may write everywhere")
+    done = [row["status"] for row in ledger(out).values()].count("ok")
+    rest = pictures.count - done
+    record_property("done", done)
+    record_property("not done", rest)
+    assert code == 4 and f"{rest} files are not done" in printed
+    assert "Permission denied" in printed and "Traceback" not in printed
+    assert len(ledger(out)) == 60 and 3 <= done == len(list(out.glob("*.png"))) < 60
+    assert not parts(out)
+
+
+@pytest.mark.row("F6")
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)]
+)
+def test_a_signal_to_stop(zoo, images, tmp_path, number, code, record_property):
+    options = (*TINY, *EAGER, *WARM_UP, "-steps", 500, "-save_every", 500)
+    process = start(*where(images, tmp_path), *options, "-sample_every", 500)
+    wait_for_line(process, "from step 0,")
+    time.sleep(1)
+    process.send_signal(number)
+    sent = time.monotonic()
+    ended, printed = finish(process)
+    record_property("seconds to the end", time.monotonic() - sent)
+    assert ended == code and f"stopped by {number.name}" in printed
+    assert time.monotonic() - sent < 30
+    (step,) = states(tmp_path)
+    assert 0 < step < 500 and not parts(tmp_path)
+    result = resume(zoo, tmp_path, "-steps", step + 1)
+    assert result.code == 0 and f"from step {step}," in result.out
+    assert max(states(tmp_path)) == step + 1
+
+
+@pytest.mark.row("F7")
+@pytest.mark.parametrize(
+    ("stage", "term"),
+    [
+        ("warm_up_generator", "reconstruction"),
+        ("warm_up_generator", "known"),
+        ("wgan", "adversarial"),
+        ("wgan", "gradient_penalty"),
+        ("wgan", "id_mrf"),
+    ],
+)
+def test_nan_in_a_loss_term(zoo, images, tmp_path, stage, term):
+    """A factor that is NaN stands for a term that is; its name and step are told."""
+    channels = ("base_channels=4", "critic_channels=4")
+    options = [*TINY, *EAGER, *STAGES[stage], "-set", *channels, f"{term}_weight=NaN"]
+    if term == "id_mrf":
+        options += ["-vgg_weights", tiny_vgg.write(tmp_path / "vgg.npz")]
+        options.remove("-id_mrf_weight"), options.remove(0)
+    result = zoo.run(*where(images, tmp_path), *options, "-steps", 2)
+    assert result.code == 3, result.err
+    assert f"weighted_{term}" in result.error.partition(": must be finite")[0]
+    assert "nan at step 1;" in result.error
+    assert not states(tmp_path) and not list((tmp_path / "run").rglob("*.npz"))
+
+
+@pytest.mark.row("F7")
+@pytest.mark.parametrize("stage", STAGES)
+def test_training_that_diverges(zoo, images, tmp_path, stage, record_property):
+    options = (*TINY, *EAGER, *STAGES[stage], "-steps", 20, "-save_every", 1)
+    result = zoo.run(*where(images, tmp_path), *options, "-learning_rate", 1e30)
+    record_property("message", result.error)
+    assert result.code == 3 and "must be finite" in result.error
+    assert "at step" in result.error
+    states(tmp_path)  # are finite
+
+
+@pytest.mark.row("F7")
+def test_nan_in_the_weights_given(zoo, images, weights, tmp_path):
+    with np.load(weights) as file:
+        arrays = dict(file)
+    name = next(name for name in arrays if name.endswith("kernel"))
+    arrays[name][..., 0] = np.nan
+    np.savez(tmp_path / "nan.npz", **arrays)
+    options = (*TINY, *EAGER, "-from_weights", tmp_path / "nan.npz", "-steps", 1)
+    result = zoo.run(*where(images, tmp_path), *options)
+    assert result.code == 5 and name in result.error
+    assert not states(tmp_path)
+
+
+@pytest.mark.row("F8")
+def test_too_little_memory_for_a_picture(tmp_path, weights, record_property):
+    """Under a limit a large picture fits only when it is shrunk; the others go on."""
+
+
+@pytest.mark.row("F9")
+def test_a_batch_killed_half_way(tmp_path, zoo, weights, record_property):
+    pictures, out = Pictures(tmp_path, 40, weights), tmp_path / "out"
+    kill(pictures.start_and_wait(out, 20))
+    before = {path: path.stat().st_mtime_ns for path in out.glob("*.png")}
+    for content in map(Image.open, before):
+        content.load()  # whole
+    assert zoo.run(*pictures.command(out)).code == 0
+    redone = sum(path.stat().st_mtime_ns != t for path, t in before.items())
+    record_property("done before the kill", len(before))
+    record_property("redone", redone)
+    assert redone <= 1  # the one that was saved but not yet in the ledger
+    assert not parts(out) and len(ledger(out)) == 40
+    assert zoo.run(*pictures.command(tmp_path / "clean")).code == 0
+    for path in sorted((tmp_path / "clean").glob("*.png")):
+        assert path.read_bytes() == (out / path.name).read_bytes()
+
+
+@pytest.mark.row("F10")
+def test_weights_of_another_configuration(zoo, images, weights, tmp_path):
+    other = ("-set", "base_channels=6", "hole_fill=zero")
+    given = ("-from_weights", weights, "-steps", 1)
+    result = zoo.run(*where(images, tmp_path), *TINY, *EAGER, *other, *given)
+    assert result.code == 5
+    assert "base_channels 4 -> 6" in result.error and "hole_fill" in result.error
+    assert not states(tmp_path)
+
+
+@pytest.mark.row("F10")
+@pytest.mark.parametrize("lost", ["generator", "global_critic", "local_critic/"])
+def test_networks_that_are_missing(zoo, images, wgan_state, tmp_path, lost):
+    """Neither a start from such a state nor its resumption makes up for them."""
+    with np.load(wgan_state) as file:
+        arrays = {name: file[name] for name in file if not name.startswith(lost)}
+    np.savez(tmp_path / "lost.npz", **arrays)
+    given = ("-from_weights", tmp_path / "lost.npz", "-steps", 1)
+    result = zoo.run(*where(images, tmp_path / "new"), *TINY, *EAGER, *given)
+    assert result.code == 5 and f"lacks {lost}" in result.error
+    assert not states(tmp_path / "new")
+
+    shutil.copytree(wgan_state.parents[1], tmp_path / "old" / "run")
+    path = tmp_path / "old" / "run" / "weights" / wgan_state.name
+    shutil.copy(tmp_path / "lost.npz", path)
+    manifest = path.with_name("manifest.json")
+    (entry,) = json.loads(manifest.read_text())
+    entry["sha256"] = hashlib.sha256(path.read_bytes()).hexdigest()
+    result = resume(zoo, tmp_path / "old", "-steps", 2)
+    assert result.code == 5 and "SHA-256" in result.error
+    manifest.write_text(json.dumps([entry]))
+    result = resume(zoo, tmp_path / "old", "-steps", 2)
+    assert result.code == 5 and f"lacks {lost}" in result.error
+    assert max(states(tmp_path / "old")) == 1
+
+
+@pytest.mark.row("F10")
+def test_new_critics_are_announced(zoo, images, weights, tmp_path):
+    given = ("-from_weights", weights, "-steps", 1)
+    result = zoo.run(*where(images, tmp_path), *TINY, *EAGER, *given)
+    assert result.code == 0
+    assert "global_critic, local_critic: start from random weights" in result.out
+
+
+@pytest.fixture
+def server(tmp_path):
+    """A web server of 1 kB; `cut` says how many answers end half-way."""
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            web.requests += 1
+            self.send_response(200)
+            self.send_header("Content-Length", "1000")
+            self.end_headers()
+            self.wfile.write(bytes(500 if web.requests <= web.cut else 1000))
+
+        def log_message(self, *arguments):
+            pass
+
+    web = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    web.requests, web.cut = 0, 0
+    web.url = f"http://127.0.0.1:{web.server_port}/weights.h5"
+    thread = threading.Thread(target=web.serve_forever)
+    thread.start()
+    yield web
+    web.shutdown()
+    web.server_close()
+    thread.join()
+
+
+WHOLE, HALF = (hashlib.md5(bytes(n)).hexdigest() for n in (1000, 500))
+
+
+@pytest.mark.row("F11")
+@pytest.mark.parametrize("cut", [0, 1, 2])
+def test_a_download_that_is_cut(server, tmp_path, cut):
+    server.cut, path = cut, tmp_path / "new" / "weights.h5"
+    if cut < 2:
+        assert fetch(server.url, path, WHOLE).read_bytes() == bytes(1000)
+        assert fetch(server.url, path, WHOLE) == path  # from the cache
+    else:
+        with pytest.raises(WeightsError, match=f"{HALF} instead of {WHOLE}"):
+            fetch(server.url, path, WHOLE)
+        assert not path.exists()
+    assert server.requests == min(cut + 1, 2) and not parts(tmp_path)
+
+
+@pytest.mark.row("F12")
+def test_the_cache_needs_no_network(server, tmp_path):
+    (tmp_path / "weights.h5").write_bytes(bytes(1000))
+    assert fetch("http://127.0.0.1:9", tmp_path / "weights.h5", WHOLE).is_file()
+    with pytest.raises(InputError, match="refused"):
+        fetch("http://127.0.0.1:9", tmp_path / "other.h5", WHOLE)
+
+
+def train_with_vgg(zoo, images, tmp_path, proxy):
+    environment = {"KERAS_HOME": str(tmp_path), "https_proxy": proxy, "no_proxy": ""}
+    options = (*TINY, *EAGER, "-id_mrf_weight", 0.05, "-steps", 1)
+    return zoo.run(*where(images, tmp_path), *options, **environment)
+
+
+@pytest.mark.row("F11")
+def test_a_wrong_file_in_the_cache(zoo, images, tmp_path):
+    cached = tmp_path / "models" / FILE
+    cached.parent.mkdir()
+    cached.write_bytes(bytes(500))
+    result = train_with_vgg(zoo, images, tmp_path, "http://127.0.0.1:9")
+    assert result.code == 5, result.err
+    assert HALF in result.error and MD5 in result.error
+    assert not cached.exists()
+
+
+@pytest.mark.row("F12")
+@pytest.mark.parametrize("network", ["none", "silent"])
+def test_no_network(zoo, images, tmp_path, network, record_property):
+    """Whether the network refuses or never answers."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1] if network == "silent" else 9
+        result = train_with_vgg(zoo, images, tmp_path, f"http://127.0.0.1:{port}")
+    record_property("seconds", result.seconds)
+    assert result.code == 4, result.err
+    assert result.seconds < 5 + 2  # and what building the networks takes
+    assert str(tmp_path / "models" / FILE) in result.error
+    assert not parts(tmp_path)

@@ -1,0 +1,188 @@
+"""Files of strangers: refused, nothing in them executed, no memory taken."""
+
+import io
+import json
+import os
+import pickle
+import struct
+import zipfile
+
+import numpy as np
+import pytest
+from numpy.lib import format as npy
+
+from .commands import EAGER, TINY
+
+pytestmark = pytest.mark.row("S1")
+MB = 2**20
+
+
+class Canary:
+    """Makes a file when it is unpickled."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return os.mkdir, (str(self.path),)
+
+
+def lambda_source(canary):
+    return f"lambda x: __import__('os').mkdir({str(canary)!r}) or x"
+
+
+def make_keras(path, canary):
+    """An archive of Keras whose Lambda layer runs on loading."""
+    layer = {"class_name": "Lambda", "config": {"function": lambda_source(canary)}}
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("config.json", json.dumps({"config": {"layers": [layer]}}))
+        archive.writestr("metadata.json", json.dumps({"keras_version": "3.15.1"}))
+        archive.writestr("model.weights.h5", b"")
+
+
+def make_h5(path, canary):
+    """HDF5 whose weights lie in another file and whose config holds a Lambda."""
+    import h5py
+
+    with h5py.File(path, "w") as file:
+        file.attrs["model_config"] = json.dumps({"class_name": lambda_source(canary)})
+        file["external"] = h5py.ExternalLink("/etc/passwd", "/")
+        layout = h5py.VirtualLayout((4,), "f4")
+        layout[:] = h5py.VirtualSource("/etc/passwd", "x", (4,))
+        file.create_virtual_dataset("virtual", layout)
+
+
+def make_pickle(path, canary):
+    path.write_bytes(pickle.dumps(Canary(canary)))
+
+
+def make_object_array(path, canary):
+    np.savez(path, metadata=np.array([Canary(canary)], object))
+
+
+def header(shape, descr="<f4"):
+    file = io.BytesIO()
+    about = {"descr": descr, "fortran_order": False, "shape": shape}
+    npy.write_array_header_1_0(file, about)
+    return file.getvalue()
+
+
+def make_shape_bomb(path, canary):
+    """An array that claims 4 TB, in a file of a few hundred bytes."""
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("generator/kernel.npy", header((10**6, 10**6)))
+
+
+def make_zip_bomb(path, canary):
+    """768 MB of zeros in 3 MB."""
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+        with archive.open("generator/kernel.npy", "w", force_zip64=True) as file:
+            file.write(header((3, 2**26)))
+            for _ in range(12):
+                file.write(bytes(2**26))
+
+
+def make_config_bomb(path, canary):
+    """A description that asks for a generator of 10^14 weights."""
+    about = {"preset": "gmcnn_small", "overrides": {"base_channels": 10**5}}
+    np.savez(path, metadata=json.dumps(about))
+
+
+def make_nested_json(path, canary):
+    np.savez(path, metadata="[" * 10**5)
+
+
+def make_negative_shape(path, canary):
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("a.npy", header((-1, 2**40)))
+        archive.writestr("metadata.npy", header((), "<U2") + struct.pack("8s", b""))
+
+
+FILES = {
+    "lambda.keras": make_keras,
+    "lambda_keras.npz": make_keras,
+    "links.h5": make_h5,
+    "links_h5.npz": make_h5,
+    "pickle.pkl": make_pickle,
+    "pickle.npz": make_pickle,
+    "objects.npz": make_object_array,
+    "shape.npz": make_shape_bomb,
+    "zeros.npz": make_zip_bomb,
+    "config.npz": make_config_bomb,
+    "nested.npz": make_nested_json,
+    "negative.npz": make_negative_shape,
+}
+
+
+@pytest.fixture(scope="module")
+def strangers(tmp_path_factory):
+    """A folder of files to be refused; each would make the folder `canary` in it."""
+    folder = tmp_path_factory.mktemp("strangers")
+    for name, make in FILES.items():
+        make(folder / name, folder / "canary")
+    return folder
+
+
+def test_the_canary_is_alive(strangers):
+    """What the tests below would notice does happen to who unpickles the file."""
+    pickle.loads((strangers / "pickle.pkl").read_bytes())
+    assert (strangers / "canary").is_dir()
+    (strangers / "canary").rmdir()
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_weights_of_strangers(strangers, zoo, images, tmp_path, name, record_property):
+    given = ("-from_weights", strangers / name)
+    save_to = ("-save_to", tmp_path / "out.png")
+    picture = ("-image", images / "0.png", "-mask", images / "1.png")
+    train = ("-train_path", images, "-output_path", tmp_path, *TINY, *EAGER)
+    commands = {
+        "inpaint": ("inpaint", *picture, *save_to, *given),
+        "evaluate": ("evaluate", "-report", tmp_path / "report.json", *given),
+        "train": (*train, *given, "-steps", 1),
+    }
+    growth = 0
+    for command in commands.values():
+        result = zoo.run(*command)
+        assert result.code == 5, result.err
+        assert name in result.error and "Traceback" not in result.err
+        growth = max(growth, result.growth)
+    record_property("memory growth in MB", growth // MB)
+    assert growth < 500 * MB
+    assert not (strangers / "canary").exists()
+    assert not list(tmp_path.rglob("*.npz")) and not list(tmp_path.rglob("*.p*"))
+
+
+@pytest.mark.parametrize(
+    "name", ["lambda.keras", "links.h5", "pickle.npz", "objects.npz", "shape.npz"]
+)
+def test_vgg_weights_of_strangers(strangers, zoo, images, tmp_path, name):
+    train = ("-train_path", images, "-output_path", tmp_path, *TINY, *EAGER)
+    given = ("-id_mrf_weight", 1, "-vgg_weights", strangers / name)
+    result = zoo.run(*train, *given, "-steps", 1)
+    assert result.code == 5, result.err
+    assert name in result.error and "Traceback" not in result.err
+    assert result.growth < 500 * MB
+    assert not (strangers / "canary").exists()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "{",
+        '[{"file": "../../victim.npz"}]',
+        '[{"file": "/etc/passwd", "stage": "wgan", "step": 1, "sha256": ""}]',
+        '{"file": 1}',
+    ],
+)
+def test_a_manifest_of_strangers(zoo, images, tmp_path, content):
+    """States are deleted by the names in it, so none may lie elsewhere."""
+    weights = tmp_path / "run" / "weights"
+    weights.mkdir(parents=True)
+    (weights / "manifest.json").write_text(content)
+    (tmp_path / "victim.npz").write_bytes(b"")
+    where = ("-train_path", images, "-output_path", tmp_path, "-experiment_name", "run")
+    result = zoo.run(*TINY, *EAGER, *where, "-steps", 1)
+    assert result.code == 5, result.err
+    assert "manifest.json" in result.error
+    assert (tmp_path / "victim.npz").exists()

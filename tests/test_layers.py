@@ -1,0 +1,147 @@
+"""Padding, upsampling, smooth fill and windows: hand answers, and any size."""
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+from parity import difference, golden, nhwc
+
+from layers.initializers import GlorotUniform
+from layers.padding import ReflectionPadding2D
+from layers.pull_push import PullPush
+from layers.resizing import BilinearUpsampling2D, resize_bilinear
+from layers.window import crop, hole_window
+
+
+def random(*shape, seed=0):
+    return np.random.default_rng(seed).normal(size=shape).astype("float32")
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 5), (2, 3), (6, 4), (9, 17)])
+@pytest.mark.parametrize("padding", [0, 1, 3, 48])
+def test_reflection_is_numpys_at_any_size(size, padding):
+    x = random(2, *size, 3)
+    ours = ReflectionPadding2D(padding)(x)
+    margins = [(0, 0), (padding, padding), (padding, padding), (0, 0)]
+    assert difference(ours, np.pad(x, margins, mode="reflect")) == 0
+
+
+def test_reflection_of_a_row_by_hand():
+    x = np.array([1, 2, 3], "float32").reshape(1, 1, 3, 1)
+    row = ops.convert_to_numpy(ReflectionPadding2D(5)(x))[0, 0, :, 0]
+    assert row.tolist() == [2, 1, 2, 3, 2, 1, 2, 3, 2, 1, 2, 3, 2]
+
+
+def test_layers_take_any_size_when_the_size_is_not_known_beforehand():
+    image, hole = keras.Input((None, None, 3)), keras.Input((None, None, 1))
+    x = ReflectionPadding2D(4)(PullPush()(image, hole))
+    model = keras.Model([image, hole], BilinearUpsampling2D(2)(x))
+    for height, width in ((3, 5), (8, 8), (7, 2)):
+        inputs = [random(1, height, width, 3), np.ones((1, height, width, 1))]
+        output = model.predict(inputs, verbose=0)
+        assert output.shape == (1, 2 * (height + 8), 2 * (width + 8), 3)
+
+
+@pytest.mark.parametrize("factor", [2, 4])
+def test_bilinear_upsampling_of_the_pytorch_program(factor):
+    arrays = golden("ops")
+    ours = BilinearUpsampling2D(factor)(nhwc(arrays["up_x"]))
+    assert difference(ours, nhwc(arrays[f"up_bilinear{factor}"])) < 1e-6
+
+
+def test_nearest_upsampling_of_the_pytorch_program():
+    arrays = golden("ops")
+    ours = keras.layers.UpSampling2D(2)(nhwc(arrays["up_x"]))
+    assert difference(ours, nhwc(arrays["up_nearest2"])) == 0
+
+
+def test_aligned_corners_by_hand():
+    row = np.array([0, 3], "float32").reshape(1, 1, 2, 1)
+    ours = ops.convert_to_numpy(BilinearUpsampling2D(2)(row))
+    np.testing.assert_allclose(ours[0, :, :, 0], [[0, 1, 2, 3]] * 2, atol=1e-6)
+    half_pixel = ops.convert_to_numpy(resize_bilinear(row, 1, 4))
+    np.testing.assert_allclose(half_pixel[0, 0, :, 0], [0, 0.75, 2.25, 3], atol=1e-6)
+
+
+@pytest.mark.parametrize("old", [(1, 1), (3, 4), (5, 1)])
+@pytest.mark.parametrize("new", [(1, 1), (7, 2), (8, 9)])
+def test_resizing_keeps_a_constant(old, new):
+    for align in (False, True):
+        y = resize_bilinear(np.full((1, *old, 2), 0.7, "float32"), *new, align)
+        np.testing.assert_allclose(y, np.full((1, *new, 2), 0.7), rtol=1e-6)
+
+
+SIZES = [(1, 1), (1, 7), (2, 2), (5, 3), (16, 16), (33, 20)]
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_pull_push_fills_a_constant_picture_with_it(size):
+    hole = (np.random.default_rng(0).random((2, *size, 1)) < 0.8).astype("float32")
+    hole[:, 0, 0] = 0
+    filled = PullPush()(np.full((2, *size, 3), -0.4, "float32"), hole)
+    np.testing.assert_allclose(filled, np.full((2, *size, 3), -0.4), atol=1e-6)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_pull_push_keeps_known_pixels_and_ignores_what_the_hole_holds(size):
+    image = random(2, *size, 3)
+    hole = (np.random.default_rng(0).random((2, *size, 1)) < 0.5).astype("float32")
+    filled = ops.convert_to_numpy(PullPush()(image, hole))
+    assert np.array_equal(filled * (1 - hole), image * (1 - hole))
+    inside = image * (1 - hole)
+    assert filled.min() >= inside.min() - 1e-6
+    assert filled.max() <= inside.max() + 1e-6
+    other = np.where(hole, random(2, *size, 3, seed=1), image)
+    assert difference(PullPush()(other, hole), filled) == 0
+
+
+def test_pull_push_without_known_pixels_is_0():
+    filled = PullPush()(random(1, 12, 9, 3), np.ones((1, 12, 9, 1), "float32"))
+    assert not ops.convert_to_numpy(filled).any()
+
+
+def fullest(mask, side):
+    """Top left corner of the first window with the most hole pixels."""
+    height, width = mask.shape
+    sums = [
+        (-mask[top : top + side, left : left + side].sum(), top, left)
+        for top in range(height - side + 1)
+        for left in range(width - side + 1)
+    ]
+    return min(sums)[1:]
+
+
+@pytest.mark.parametrize("size", [(8, 8), (7, 13), (12, 5)])
+@pytest.mark.parametrize("side", [1, 3, 5])
+def test_windows_are_the_fullest(size, side):
+    rng = np.random.default_rng(sum(size) + side)
+    mask = (rng.random((4, *size, 1)) < 0.3).astype("float32")
+    mask[3] = 0  # no hole: the first window
+    rows, columns = map(ops.convert_to_numpy, hole_window(mask, side))
+    image = random(4, *size, 3)
+    crops = ops.convert_to_numpy(crop(image, (rows, columns)))
+    for i in range(4):
+        top, left = fullest(mask[i, ..., 0], side)
+        assert (rows[i, 0], columns[i, 0]) == (top, left)
+        expected = image[i, top : top + side, left : left + side]
+        assert np.array_equal(crops[i], expected)
+
+
+def test_a_rectangle_of_the_windows_size_is_found():
+    mask = np.zeros((1, 40, 50, 1), "float32")
+    mask[0, 11:27, 30:46] = 1
+    rows, columns = hole_window(mask, 16)
+    assert ops.convert_to_numpy(rows)[0].tolist() == list(range(11, 27))
+    assert ops.convert_to_numpy(columns)[0].tolist() == list(range(30, 46))
+
+
+def test_initial_weights_repeat_and_have_glorots_spread():
+    draws = []
+    for _ in range(2):
+        keras.utils.set_random_seed(3)
+        draws.append(ops.convert_to_numpy(GlorotUniform()((3, 3, 20, 30))))
+    assert np.array_equal(*draws)
+    limit = np.sqrt(6 / (9 * 50))
+    assert abs(draws[0]).max() <= limit
+    assert draws[0].std() == pytest.approx(limit / np.sqrt(3), rel=0.05)
+    assert abs(draws[0].mean()) < 0.02 * limit

@@ -1,0 +1,100 @@
+"""Every preset: its size, its pixels, its weights on disk."""
+
+import keras
+import numpy as np
+import pytest
+
+import presets
+from errors import InputError, WeightsError
+from training.checkpoints import as_arrays, save_weights
+
+PARAMETERS = {"gmcnn_256": 12_561_891, "gmcnn_small": 3_145_219}
+
+
+def small(**overrides):
+    return presets.build("gmcnn_small", base_channels=4, **overrides)
+
+
+def save(model, path, **metadata):
+    save_weights(path, as_arrays(model.generator_state()), metadata)
+    return path
+
+
+def test_every_preset_is_counted():
+    assert set(PARAMETERS) == set(presets.PRESETS)
+
+
+@pytest.mark.parametrize("name", PARAMETERS)
+def test_parameters(name):
+    assert presets.build(name).generator.count_params() == PARAMETERS[name]
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 7), (5, 2), (31, 33), (64, 48)])
+def test_known_pixels_are_untouched_at_any_size(size):
+    rng = np.random.default_rng(0)
+    image = rng.integers(0, 256, (*size, 3), np.uint8)
+    mask = rng.integers(0, 2, size, np.uint8)
+    completed = small().inpaint(image, mask)
+    assert completed.dtype == np.uint8
+    assert completed.shape == image.shape
+    np.testing.assert_array_equal(completed[mask == 0], image[mask == 0])
+
+
+def test_without_a_hole_the_image_comes_back():
+    image = np.random.default_rng(0).integers(0, 256, (9, 9, 3), np.uint8)
+    completed = small().inpaint(image, np.zeros((9, 9)))
+    np.testing.assert_array_equal(completed, image)
+
+
+def test_prediction_does_not_see_what_is_under_the_hole():
+    rng = np.random.default_rng(0)
+    image = rng.integers(0, 256, (32, 32, 3), np.uint8)
+    mask = np.zeros((32, 32), np.uint8)
+    mask[8:20, 8:20] = 1
+    other = np.where(mask[..., None] == 1, np.uint8(255), image)
+    model = small()
+    np.testing.assert_array_equal(
+        model.predict_image(image, mask), model.predict_image(other, mask)
+    )
+
+
+def test_weights_survive_the_disk(tmp_path):
+    image = np.random.default_rng(0).integers(0, 256, (32, 32, 3), np.uint8)
+    mask = np.tri(32, dtype=np.uint8)
+    model = small()
+    about = {"preset": "gmcnn_small", "overrides": {"base_channels": 4}}
+    path = save(model, tmp_path / "weights.npz", **about)
+    for loaded in (
+        presets.load("gmcnn_small", path, base_channels=4),
+        presets.load_file(path)[0],
+    ):
+        np.testing.assert_array_equal(
+            loaded.inpaint(image, mask), model.inpaint(image, mask)
+        )
+
+
+def test_weights_of_another_width_are_named(tmp_path):
+    path = save(small(), tmp_path / "weights.npz")
+    with pytest.raises(WeightsError, match="column1_conv0/kernel"):
+        presets.load("gmcnn_small", path, base_channels=8)
+
+
+def test_unknown_names_are_refused():
+    with pytest.raises(InputError, match="gmcnn_256"):
+        presets.load("gmcnn_512")
+    with pytest.raises(InputError, match="base_chanels"):
+        presets.build("gmcnn_small", base_chanels=3)
+    with pytest.raises(InputError, match="hole_fill"):
+        presets.build("gmcnn_small", hole_fill="white")
+
+
+def test_generator_survives_serialization():
+    model = small(attention="none")
+    copy = keras.models.clone_model(model.generator)
+    copy.set_weights(model.generator.get_weights())
+    image = np.random.default_rng(0).uniform(-1, 1, (1, 16, 16, 3)).astype("float32")
+    mask = np.ones((1, 16, 16, 1), "float32")
+    one, two = model.generator([image, mask]), copy([image, mask])
+    np.testing.assert_array_equal(
+        keras.ops.convert_to_numpy(one), keras.ops.convert_to_numpy(two)
+    )

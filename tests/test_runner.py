@@ -1,0 +1,163 @@
+"""The commands that a user types, each in a process of its own."""
+
+import csv
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+import options
+import runner
+from conftest import run
+from tiny_vgg import write as write_vgg
+
+TINY = ["-set", "base_channels=4", "critic_channels=4", "image_size=32"]
+TINY += ["-batch_size", "2", "-preset", "gmcnn_small", "-validation_split", "0.3"]
+
+
+@pytest.fixture(scope="module")
+def trained(pictures, tmp_path_factory):
+    """An experiment after both stages; returns the output folder."""
+    output = tmp_path_factory.mktemp("outputs")
+    data = ["-train_path", pictures / "images", "-mask_path", pictures / "masks"]
+    common = [*data, "-output_path", output, "-experiment_name", "tiny", *TINY]
+    found = run(*common, "-warm_up_generator", "-steps", 3, "-sample_every", 2)
+    assert found.returncode == 0, found.stderr
+    vgg = write_vgg(output / "vgg.npz")
+    common = [c.replace("-", "--", 1) if str(c)[0] == "-" else c for c in common]
+    found = run(
+        *common, "--from_weights", "--steps", 1, "--vgg_weights", vgg, "--run_eagerly"
+    )
+    assert found.returncode == 0, found.stderr
+    assert "generator: from" in found.stdout
+    assert "block3_conv4" in found.stderr  # the file has no block 4
+    return output
+
+
+def test_an_experiment_is_a_folder(trained):
+    folder = trained / "tiny"
+    config = json.loads((folder / "config.json").read_text())
+    assert config["stage"] == "wgan"
+    assert config["settings"]["seed"] == 0
+    assert config["settings"]["steps"] == 1
+    assert {"keras", "numpy", "tensorflow"} <= set(config["versions"])
+    for name in ("generator", "global_critic", "local_critic"):
+        text = (folder / "summaries" / f"{name}.txt").read_text()
+        assert "Total params" in text
+    with Image.open(folder / "predicted_pics/warm_up_generator/step_00000002.png") as p:
+        assert p.width >= 4 * 32
+    names = {p.name for p in (folder / "weights").iterdir()}
+    assert names == {
+        "generator.npz",
+        "manifest.json",
+        "warm_up_generator-00000003.npz",
+        "wgan-00000001.npz",
+    }
+    metrics = json.loads((folder / "metrics.json").read_text())
+    assert [h["step"] for h in metrics["warm_up_generator"]["history"]] == [2, 3]
+
+
+def test_tensorboard_shows_terms_and_pictures(trained):
+    log = EventAccumulator(str(trained / "tiny/logs/wgan"), {"images": 0}).Reload()
+    terms = {"reconstruction", "known", "id_mrf", "adversarial", "critic"}
+    wanted = {*terms, *(f"weighted_{t}" for t in terms), "validation_psnr"}
+    assert wanted <= set(log.Tags()["scalars"])
+    assert log.Tags()["images"] == ["samples"]
+    log = EventAccumulator(str(trained / "tiny/logs/warm_up_generator")).Reload()
+    steps = [event.step for event in log.Scalars("reconstruction")]
+    assert steps == [1, 2, 3]
+
+
+def test_evaluate_writes_report_csv_and_pictures(trained, pictures):
+    report = trained / "report.json"
+    found = run(
+        *("evaluate", "-test_path", pictures / "images", "-mask_path"),
+        *(pictures / "masks", "-output_path", trained, "-experiment_name", "tiny"),
+        *("-report", report),
+    )
+    assert found.returncode == 0, found.stderr
+    assert "biharmonic" in found.stdout
+    content = json.loads(report.read_text())
+    assert content["images"] == 8
+    methods = {"tiny", "mean_colour", "telea", "navier_stokes", "biharmonic"}
+    assert set(content["methods"]) == methods
+    assert content["methods"]["tiny"]["outside_max"] == 0
+    with open(report.with_suffix(".csv")) as file:
+        assert len(list(csv.DictReader(file))) == 8 * len(methods)
+    assert report.with_suffix(".png").is_file()
+
+
+def test_inpaint_a_file(trained, pictures, tmp_path):
+    image, mask = pictures / "images/0.png", pictures / "masks/0.png"
+    weights = trained / "tiny/weights/generator.npz"
+    saved = tmp_path / "completed.png"
+    found = run(
+        *("inpaint", "-image", image, "-mask", mask, "-save_to", saved),
+        *("-from_weights", weights),
+    )
+    assert found.returncode == 0, found.stderr
+    before, after = (np.asarray(Image.open(p)) for p in (image, saved))
+    hole = np.asarray(Image.open(mask)) >= 128
+    np.testing.assert_array_equal(after[~hole], before[~hole])
+    assert (after[hole] != before[hole]).any()
+
+
+def test_presets_are_listed():
+    found = run("presets")
+    assert found.returncode == 0
+    assert "gmcnn_256" in found.stdout
+
+
+def test_help_prints_every_option_and_default():
+    found = run("-h")
+    assert found.returncode == 0
+    for name, _, default, _ in options.TRAIN:
+        assert f"--{name}" in found.stdout
+        if default not in (None, False, {}):
+            words = " ".join(found.stdout.split())
+            assert f"(default: {default})" in words
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["-train_pth", "x"], "-train_pth"),
+        (["tran"], "received 'tran'"),
+        ([], "-train_path"),
+        (["-train_path", "nowhere"], "nowhere"),
+        (["-train_path", "samples", "-mixed_precision", "int8"], "int8"),
+        (["-train_path", "samples", "-batch_size", "99"], "-batch_size"),
+        (["-train_path", "samples", "-masks", "stars=1"], "stars"),
+        (["-train_path", "samples", "-from_weights"], "from_weights"),
+        (["-train_path", "samples", "-from_weights", "no.npz"], "no.npz"),
+        (["-train_path", "samples", "-resume"], "resume"),
+        (["-train_path", "samples", "-set", "width=3"], "width"),
+        (["-train_path", "samples", "-preset", "unet"], "unet"),
+        (["inpaint", "-image", "x.png"], "-mask"),
+        (["evaluate", "-preset", "gmcnn_small"], "from_weights"),
+        (["evaluate", "-experiment_name", "none"], "-experiment_name"),
+    ],
+)
+def test_wrong_input_gets_one_line_and_exit_code_4(
+    arguments, message, tmp_path, capsys
+):
+    if arguments[:1] in (["-train_path"], ["evaluate"]):
+        arguments = [*arguments, "-output_path", tmp_path]
+    if "-train_path" in arguments:
+        arguments += ["-id_mrf_weight", "0"]
+        if "-preset" not in arguments:
+            arguments += ["-preset", "gmcnn_small"]
+    assert runner.main([str(argument) for argument in arguments]) == 4
+    (line,) = [x for x in capsys.readouterr().err.splitlines() if x[:6] == "error:"]
+    assert message in line
+    assert not list(tmp_path.rglob("*.npz"))
+
+
+def test_a_stage_is_never_started_over_silently(trained, pictures):
+    data = ["-train_path", pictures / "images", "-output_path", trained]
+    found = run(*data, "-experiment_name", "tiny", "-warm_up_generator", *TINY)
+    assert found.returncode == 4
+    assert "-resume" in found.stderr
+    assert "Traceback" not in found.stderr

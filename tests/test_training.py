@@ -1,0 +1,171 @@
+"""Training steps: both stages, both engines, every precision, eager and compiled."""
+
+import functools
+import json
+import os
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+
+import presets
+from conftest import ROOT
+from errors import InputError
+from tiny_vgg import write as write_vgg
+from training import engine
+from training.train import DTYPES, make_optimizer
+
+STAGES = ("warm_up_generator", "wgan")
+TINY = {"image_size": 32, "base_channels": 4, "critic_channels": 4, "critic_steps": 1}
+SETTINGS = {
+    "learning_rate": 1e-4,
+    "learning_rate_decay": "none",
+    "adam_betas": (0.5, 0.9),
+    "mixed_precision": "float32",
+}
+pytestmark = pytest.mark.both_engines
+
+
+@pytest.fixture(scope="module")
+def vgg(tmp_path_factory):
+    return write_vgg(tmp_path_factory.mktemp("vgg") / "vgg.npz")
+
+
+def make_model(stage, vgg=None, precision="float32", eager=False, **overrides):
+    """A tiny model with weights that are the same on every engine."""
+    overrides = TINY | {"id_mrf_weight": 0.05 if vgg else 0.0} | overrides
+    model = presets.build("gmcnn_small", dtype=DTYPES[precision], **overrides)
+    settings = SETTINGS | {"mixed_precision": precision}
+    model.begin(
+        stage,
+        lambda name: make_optimizer(name, settings, 10),
+        vgg_weights=vgg,
+        run_eagerly=eager,
+        jit_compile=engine.BACKEND == "jax",
+    )
+    rng = np.random.default_rng(0)
+    for name, variable in model.state().items():
+        if name.endswith("kernel") and "optimizer" not in name:
+            scale = 1 / np.sqrt(np.prod(variable.shape[:-1]))
+            variable.assign(scale * rng.standard_normal(variable.shape))
+    return model
+
+
+def batch(model, i, size=2):
+    rng = np.random.default_rng(i)
+    number = size * model.batches_per_step(model.stage)
+    side = model.image_size
+    mask = np.zeros((number, side, side, 1), np.uint8)
+    for k, (top, left) in enumerate(rng.integers(0, side // 2, (number, 2))):
+        mask[k, top : top + side // 2, left : left + side // 3] = 1
+    small = rng.integers(0, 256, (number, 4, 4, 3), np.uint8)
+    image = small.repeat(side // 4, axis=1).repeat(side // 4, axis=2)
+    return {"image": image, "mask": mask}
+
+
+def fit(model, steps, load=None):
+    """Trains and returns the logs of every step."""
+    kept = []
+    keep = keras.callbacks.LambdaCallback(
+        on_train_batch_end=lambda i, logs: kept.append(logs)
+    )
+    model.fit(
+        engine.stream(load or (lambda i: batch(model, i)), 0, steps),
+        steps_per_epoch=steps,
+        callbacks=[keep],
+        verbose=0,
+        shuffle=False,
+    )
+    return kept
+
+
+@functools.cache
+def losses_of_two_steps(stage, vgg):
+    return fit(make_model(stage, vgg), 2)
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_engines_agree(stage, vgg):
+    """Two steps on TensorFlow and on JAX from the same weights and pictures."""
+    other = {"tensorflow": "jax", "jax": "tensorflow"}[engine.BACKEND]
+    script = (
+        "import json, sys; sys.path[:0] = ['tests', '.']\n"
+        "from test_training import losses_of_two_steps\n"
+        f"print(json.dumps(losses_of_two_steps({stage!r}, {str(vgg)!r})))"
+    )
+    found = subprocess.run(
+        [sys.executable, "-c", script],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env={**os.environ, "KERAS_BACKEND": other},
+    )
+    assert found.returncode == 0, found.stderr
+    theirs = json.loads(found.stdout.splitlines()[-1])
+    for ours, their in zip(losses_of_two_steps(stage, vgg), theirs, strict=True):
+        assert ours.keys() == their.keys()
+        for name, value in ours.items():
+            # The engines draw other random points for the gradient penalty.
+            drawn = "penalty" in name or "critic" in name or "adversarial" in name
+            tolerance = {"rel": 0.05, "abs": 0.02} if drawn else {"rel": 1e-3}
+            assert value == pytest.approx(their[name], **tolerance), name
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_losses_fall_on_one_batch(stage):
+    model = make_model(stage)
+    model.optimizer.learning_rate = 1e-3
+    same = batch(model, 0)
+    logs = fit(model, 25, lambda i: same)
+    for name in ("known", "reconstruction"):
+        assert logs[-1][name] < 0.8 * logs[0][name]
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_eager_equals_compiled(stage, vgg):
+    eager = fit(make_model(stage, vgg, eager=True), 2)
+    for one, two in zip(losses_of_two_steps(stage, vgg), eager, strict=True):
+        assert one == pytest.approx(two, rel=1e-2, abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("stage", "precision"), [("warm_up_generator", "bfloat16"), ("wgan", "float16")]
+)
+def test_mixed_precision_learns(stage, precision, vgg):
+    model = make_model(stage, vgg, precision)
+    variables = model.generator.trainable_variables
+    before = [keras.ops.convert_to_numpy(v) for v in variables]
+    logs = fit(model, 2)
+    plain = losses_of_two_steps(stage, vgg)
+    for name in ("reconstruction", "known"):
+        assert logs[0][name] == pytest.approx(plain[0][name], rel=0.03)
+    moved = [
+        np.abs(keras.ops.convert_to_numpy(v) - old).max()
+        for v, old in zip(variables, before, strict=True)
+    ]
+    assert min(moved) > 0
+    assert np.isfinite(moved).all()
+
+
+def test_warm_up_builds_neither_critics_nor_vgg():
+    model = make_model("warm_up_generator")
+    assert model.global_critic is model.local_critic is model.features is None
+    assert set(model.networks) == {"generator"}
+
+
+def test_logs_hold_every_term_raw_and_weighted(vgg):
+    logs = losses_of_two_steps("wgan", vgg)[0]
+    terms = {"reconstruction", "known", "id_mrf", "adversarial", "critic"}
+    terms |= {"gradient_penalty"}
+    assert set(logs) == terms | {f"weighted_{term}" for term in terms}
+    assert logs["weighted_id_mrf"] == pytest.approx(0.05 * logs["id_mrf"])
+    assert logs["weighted_gradient_penalty"] == pytest.approx(
+        10 * logs["gradient_penalty"]
+    )
+
+
+def test_unknown_stage_is_refused():
+    with pytest.raises(InputError, match="stage"):
+        make_model("finetune")
