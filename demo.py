@@ -16,7 +16,7 @@ OUTPUT = Path("outputs", "demo")
 MASKS = "-masks rectangle=1,strokes=1"
 TRAIN = (
     "-preset gmcnn_small -experiment_name demo -train_path samples:train "
-    f"-max_zoom 4 {MASKS}"
+    f"-max_zoom 4 -learning_rate_decay cosine {MASKS}"
 )
 
 
@@ -28,7 +28,9 @@ def run(arguments):
 def main():
     began = time.perf_counter()
     shutil.rmtree(OUTPUT, ignore_errors=True)
-    run(f"{TRAIN} -warm_up_generator -steps 400 -sample_every 100")
+    run(
+        f"{TRAIN} -warm_up_generator -steps 400 -sample_every 100 -learning_rate_decay cosine"
+    )
     # ID-MRF needs the VGG19 download, so the demo goes without.
     run(f"{TRAIN} -from_weights -id_mrf_weight 0 -steps 40 -sample_every 20")
     report = OUTPUT / "report.json"

@@ -83,11 +83,24 @@ ANIMATE = (
     ("save_to", str, None, "GIF file to write; animation.gif in the experiment"),
     ("frames_per_second", float, 3.0, "pictures shown in a second"),
 )
+ALIASES = {"preset": ("-model", "--model")}
+CONVERT = (
+    ("preset", str, None, "which network the checkpoint belongs to"),
+    (
+        "source",
+        str,
+        None,
+        ".pth, .pt, .safetensors, .npz or a TensorFlow 1 checkpoint",
+    ),
+    ("save_to", str, None, "weight file to write (.npz)"),
+    ("set", "pairs", {}, "arguments of the preset to replace, key=value"),
+)
 COMMANDS = {
     "train": (TRAIN, "train a model (the default command)"),
     "evaluate": (EVALUATE, "measure a model beside the classical methods"),
     "inpaint": (INPAINT, "complete a picture or a folder of pictures"),
     "animate": (ANIMATE, "show an experiment's samples over its epochs as a GIF"),
+    "convert": (CONVERT, "turn an official checkpoint into a weight file"),
     "presets": ((), "list what can be loaded"),
 }
 
@@ -123,7 +136,7 @@ def parse(argv):
         + "; ".join(f"{name}: {about}" for name, (_, about) in COMMANDS.items()),
     )
     for name, kind, default, text in options:
-        names = (f"-{name}", f"--{name}")
+        names = (f"-{name}", f"--{name}", *ALIASES.get(name, ()))
         parser.add_argument(*names, **_argument(kind), help=_help(text, default))
     explicit = vars(parser.parse_args(argv))
     return command, {name: d for name, _, d, _ in options} | explicit, explicit

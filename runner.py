@@ -75,8 +75,7 @@ def inpaint(settings, explicit):
     from inpainting.files import inpaint_file, inpaint_folder
 
     for name in ("image", "mask", "save_to"):
-        if not settings[name]:
-            raise InputError(f"-{name}: is needed, received none")
+        _need(settings, name)
     name, model, weights = _model(settings)
     names = ("resize_mask", "invert_mask", "max_pixels", "strategy", "in_place")
     options = {n: settings[n] for n in names} | {"model_size": model.image_size}
@@ -94,18 +93,40 @@ def animate(settings, explicit):
 
     from training.animation import animate
 
-    if not settings["experiment_name"]:
-        raise InputError("-experiment_name: is needed, received none")
+    _need(settings, "experiment_name")
     folder = Path(settings["output_path"], settings["experiment_name"])
     save_to = settings["save_to"] or folder / "animation.gif"
     animate(folder, save_to, settings["frames_per_second"])
     print(f"animation: {save_to}")
 
 
+def convert(settings, explicit):
+    from importlib import import_module
+
+    import presets
+
+    for name in ("preset", "source", "save_to"):
+        _need(settings, name)
+    family = presets.get(settings["preset"])["model"].__module__.split(".")[0]
+    converter = import_module(f"weights.convert_{family}")
+    report = converter.convert(
+        settings["source"], settings["preset"], settings["save_to"], settings["set"]
+    )
+    print(
+        f"{report['saved']}: {report['tensors']} tensors, {report['parameters']} "
+        f"parameters, SHA-256 {report['sha256']}"
+    )
+
+
 def presets(settings, explicit):
     import presets
 
     print(presets.table())
+
+
+def _need(settings, name):
+    if not settings[name]:
+        raise InputError(f"-{name}: is needed, received none")
 
 
 def _model(settings):
@@ -147,6 +168,7 @@ COMMANDS = {
     "evaluate": evaluate,
     "inpaint": inpaint,
     "animate": animate,
+    "convert": convert,
     "presets": presets,
 }
 

@@ -1,7 +1,7 @@
 """Where data sets keep their pictures, as they are unpacked.
 
 Each layout is a function of the data set's folder and of a split, "train" or "val",
-that lists picture files.
+that lists picture files. Nothing is downloaded; where to get each is named below.
 """
 
 import functools
@@ -107,6 +107,7 @@ def _ends_with_one_of(path: Path, names: set) -> bool:
 
 LAYOUTS = {
     # tiny-imagenet-200: train/n01443537/images/*.JPEG, val/images/*.JPEG
+    # http://cs231n.stanford.edu/tiny-imagenet-200.zip
     "tiny_imagenet": functools.partial(
         listed,
         lists={"val": ("val/val_annotations.txt",)},
@@ -114,14 +115,17 @@ LAYOUTS = {
         val=("val",),
     ),
     # ILSVRC 2012, as the Kaggle archive or unpacked by hand: train/n01440764/*.JPEG,
-    # val/*.JPEG or val/n01440764/*.JPEG.
+    # val/*.JPEG or val/n01440764/*.JPEG. https://www.image-net.org/download.php
+    # https://www.kaggle.com/c/imagenet-object-localization-challenge
     "imagenet": functools.partial(
         folders,
         train=("ILSVRC/Data/CLS-LOC/train", "Data/CLS-LOC/train", "train"),
         val=("ILSVRC/Data/CLS-LOC/val", "Data/CLS-LOC/val", "val"),
     ),
+    # https://github.com/switchablenorms/CelebAMask-HQ
     "celeba_hq": celeba_hq,
-    # leftImg8bit_trainvaltest: leftImg8bit/train/aachen/*_leftImg8bit.png
+    # leftImg8bit_trainvaltest.zip: leftImg8bit/train/aachen/*_leftImg8bit.png
+    # https://www.cityscapes-dataset.com/downloads
     "cityscapes": functools.partial(
         folders,
         train=("leftImg8bit/train", "train"),
@@ -129,7 +133,7 @@ LAYOUTS = {
     ),
     # The archives of 256 pixels (data_256/a/airfield/*.jpg, val_256/*.jpg), the same
     # as torchvision names them, of full size, or with folders train and val; lists come
-    # in archives of their own.
+    # in archives of their own. http://places2.csail.mit.edu/download.html
     "places365": functools.partial(
         listed,
         lists={

@@ -11,11 +11,8 @@ from keras import ops
 
 from gmcnn.networks import build_critic, build_generator
 from layers.window import crop, hole_window
-from losses.adversarial import (
-    gradient_penalty,
-    wasserstein_critic_loss,
-    wasserstein_generator_loss,
-)
+from losses import adversarial as adversarial_losses
+from losses.adversarial import gradient_penalty
 from losses.id_mrf import id_mrf_loss
 from losses.reconstruction import confidence_mask, known_loss, reconstruction_loss
 from losses.vgg import TAPS, build_vgg_features
@@ -34,6 +31,10 @@ class GMCNN(Inpainter):
         local_size: side in pixels of the window; half of `image_size` by default.
         critic_channels: width of the critics' first convolution.
         critic_steps: critic steps, each on a fresh batch, for one of the generator.
+        critic: name in `gmcnn.topologies.CRITICS`.
+        adversarial: name in `losses.adversarial.ADVERSARIAL`; "hinge" and "binary" go
+            with a `gradient_penalty_weight` of 0.
+        id_mrf_formula: name in `losses.id_mrf.FORMULAS`.
         confidence_kernel: name in `losses.reconstruction.KERNELS`.
         reconstruction_weight, known_weight, id_mrf_weight, adversarial_weight,
             gradient_penalty_weight: factors of the loss terms.
@@ -50,6 +51,9 @@ class GMCNN(Inpainter):
         local_size: int | None = None,
         critic_channels: int = 64,
         critic_steps: int = 5,
+        critic: str = "wgan",
+        adversarial: str = "wasserstein",
+        id_mrf_formula: str = "paper",
         confidence_kernel: str = "gaussian",
         reconstruction_weight: float = 1.4,
         known_weight: float = 1.2,
@@ -65,6 +69,9 @@ class GMCNN(Inpainter):
         self.local_size = local_size or image_size // 2
         self.critic_channels = critic_channels
         self.critic_steps = critic_steps
+        self.critic_topology = critic
+        self.critic_loss, self.adversarial_loss = adversarial_losses.get(adversarial)
+        self.id_mrf_formula = id_mrf_formula
         self.confidence_kernel = confidence_kernel
         self.weights_of = {
             "reconstruction": reconstruction_weight,
@@ -83,11 +90,12 @@ class GMCNN(Inpainter):
             return
         if self.weights_of["id_mrf"]:
             self.features = build_vgg_features(vgg_weights)
-        self.global_critic = build_critic(
-            self.image_size, self.critic_channels, "global_critic"
-        )
-        self.local_critic = build_critic(
-            self.local_size, self.critic_channels, "local_critic"
+        self.global_critic, self.local_critic = (
+            build_critic(side, self.critic_channels, name, self.critic_topology)
+            for name, side in (
+                ("global_critic", self.image_size),
+                ("local_critic", self.local_size),
+            )
         )
         self.critic_optimizer = make_optimizer("critic_optimizer")
         self.critic_optimizer.build(self._critic_variables)
@@ -162,16 +170,15 @@ class GMCNN(Inpainter):
         terms, completed = self._reconstruct(image, mask)
         window = hole_window(mask, self.local_size)
         local, local_image = crop(completed, window), crop(image, window)
-        terms["adversarial"] = wasserstein_generator_loss(
+        terms["adversarial"] = self.adversarial_loss(
             self.global_critic(completed)
-        ) + wasserstein_generator_loss(self.local_critic(local))
+        ) + self.adversarial_loss(self.local_critic(local))
         if self.features is not None:
+            formula, seed = self.id_mrf_formula, self.seed_generator
             terms["id_mrf"] = sum(
-                weight * id_mrf_loss(generated, target, seed=self.seed_generator)
+                weight * id_mrf_loss(generated, target, formula, seed)
                 for weight, generated, target in zip(
-                    TAPS.values(),
-                    self.features(local),
-                    self.features(ops.stop_gradient(local_image)),
+                    TAPS.values(), self.features(local), self.features(local_image)
                 )
             )
         return weighted_sum(terms, self.weights_of)
@@ -179,20 +186,25 @@ class GMCNN(Inpainter):
     def critic_terms(self, real, fake, mask):
         """Returns `(loss, logs)` of both critics (Equation 7)."""
         window = hole_window(mask, self.local_size)
-        terms = {"critic": 0.0, "gradient_penalty": 0.0}
         views = (
             (self.global_critic, real, fake, mask),
             (self.local_critic, *(crop(x, window) for x in (real, fake, mask))),
         )
-        for critic, real, fake, mask in views:
+        terms = {"critic": 0.0}
+        for critic, real, fake, _ in views:
+            scores = critic(ops.concatenate([real, fake]), training=True)
             size = real.shape[0]
-            scores = critic(ops.concatenate([real, fake]))
-            terms["critic"] += wasserstein_critic_loss(scores[:size], scores[size:])
-            alpha = keras.random.uniform((size, 1, 1, 1), seed=self.seed_generator)
-            terms["gradient_penalty"] += gradient_penalty(
-                critic, real, fake, mask, alpha
+            terms["critic"] += self.critic_loss(scores[:size], scores[size:])
+        if self.weights_of["gradient_penalty"]:
+            terms["gradient_penalty"] = sum(
+                gradient_penalty(*view, self._interpolation(view[1])) for view in views
             )
         return weighted_sum(terms, self.weights_of)
+
+    def _interpolation(self, real):
+        """Draws where between real and fake each sample's penalty is taken."""
+        shape = (real.shape[0], 1, 1, 1)
+        return keras.random.uniform(shape, seed=self.seed_generator)
 
     def _reconstruct(self, image, mask):
         prediction = self.generator([image, mask])

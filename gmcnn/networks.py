@@ -38,7 +38,7 @@ def build_generator(
         topology: name in `gmcnn.topologies.TOPOLOGIES`.
         padding: "reflect" (by index, at any size) or "same" (zeros).
         hole_fill: "zero" shows the columns an empty hole; "pull_push" a smooth fill,
-            to which the network then predicts the difference.
+            to which the network then predicts the difference inside the hole.
         attention: name in `layers.attention.ATTENTION`.
         clip_gradient: "zero" beyond [-1, 1], as officially, where a network that has
             overshot everywhere learns no more; "straight" lets it through.
@@ -121,7 +121,7 @@ def build_generator(
     if topology.bgr:
         x = ops.flip(x, axis=-1)
     if hole_fill == "pull_push":
-        x = filled + x
+        x = filled + x * mask
     prediction = ops.clip(x, -1.0, 1.0)
     if clip_gradient == "straight":
         # x + (clip(x) - x): clipped values, with the gradient of x.

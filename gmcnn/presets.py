@@ -28,4 +28,42 @@ PRESETS = {
             "adam_betas": {"warm_up_generator": [0.9, 0.999], "wgan": [0.5, 0.9]},
         },
     },
+    "gmcnn_official_pytorch": {
+        "description": "the official PyTorch network; 12.6 M parameters",
+        "model": GMCNN,
+        "config": {"image_size": 256, "confidence_kernel": "flat"},
+        "training": {
+            "batch_size": 16,
+            "learning_rate": {"warm_up_generator": 1e-5, "wgan": 1e-5},
+        },
+    },
+    "gmcnn_official_tf1": {
+        "description": "the official TensorFlow 1 network; 12.4 M parameters",
+        "model": GMCNN,
+        "config": {
+            "image_size": 256,
+            "topology": "tf1",
+            "padding": "same",
+            "confidence_kernel": "flat",
+        },
+        "training": {
+            "batch_size": 16,
+            "learning_rate": {"warm_up_generator": 1e-5, "wgan": 1e-5},
+        },
+    },
+    "gmcnn_keras_port": {
+        "description": "the earlier Keras port's network; 12.8 M parameters",
+        "model": GMCNN,
+        "config": {
+            "image_size": 256,
+            "topology": "keras_port",
+            "padding": "same",
+            "reconstruction_weight": 1.0,
+            "known_weight": 1.0,
+        },
+        "training": {
+            "batch_size": 4,
+            "learning_rate": {"warm_up_generator": 1e-4, "wgan": 1e-4},
+        },
+    },
 }

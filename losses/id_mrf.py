@@ -36,8 +36,9 @@ def id_mrf_loss(generated, target, formula: str = "paper", seed=None):
 
     Patches are single positions of a feature map. With T the filters and I the searched
     features, centred and normalized: d = (1 - cos(T_p, I_q)) / 2, relative to its least
-    value over p, w = exp((1 - d) / 0.5), normalized over p (Equations 1 and 2); the loss
-    is -log mean_p max_q (Equation 3). Only a chunk of the similarities is held at once.
+    value over p, w = exp((1 - d) / 0.5), normalized over p (Equations 1 and 2); the
+    loss is -log mean_p max_q (Equation 3). Only a chunk of the similarities is held at
+    once.
 
     Args:
         generated, target: features (B, H, W, C) of static shape.

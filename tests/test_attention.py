@@ -8,7 +8,7 @@ import pytest
 from keras import ops
 
 from errors import InputError
-from gmcnn.networks import build_generator
+from gmcnn.networks import build_critic, build_generator
 from layers.attention import ATTENTION, DoubleAttention, SqueezeExcitation, get
 
 # Parameters of a generator of 32 base channels with each variant.
@@ -172,6 +172,12 @@ def test_configurations_come_back(layer):
 
 
 def test_unknown_names_and_values():
+    with pytest.raises(InputError, match="topology: one of pytorch, tf1, keras_port"):
+        build_generator(topology="caffe")
+    with pytest.raises(InputError, match="critic: one of wgan, "):
+        build_critic(32, topology="caffe")
+    with pytest.raises(InputError, match="base_channels: must be even"):
+        build_generator(3)
     with pytest.raises(InputError, match="attention: one of none, se, a2"):
         get("self")
     with pytest.raises(InputError, match="reduction: must be at least 1"):

@@ -25,21 +25,26 @@ from training import engine
 from training.engine import input_gradient
 from weights.convert_context_encoder import convert
 
-# Of the discriminators; those of the generators are counted with all presets.
+# Of the generator and of the discriminator.
 PARAMETERS = {
-    "context_encoder": 2_767_360,
-    "context_encoder_conditional": 2_905_216,
-    "context_encoder_regions": 2_833_152,
-    "context_encoder_regions_64": 2_767_360,
-    "context_encoder_channelwise": 2_833_152,
-    "context_encoder_report_001": 2_768_321,
-    "context_encoder_report_000": 2_768_321,
-    "context_encoder_small": 696_033,
+    "context_encoder": (71_136_384, 2_767_360),
+    "context_encoder_conditional": (71_136_384, 2_905_216),
+    "context_encoder_regions": (71_202_176, 2_833_152),
+    "context_encoder_regions_64": (71_070_592, 2_767_360),
+    "context_encoder_channelwise": (6_051_584, 2_833_152),
+    "context_encoder_report_001": (71_126_371, 2_768_321),
+    "context_encoder_report_000": (30_697_091, 2_768_321),
+    "context_encoder_small": (3_497_955, 696_033),
 }
 NARROW = {"base_channels": 4, "bottleneck": 8, "discriminator_channels": 4}
 # What both engines give for the conditional preset, from the seed and batch below.
-SECOND_STEP = {}
-pytestmark = pytest.mark.both_engines
+SECOND_STEP = {
+    "reconstruction": 0.40172,
+    "adversarial": 0.88204,
+    "discriminator": 1.28054,
+    "psnr": 9.98141,
+}
+both_engines = pytest.mark.both_engines
 
 
 def narrow(name="context_encoder", **overrides):
@@ -70,11 +75,12 @@ def test_every_preset_is_counted():
 
 
 @pytest.mark.parametrize("name", PARAMETERS)
-def test_parameters_of_the_discriminator(name):
+def test_parameters(name):
     with keras.StatelessScope(initialize_variables=False):
-        options = presets.build(name).discriminator_options
-        discriminator = build_discriminator(**options)
-    assert discriminator.count_params() == PARAMETERS[name]
+        model = presets.build(name)
+        discriminator = build_discriminator(**model.discriminator_options)
+    found = model.generator.count_params(), discriminator.count_params()
+    assert found == PARAMETERS[name]
 
 
 @pytest.mark.parametrize("topology", TOPOLOGIES)
@@ -190,6 +196,7 @@ def probability(logits):
     return ops.convert_to_numpy(ops.sigmoid(logits))
 
 
+@both_engines
 def test_port_of_the_authors_code():
     arrays = golden("context_encoder/centre_c8")
     generator = build_generator("centre", 8, 50)
@@ -219,14 +226,24 @@ def test_port_of_the_authors_code():
     logged = float(adversarial + plain)
     assert logged == pytest.approx(arrays["lua_logged_errG_total"], abs=1e-5)
 
+
+def test_gradient_of_the_authors_code():
+    arrays = golden("context_encoder/centre_c8")
+    discriminator = build_discriminator("centre", 8)
+    load(discriminator, prefixed(arrays, "D/"))
+    # Means over the two centres of which the first is stored.
+    factors = {name: factor / 2 for name, factor in joint_weights(999).items()}
+    image = nhwc(arrays["real"])[:1]
+    weight = central(ring_weights(ops.convert_to_tensor(square_hole(image, 56)), 0))
+
     def joint(fake):
-        squared = weighted_squared_error(real, fake, weight)
+        squared = weighted_squared_error(central(image), fake, weight)
         adversarial = binary_generator_loss(discriminator(fake))
         return (
             factors["reconstruction"] * squared + factors["adversarial"] * adversarial
         )
 
-    gradient = input_gradient(joint, fake)[:1]
+    gradient = input_gradient(joint, ops.convert_to_tensor(nhwc(arrays["fake"])))
     assert difference(gradient, nhwc(arrays["lua_grad_fake"])) < 1e-8
 
 
@@ -259,6 +276,7 @@ def seeded(arrays, prefix, base):
         yield name, values
 
 
+@both_engines
 def test_program_of_report_001():
     arrays = golden("context_encoder/report_001_seeded")
     generator = build_generator("report_001")
@@ -282,6 +300,7 @@ def test_program_of_report_001():
     assert joint == pytest.approx(arrays["joint_loss"], abs=1e-5)
 
 
+@both_engines
 def test_layers_of_report_000():
     arrays = golden("context_encoder/report_000_c4")
     generator = build_generator("report_000", 4, 32)
@@ -319,6 +338,19 @@ def test_converted_weights_give_what_the_port_gives(port, tmp_path):
     image = nhwc(arrays["real"])[:1]
     fake = central(model.generator([image, square_hole(image, 56)]))
     assert difference(fake, nhwc(arrays["fake"])) < 1e-5
+
+
+def test_a_checkpoint_holds_the_weights_beside_the_epoch(port, tmp_path):
+    torch = pytest.importorskip("torch")
+    weights = {name: torch.tensor(array) for name, array in port[1].items()}
+    torch.save({"epoch": 7, "state_dict": weights}, tmp_path / "netG.pth")
+    overrides = {"base_channels": 8, "bottleneck": 50}
+    for source, target in ((port[0], "a.npz"), (tmp_path / "netG.pth", "b.npz")):
+        convert(source, "context_encoder", tmp_path / target, overrides)
+    one, _ = presets.load_file(tmp_path / "a.npz")
+    two, _ = presets.load_file(tmp_path / "b.npz")
+    for a, b in zip(one.generator.weights, two.generator.weights, strict=True):
+        assert difference(a, ops.convert_to_numpy(b)) == 0
 
 
 def test_what_does_not_fit_is_named_and_nothing_is_written(port, tmp_path):
@@ -365,6 +397,7 @@ def fit(model, steps):
     return kept
 
 
+@both_engines
 def test_joint_steps_move_both_networks_and_their_statistics():
     model = make_model("joint", "context_encoder_conditional")
     assert set(model.networks) == {"generator", "discriminator"}
@@ -387,6 +420,7 @@ def test_joint_steps_move_both_networks_and_their_statistics():
     assert [n for n in still if "learning_rate" not in n] == ["seed_generator"]
 
 
+@both_engines
 def test_reconstruction_falls_and_the_warm_up_has_no_discriminator():
     model = make_model("warm_up_generator")
     assert model.discriminator is None
@@ -410,7 +444,7 @@ def test_commands_of_both_stages(pictures, tmp_path):
     """As a user types them, down to an evaluation on the default mask."""
     common = ["-experiment_name", "ce", "-output_path", str(tmp_path)]
     train = [
-        *("-preset", "context_encoder_small", "-train_path", f"{pictures}/images"),
+        *("-model", "context_encoder_small", "-train_path", f"{pictures}/images"),
         *("-set", *(f"{k}={v}" for k, v in NARROW.items())),
         *("-batch_size", "2", "-steps", "2", *common),
     ]

@@ -182,7 +182,7 @@ def test_damaged_and_hostile_files(suffix, content, tmp_path, monkeypatch):
     contents = {"empty": b"", "garbage": b"PK\x03\x04" + bytes(range(200))}
     source.write_bytes(contents.get(content) or pickle.dumps({"a": Attack()}))
     with pytest.raises(
-        WeightsError, match="source: must be an? (intact|read)"
+        WeightsError, match=r"source: must be an? (intact|read)"
     ) as error:
         convert(source, PYTORCH, tmp_path / "ours.npz", NARROW)
     assert "\n" not in str(error.value)

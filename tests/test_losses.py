@@ -211,14 +211,15 @@ def test_id_mrf_subsamples_both_at_the_same_positions(monkeypatch):
     assert drawn[0] < math.log(9)  # no more than 9 filters
 
 
-def test_id_mrf_reduces_the_batch_by_mean_or_sum():
+def test_id_mrf_reduces_the_batch_by_mean_and_the_pytorch_program_by_sum():
     generated, target = random(3, 4, 4, 8), random(3, 4, 4, 8, seed=1)
-    alone = [
-        float(id_mrf_loss(g[None], t[None], "pytorch"))
-        for g, t in zip(generated, target)
-    ]
-    together = float(id_mrf_loss(generated, target, "pytorch"))
-    assert together == pytest.approx(sum(alone), rel=1e-5)
+    for formula, reduce in (("paper", np.mean), ("pytorch", np.sum)):
+        alone = [
+            float(id_mrf_loss(g[None], t[None], formula))
+            for g, t in zip(generated, target)
+        ]
+        together = float(id_mrf_loss(generated, target, formula))
+        assert together == pytest.approx(reduce(alone), rel=1e-5)
     with pytest.raises(InputError, match="one of paper, pytorch, tf1"):
         id_mrf_loss(generated, target, "kp")
 

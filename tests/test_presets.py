@@ -6,9 +6,16 @@ import pytest
 
 import presets
 from errors import InputError, WeightsError
+from gmcnn.presets import PRESETS
 from training.checkpoints import as_arrays, save_weights
 
-PARAMETERS = {"gmcnn_256": 12_561_891, "gmcnn_small": 3_145_219}
+PARAMETERS = {
+    "gmcnn_256": 12_561_891,
+    "gmcnn_small": 3_144_307,
+    "gmcnn_official_pytorch": 12_561_891,
+    "gmcnn_official_tf1": 12_429_107,
+    "gmcnn_keras_port": 12_806_595,
+}
 
 
 def small(**overrides):
@@ -21,7 +28,7 @@ def save(model, path, **metadata):
 
 
 def test_every_preset_is_counted():
-    assert set(PARAMETERS) == set(presets.PRESETS)
+    assert set(PARAMETERS) == set(PRESETS)
 
 
 @pytest.mark.parametrize("name", PARAMETERS)

@@ -1,5 +1,6 @@
 """What happens between training steps: guard, progress, logs, samples, saving."""
 
+import collections
 import math
 import signal
 import time
@@ -9,6 +10,7 @@ import numpy as np
 from tqdm import tqdm
 
 from errors import NumericError
+from metrics.checkerboard import checkerboard
 from metrics.image_quality import psnr, psnr_hole
 from metrics.pictures import grid, masked, save_png
 
@@ -78,13 +80,14 @@ class Samples(keras.callbacks.Callback):
 
     def sample(self, step, logs):
         """Completes the validation pairs, measures them, shows the first four."""
-        rows, numbers = [], {"psnr": [], "psnr_hole": []}
+        rows, numbers = [], collections.defaultdict(list)
         shown = range(0, len(self.pairs), max(1, len(self.pairs) // 4))[:4]
         for i, (_, image, mask) in enumerate(self.pairs):
             prediction = self.model.predict_image(image, mask)
             completed = np.where(mask[..., None] != 0, prediction, image)
             numbers["psnr"].append(psnr(image, completed))
             numbers["psnr_hole"].append(psnr_hole(image, completed, mask))
+            numbers["checkerboard"].append(checkerboard(completed, mask, image))
             if i in shown:
                 rows.append([masked(image, mask), prediction, completed, image])
         means = {k: _finite_mean(v) for k, v in numbers.items()}

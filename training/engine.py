@@ -92,7 +92,7 @@ class _Bound:
         return self.scope
 
     def nested_scope(self, replaced=()):
-        mapping = [(v, self.value(v)) for v in self.variables]
+        mapping = [(v, v.value) for v in self.variables]  # of the innermost scope
         return keras.StatelessScope([*mapping, *replaced])
 
     def minimize(self, loss_fn, variables, optimizer):

@@ -84,7 +84,7 @@ def wait_for(process, condition, seconds=120):
     while not (value := condition()):
         assert process.poll() is None, process.stdout.read()
         assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.001)
+        time.sleep(0.003)
     return value
 
 

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
 
-from .commands import EAGER, TINY, Session, start
+from .commands import EAGER, TINY, start
 
 MB = 2**20
 LARGE = pytest.param(8000, 6000, marks=pytest.mark.slow)
@@ -127,7 +127,7 @@ def test_a_hundred_holes_cost_at_most_three_times_one(
         names = {n: tmp_path / f for n, f in FILES.items()}
         results = [inpaint(zoo, weights, names) for _ in range(2)]
         seconds[name] = min(float(r.out.split(", ")[1].split()[0]) for r in results)
-        record_property(f"{name}, model calls", results[0].calls["predict_image"])
+        record_property(f"{name}, model calls", results[0].calls.get("predict_image"))
     record_property("seconds", f"{seconds['one']} and {seconds['hundred']}")
     assert seconds["hundred"] <= 3 * max(seconds["one"], 0.1)
 
@@ -137,7 +137,8 @@ STEPS = ("-steps", 500, "-save_every", 500, "-sample_every", 500)
 
 @pytest.mark.row("L6")
 def test_the_step_is_not_traced_again(tmp_path, zoo, images, record_property):
-    result = train(zoo, tmp_path, images, *STEPS, "-warm_up_generator")
+    smaller = ("-image_size", 16, "-batch_size", 1)
+    result = train(zoo, tmp_path, images, *STEPS, *smaller, "-warm_up_generator")
     record_property("tracings in 500 steps", result.calls["training_step"])
     assert 1 <= result.calls["training_step"] <= 3
 
@@ -176,19 +177,18 @@ def train(zoo, folder, images, *options):
 
 @pytest.mark.row("L7")
 @pytest.mark.parametrize("count", [2000, pytest.param(100_000, marks=pytest.mark.slow)])
-def test_a_dataset_of_links(tmp_path, images, count, record_property):
+def test_a_dataset_of_links(zoo, tmp_path, images, count, record_property):
     folder = tmp_path / "links"
     for i in range(count):
         if i % 1000 == 0:
             part = folder / f"{i // 1000:03}"
             part.mkdir(parents=True)
         (part / f"{i:06}.png").symlink_to(images / f"{i % 8}.png")
-    session = Session()
-    result = train(session, tmp_path, folder, *EAGER, "-warm_up_generator", "-steps", 1)
-    session.close()
+    options = (*EAGER, "-warm_up_generator", "-steps", 1, "-validation_path", images)
+    result = train(zoo, tmp_path, folder, *options)
     record_property("links", count)
     record_property("seconds with a step of training", result.seconds)
     record_property("memory growth in MB", result.growth // MB)
-    assert f"{count - count // 20} images" in result.out
+    assert f"{count} images" in result.out
     assert result.seconds < 30
     assert result.growth < 500 * MB

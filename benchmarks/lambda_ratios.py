@@ -1,0 +1,103 @@
+"""Trains a context encoder with several weights of its losses and compares them.
+
+A high ratio of reconstruction to adversarial loss gives blurry centres, a low one
+sharp centres that ignore what surrounds them. Needs folders of pictures, such as
+
+    python benchmarks/lambda_ratios.py -train_path faces -test_path faces_test
+
+and leaves in outputs/lambda_ratios the experiments, ratios.json and ratios.png: a
+column for each ratio, a row for each picture.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+sys.path.insert(0, str(ROOT))
+
+RATIOS = (1, 100, 200, 1000)
+
+
+def main():
+    options = parse()
+    output = Path(options.output_path)
+    rows = {}
+    for ratio in options.ratios:
+        name = f"ratio_{ratio:g}"
+        report = output / f"{name}.json"
+        if not report.is_file():  # else done by a run before
+            train(options, name, ratio)
+            run("evaluate", "-test_path", options.test_path, "-report", report,
+                "-experiment_name", name, "-output_path", output)  # fmt: skip
+        rows[ratio] = json.loads(report.read_text())["methods"][name]
+    show(options, output)
+    save(rows, output)
+
+
+def parse():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("-train_path", required=True)
+    parser.add_argument("-test_path", required=True)
+    parser.add_argument("-preset", default="context_encoder_small")
+    parser.add_argument("-steps", type=int, default=1500, help="of each ratio")
+    parser.add_argument("-ratios", type=float, nargs="+", default=RATIOS)
+    parser.add_argument("-pictures", type=int, default=6, help="rows of ratios.png")
+    parser.add_argument("-output_path", default="outputs/lambda_ratios")
+    return parser.parse_args()
+
+
+def train(options, name, ratio):
+    output = Path(options.output_path)
+    begun = (output / name / "weights" / "manifest.json").is_file()
+    run("train", "-experiment_name", name, "-output_path", output,
+        *(["-resume"] if begun else []), "-preset", options.preset,
+        "-train_path", options.train_path, "-lambda_ratio", ratio,
+        "-steps", options.steps, "-save_every", 250, "-sample_every", 250)  # fmt: skip
+
+
+def run(*arguments):
+    command = [sys.executable, str(ROOT / "runner.py"), *map(str, arguments)]
+    print("$ " + " ".join(command[1:]), flush=True)
+    subprocess.run(command, check=True)
+
+
+def show(options, output):
+    """Writes the picture rows: what is known, a centre for each ratio, the truth."""
+    import presets
+    from data.images import list_images
+    from data.pairs import EvaluationPairs
+    from metrics.pictures import grid, masked, save_png
+
+    files = [
+        output / f"ratio_{ratio:g}" / "weights" / "generator.npz"
+        for ratio in options.ratios
+    ]
+    models = [presets.load_file(path)[0] for path in files]
+    images = list_images(options.test_path, "-test_path")[: options.pictures]
+    pairs = EvaluationPairs(images, models[0].masks, models[0].image_size)
+    rows = [
+        [masked(image, mask), *(m.inpaint(image, mask) for m in models), image]
+        for _, image, mask in pairs
+    ]
+    titles = ["masked", *(f"x{ratio:g}" for ratio in options.ratios), "ground truth"]
+    save_png(output / "ratios.png", grid(rows, titles))
+
+
+def save(rows, output):
+    """Writes and prints the measures of the hole and of the whole image."""
+    from files import write_bytes
+
+    measures = ("psnr_hole", "l1_hole", "l2_hole", "psnr", "l1", "l2")
+    table = {f"{ratio:g}": {m: row[m] for m in measures} for ratio, row in rows.items()}
+    write_bytes(output / "ratios.json", json.dumps(table, indent=1).encode() + b"\n")
+    print(f"{'ratio':>6} " + " ".join(f"{m:>9}" for m in measures))
+    for ratio, row in table.items():
+        numbers = " ".join(f"{row[m]:9.4f}" for m in measures)
+        print(f"{ratio:>6} {numbers}")
+
+
+if __name__ == "__main__":
+    main()
