@@ -28,9 +28,7 @@ def run(arguments):
 def main():
     began = time.perf_counter()
     shutil.rmtree(OUTPUT, ignore_errors=True)
-    run(
-        f"{TRAIN} -warm_up_generator -steps 400 -sample_every 100 -learning_rate_decay cosine"
-    )
+    run(f"{TRAIN} -warm_up_generator -steps 400 -sample_every 100")
     # ID-MRF needs the VGG19 download, so the demo goes without.
     run(f"{TRAIN} -from_weights -id_mrf_weight 0 -steps 40 -sample_every 20")
     report = OUTPUT / "report.json"

@@ -3,6 +3,7 @@
 import argparse
 import json
 
+from data.layouts import LAYOUTS
 from errors import InputError
 
 DTYPES = ("float32", "bfloat16", "float16")
@@ -10,6 +11,7 @@ DTYPES = ("float32", "bfloat16", "float16")
 # name, type or choices, default, help. A default of None is the preset's or derived.
 TRAIN = (
     ("train_path", str, None, "folder, list file or samples[:train]: what to train on"),
+    ("dataset_layout", tuple(LAYOUTS), None, "how a public dataset was unpacked"),
     ("mask_path", str, None, "folder of mask files, white in the hole"),
     ("masks", str, None, "generators by weight, such as rectangle=1,strokes=2,files=1"),
     ("invert_mask", bool, False, "mask files are black in the hole"),
@@ -56,6 +58,7 @@ MODEL = (
 )
 EVALUATE = (
     ("test_path", str, "samples:test", "folder, list file or samples[:test]"),
+    ("dataset_layout", tuple(LAYOUTS), None, "how a public dataset was unpacked"),
     ("mask_path", str, None, "folder of mask files, paired by name or in order"),
     ("masks", str, None, "generators by weight, instead of -mask_path; the model's"),
     ("invert_mask", bool, False, "mask files are black in the hole"),

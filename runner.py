@@ -36,12 +36,17 @@ def train(settings, explicit):
 
 def evaluate(settings, explicit):
     from data.images import list_images
+    from data.layouts import list_split
     from data.pairs import EvaluationPairs, fit_pair
     from metrics import protocol, rules
     from metrics.baselines import BASELINES
 
     name, model, weights = _model(settings)
-    images = list_images(settings["test_path"], "-test_path")[: settings["limit"]]
+    path, layout = settings["test_path"], settings["dataset_layout"]
+    images = (
+        list_split(layout, path, "val") if layout else list_images(path, "-test_path")
+    )
+    images = images[: settings["limit"]]
     masks, files = settings["masks"] or model.masks, None
     if settings["mask_path"]:
         files = list_images(settings["mask_path"], "-mask_path")

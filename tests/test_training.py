@@ -20,7 +20,6 @@ from training.train import DTYPES, make_optimizer
 STAGES = ("warm_up_generator", "wgan")
 TINY = {"image_size": 32, "base_channels": 4, "critic_channels": 4, "critic_steps": 1}
 SETTINGS = {
-    "learning_rate": 1e-4,
     "learning_rate_decay": "none",
     "adam_betas": (0.5, 0.9),
     "mixed_precision": "float32",
@@ -33,11 +32,13 @@ def vgg(tmp_path_factory):
     return write_vgg(tmp_path_factory.mktemp("vgg") / "vgg.npz")
 
 
-def make_model(stage, vgg=None, precision="float32", eager=False, **overrides):
+def make_model(
+    stage, vgg=None, precision="float32", eager=False, rate=1e-4, **overrides
+):
     """A tiny model with weights that are the same on every engine."""
     overrides = TINY | {"id_mrf_weight": 0.05 if vgg else 0.0} | overrides
     model = presets.build("gmcnn_small", dtype=DTYPES[precision], **overrides)
-    settings = SETTINGS | {"mixed_precision": precision}
+    settings = SETTINGS | {"mixed_precision": precision, "learning_rate": rate}
     model.begin(
         stage,
         lambda name: make_optimizer(name, settings, 10),
@@ -109,14 +110,15 @@ def test_engines_agree(stage, vgg):
         for name, value in ours.items():
             # The engines draw other random points for the gradient penalty.
             drawn = "penalty" in name or "critic" in name or "adversarial" in name
-            tolerance = {"rel": 0.05, "abs": 0.02} if drawn else {"rel": 1e-3}
+            tolerance = (
+                {"rel": 0.05, "abs": 0.02} if drawn else {"rel": 1e-3, "abs": 1e-6}
+            )
             assert value == pytest.approx(their[name], **tolerance), name
 
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_losses_fall_on_one_batch(stage):
-    model = make_model(stage)
-    model.optimizer.learning_rate = 1e-3
+    model = make_model(stage, rate=1e-3, hole_fill="zero")
     same = batch(model, 0)
     logs = fit(model, 25, lambda i: same)
     for name in ("known", "reconstruction"):

@@ -8,6 +8,7 @@ import numpy as np
 
 import presets
 from data.images import list_images
+from data.layouts import list_split
 from data.pairs import EvaluationPairs, TrainingPairs
 from training import engine
 from training.callbacks import NumericGuard, Progress, Samples, Saver
@@ -125,15 +126,7 @@ def load_data(settings: dict, size: int, default_masks: str):
         options["mask_files"] = list_images(settings["mask_path"], "-mask_path")
         masks = masks or "files=1"
     masks = masks or default_masks
-    images = list_images(settings["train_path"], "-train_path")
-    if settings["validation_path"]:
-        held_out = list_images(settings["validation_path"], "-validation_path")
-    else:
-        share = settings["validation_split"]
-        count = max(1, round(share * len(images))) if share else 0
-        order = np.random.default_rng(seed).permutation(len(images))
-        held_out = [images[i] for i in order[:count]]
-        images = [images[i] for i in sorted(order[count:])]
+    images, held_out = split_images(settings)
     training = TrainingPairs(
         images,
         masks,
@@ -145,6 +138,24 @@ def load_data(settings: dict, size: int, default_masks: str):
     )
     shown = (held_out or images)[:VALIDATION_IMAGES]
     return training, EvaluationPairs(shown, masks, size, seed, **options)
+
+
+def split_images(settings: dict):
+    """Returns the pictures to train on and those kept aside."""
+    path, layout = settings["train_path"], settings["dataset_layout"]
+    held_out = None
+    if settings["validation_path"]:
+        held_out = list_images(settings["validation_path"], "-validation_path")
+    if layout:
+        images = list_split(layout, path, "train")
+        return images, held_out or list_split(layout, path, "val")
+    images = list_images(path, "-train_path")
+    if held_out or not settings["validation_split"]:
+        return images, held_out
+    count = max(1, round(settings["validation_split"] * len(images)))
+    order = np.random.default_rng(settings["seed"]).permutation(len(images))
+    kept, held_out = sorted(order[count:]), order[:count]
+    return [images[i] for i in kept], [images[i] for i in held_out]
 
 
 def make_optimizer(name: str, settings: dict, steps: int, factor: float = 1.0):

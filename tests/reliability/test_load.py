@@ -114,32 +114,30 @@ def inpaint(zoo, weights, names, *more):
 def test_a_hundred_holes_cost_at_most_three_times_one(
     tmp_path, zoo, weights, record_property
 ):
-    save_noise(tmp_path / "in.bmp", 800, 800)
-    one, hundred = np.zeros((2, 800, 800), bool)
-    one[300:400, 300:400] = True
+    save_noise(tmp_path / "in.bmp", 320, 320)
+    one, hundred = np.zeros((2, 320, 320), bool)
+    one[80:240, 80:240] = True
     for i in range(100):
-        top, left = 80 * (i // 10) + 30, 80 * (i % 10) + 30
-        hundred[top : top + 10, left : left + 10] = True
+        top, left = 32 * (i // 10) + 8, 32 * (i % 10) + 8
+        hundred[top : top + 16, left : left + 16] = True
     assert one.sum() == hundred.sum()
     seconds = {}
-    for name, mask in (("warm-up", one), ("one", one), ("hundred", hundred)):
+    for name, mask in (("first", one), ("one", one), ("hundred", hundred)):
         save_mask(tmp_path / "mask.png", mask)
         names = {n: tmp_path / f for n, f in FILES.items()}
-        results = [inpaint(zoo, weights, names) for _ in range(2)]
-        seconds[name] = min(float(r.out.split(", ")[1].split()[0]) for r in results)
-        record_property(f"{name}, model calls", results[0].calls.get("predict_image"))
-    record_property("seconds", f"{seconds['one']} and {seconds['hundred']}")
-    assert seconds["hundred"] <= 3 * max(seconds["one"], 0.1)
-
-
-STEPS = ("-steps", 500, "-save_every", 500, "-sample_every", 500)
+        results = [inpaint(zoo, weights, names) for _ in range(3)]
+        assert results[0].calls["predict_image"] > 0
+        seconds[name] = min(result.seconds for result in results)
+    record_property("seconds for one", seconds["one"])
+    record_property("seconds for a hundred", seconds["hundred"])
+    assert seconds["hundred"] <= 3 * seconds["one"]
 
 
 @pytest.mark.row("L6")
 def test_the_step_is_not_traced_again(tmp_path, zoo, images, record_property):
-    smaller = ("-image_size", 16, "-batch_size", 1)
-    result = train(zoo, tmp_path, images, *STEPS, *smaller, "-warm_up_generator")
-    record_property("tracings in 500 steps", result.calls["training_step"])
+    steps = ("-steps", 60, "-save_every", 20, "-sample_every", 20)
+    result = train(zoo, tmp_path, images, *steps, "-warm_up_generator")
+    record_property("tracings in 60 steps", result.calls["training_step"])
     assert 1 <= result.calls["training_step"] <= 3
 
 
@@ -147,8 +145,10 @@ def test_the_step_is_not_traced_again(tmp_path, zoo, images, record_property):
 @pytest.mark.row("L6")
 @pytest.mark.parametrize("stage", [["-warm_up_generator"], []])
 def test_the_step_time_is_even(tmp_path, zoo, images, stage, record_property):
-    result = train(zoo, tmp_path, images, *STEPS, *stage)
-    assert result.calls["training_step"] <= 3
+    steps = ("-steps", 500, "-save_every", 500, "-sample_every", 500)
+    result = train(zoo, tmp_path, images, *steps, *stage)
+    record_property("tracings in 500 steps", result.calls["training_step"])
+    assert 1 <= result.calls["training_step"] <= 3
     seconds = scalars(tmp_path / "run" / "logs", "seconds_per_step")
     assert len(seconds) == 500
     median, late = np.percentile(seconds[3:], [50, 95])  # not the tracing

@@ -75,11 +75,14 @@ def make_shape_bomb(path, canary):
 
 def make_zip_bomb(path, canary):
     """768 MB of zeros in 3 MB."""
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
-        with archive.open("generator/kernel.npy", "w", force_zip64=True) as file:
-            file.write(header((3, 2**26)))
-            for _ in range(12):
-                file.write(bytes(2**26))
+    deflated = (zipfile.ZIP_DEFLATED, True, 1)
+    with (
+        zipfile.ZipFile(path, "w", *deflated) as archive,
+        archive.open("generator/kernel.npy", "w", force_zip64=True) as file,
+    ):
+        file.write(header((3, 2**26)))
+        for _ in range(12):
+            file.write(bytes(2**26))
 
 
 def make_config_bomb(path, canary):
