@@ -1,7 +1,7 @@
 PYTHON ?= python3
 PY := .venv/bin/python
 
-.PHONY: setup demo test soak lint notebook bench clean
+.PHONY: setup demo test soak lint notebook bench sweep clean
 
 # Everything that the other targets need.
 setup: .venv/ready
@@ -30,6 +30,17 @@ test: setup
 # The long forms of the reliability tests.
 soak: setup
 	$(PY) -m pytest -q -m slow
+
+# Executes the notebook on what `make demo` trained.
+notebook: setup
+	test -e outputs/demo/metrics.json || $(MAKE) demo
+	.venv/bin/jupyter-execute notebooks/gmcnn_demo.ipynb --output gmcnn_demo_executed
+	mkdir -p outputs
+	mv notebooks/gmcnn_demo_executed.ipynb outputs/
+
+# Report 001's ratios of reconstruction to adversarial loss, on your own pictures.
+sweep: .venv/runs
+	$(PY) benchmarks/lambda_ratios.py -train_path $(TRAIN) -test_path $(TEST)
 
 # Seconds per step, memory, and the speed of the data pipeline.
 bench: .venv/runs

@@ -9,8 +9,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tiny_vgg import write as write_vgg
+
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 ROOT = Path(__file__).parent.parent
+TINY = ["-set", "base_channels=4", "critic_channels=4", "image_size=32"]
+TINY += ["-batch_size", "2", "-preset", "gmcnn_small", "-validation_split", "0.3"]
 
 
 @pytest.fixture(scope="session")
@@ -40,3 +44,22 @@ def run(*arguments, engine="tensorflow", timeout=180, cwd=None):
         cwd=cwd or ROOT,
         env={**os.environ, "KERAS_BACKEND": engine},
     )
+
+
+@pytest.fixture(scope="session")
+def trained(pictures, tmp_path_factory):
+    """An experiment after both stages; returns the output folder."""
+    output = tmp_path_factory.mktemp("outputs")
+    data = ["-train_path", pictures / "images", "-mask_path", pictures / "masks"]
+    common = [*data, "-output_path", output, "-experiment_name", "tiny", *TINY]
+    found = run(*common, "-warm_up_generator", "-steps", 3, "-sample_every", 2)
+    assert found.returncode == 0, found.stderr
+    vgg = write_vgg(output / "vgg.npz")
+    common = [c.replace("-", "--", 1) if str(c)[0] == "-" else c for c in common]
+    found = run(
+        *common, "--from_weights", "--steps", 1, "--vgg_weights", vgg, "--run_eagerly"
+    )
+    assert found.returncode == 0, found.stderr
+    assert "generator: from" in found.stdout
+    assert "block3_conv4" in found.stderr  # the file has no block 4
+    return output

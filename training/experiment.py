@@ -153,16 +153,20 @@ class Experiment:
             path = self.folder / "summaries" / f"{name}.txt"
             write_bytes(path, "\n".join(lines).encode())
 
-    def summarize(self, stage: str, samples, unreadable: int, seconds: float):
-        """Adds a stage to metrics.json."""
+    def summarize(self, stage: str, start: int, samples, unreadable, seconds: float):
+        """Adds a stage to metrics.json, or what a resumed run did of it."""
+        if not samples.seconds:
+            return
         path = self.folder / "metrics.json"
         numbers = json.loads(path.read_text()) if path.is_file() else {}
+        earlier = numbers.get(stage, {"history": [], "seconds": 0})
+        kept = [entry for entry in earlier["history"] if entry["step"] <= start]
         numbers[stage] = {
-            "seconds": seconds,
+            "seconds": seconds + (earlier["seconds"] if start else 0),
             "median_seconds_per_step": statistics.median(samples.seconds),
             "peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
             "unreadable_files": unreadable,
-            "history": samples.history,
+            "history": kept + samples.history,
         }
         _write_json(path, numbers)
 

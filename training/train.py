@@ -110,8 +110,8 @@ def train(settings: dict, explicit: dict):
     finally:
         progress.bar.close()
         saver.restore_signals()
-    seconds = time.perf_counter() - began
-    experiment.summarize(stage, samples, len(training.unreadable), seconds)
+        seconds = time.perf_counter() - began
+        experiment.summarize(stage, start, samples, len(training.unreadable), seconds)
     if training.unreadable:
         print(f"skipped {len(training.unreadable)} unreadable files")
     print(f"{stage}: done in {seconds:.0f} s; see {experiment.folder}")
