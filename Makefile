@@ -24,8 +24,8 @@ demo: .venv/runs
 
 # All tests on TensorFlow, then those of the engine on JAX.
 test: setup
-	$(PY) -m pytest -q
-	KERAS_BACKEND=jax $(PY) -m pytest -q -m both_engines
+	$(PY) -m pytest -q -n 2 --dist loadfile
+	KERAS_BACKEND=jax $(PY) -m pytest -q -n 2 --dist loadfile -m both_engines
 
 # The long forms of the reliability tests.
 soak: setup

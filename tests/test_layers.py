@@ -6,11 +6,13 @@ import pytest
 from keras import ops
 from parity import difference, golden, nhwc
 
+from gmcnn.networks import build_generator
 from layers.initializers import GlorotUniform
 from layers.padding import ReflectionPadding2D
 from layers.pull_push import PullPush
 from layers.resizing import BilinearUpsampling2D, resize_bilinear
 from layers.window import crop, hole_window
+from training.engine import input_gradient
 
 
 def random(*shape, seed=0):
@@ -145,3 +147,17 @@ def test_initial_weights_repeat_and_have_glorots_spread():
     assert abs(draws[0]).max() <= limit
     assert draws[0].std() == pytest.approx(limit / np.sqrt(3), rel=0.05)
     assert abs(draws[0].mean()) < 0.02 * limit
+
+
+@pytest.mark.parametrize(
+    ("clip_gradient", "flows"), [("zero", False), ("straight", True)]
+)
+def test_straight_clip_keeps_the_gradient(clip_gradient, flows):
+    generator = build_generator(base_channels=2, clip_gradient=clip_gradient)
+    generator.get_layer("decoder_conv1").bias.assign([5.0, 5.0, 5.0])  # overshoots
+    image = ops.convert_to_tensor(random(1, 8, 8, 3))
+    mask = ops.zeros((1, 8, 8, 1))
+    highest = ops.max(generator([image, mask]))
+    gradient = input_gradient(lambda x: generator([x, mask]), image)
+    assert float(highest) == pytest.approx(1.0)
+    assert bool(ops.any(gradient != 0)) is flows

@@ -24,7 +24,7 @@ SETTINGS = {
     "adam_betas": (0.5, 0.9),
     "mixed_precision": "float32",
 }
-pytestmark = pytest.mark.both_engines
+both_engines = pytest.mark.both_engines
 
 
 @pytest.fixture(scope="module")
@@ -116,6 +116,7 @@ def test_engines_agree(stage, vgg):
             assert value == pytest.approx(their[name], **tolerance), name
 
 
+@both_engines
 @pytest.mark.parametrize("stage", STAGES)
 def test_losses_fall_on_one_batch(stage):
     model = make_model(stage, rate=1e-3, hole_fill="zero")
@@ -132,6 +133,7 @@ def test_eager_equals_compiled(stage, vgg):
         assert one == pytest.approx(two, rel=1e-2, abs=1e-4)
 
 
+@both_engines
 @pytest.mark.parametrize(
     ("stage", "precision"), [("warm_up_generator", "bfloat16"), ("wgan", "float16")]
 )
@@ -157,6 +159,7 @@ def test_warm_up_builds_neither_critics_nor_vgg():
     assert set(model.networks) == {"generator"}
 
 
+@both_engines
 def test_logs_hold_every_term_raw_and_weighted(vgg):
     logs = losses_of_two_steps("wgan", vgg)[0]
     terms = {"reconstruction", "known", "id_mrf", "adversarial", "critic"}

@@ -7,6 +7,7 @@ import os
 import sys
 import time
 import traceback
+import urllib.request
 from collections import Counter
 from pathlib import Path
 
@@ -37,6 +38,7 @@ def run(argv, environment):
     former, out, err = dict(os.environ), io.StringIO(), io.StringIO()
     os.environ.update(environment)
     Path("/proc/self/clear_refs").write_text("5")  # the peak starts anew
+    urllib.request.install_opener(None)  # it remembers a proxy
     calls.clear()
     before, start = memory("VmRSS"), time.perf_counter()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
@@ -68,3 +70,4 @@ if __name__ == "__main__":
     for line in sys.stdin:
         answers.write(json.dumps(run(*json.loads(line))) + "\n")
         answers.flush()
+    os._exit(0)  # taking down what hundreds of models left takes long

@@ -369,10 +369,11 @@ def test_no_regular_files(batch, zoo, weights, images, tmp_path):
 
 
 @pytest.mark.row("B14")
-def test_known_pixels_of_a_hundred_pictures(batch, zoo, weights, record_property):
+@pytest.mark.parametrize("count", [30, pytest.param(100, marks=pytest.mark.slow)])
+def test_known_pixels_of_random_pictures(batch, zoo, weights, count, record_property):
     rng = np.random.default_rng(0)
     sizes = rng.integers(1, 64, (6, 2))  # a new size takes the engine long
-    for i in range(100):
+    for i in range(count):
         height, width = sizes[i % len(sizes)]
         mask = rng.random((height, width)) < rng.uniform(0, 0.8)
         batch.add(f"{i}.png", noise(height, width, i), mask)

@@ -32,7 +32,7 @@ def save_mask(path, mask):
 @pytest.mark.parametrize(
     "count",
     [
-        40,
+        30,
         pytest.param(1000, marks=pytest.mark.slow),
         pytest.param(10_000, marks=pytest.mark.slow),
     ],
@@ -135,9 +135,9 @@ def test_a_hundred_holes_cost_at_most_three_times_one(
 
 @pytest.mark.row("L6")
 def test_the_step_is_not_traced_again(tmp_path, zoo, images, record_property):
-    steps = ("-steps", 60, "-save_every", 20, "-sample_every", 20)
+    steps = ("-steps", 30, "-save_every", 10, "-sample_every", 10)
     result = train(zoo, tmp_path, images, *steps, "-warm_up_generator")
-    record_property("tracings in 60 steps", result.calls["training_step"])
+    record_property("tracings in 30 steps", result.calls["training_step"])
     assert 1 <= result.calls["training_step"] <= 3
 
 
