@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 from data.masks import get
 from data.samples import files
@@ -28,19 +29,20 @@ def run(arguments):
 def main():
     began = time.perf_counter()
     shutil.rmtree(OUTPUT, ignore_errors=True)
-    run(f"{TRAIN} -warm_up_generator -steps 400 -sample_every 100")
+    run(f"{TRAIN} -warm_up_generator -steps 150 -sample_every 50")
     # ID-MRF needs the VGG19 download, so the demo goes without.
-    run(f"{TRAIN} -from_weights -id_mrf_weight 0 -steps 40 -sample_every 20")
+    run(f"{TRAIN} -from_weights -id_mrf_weight 0 -steps 16 -sample_every 8")
     report = OUTPUT / "report.json"
     run(f"evaluate -experiment_name demo {MASKS} -report {report}")
 
-    photograph = next(path for path in files("test") if path.suffix == ".png")
-    mask = get("strokes")(np.random.default_rng(0), 512, 512)
+    photograph = next(path for path in files("test") if path.stem == "chelsea")
+    with Image.open(photograph) as picture:
+        mask = get("strokes")(np.random.default_rng(0), picture.height, picture.width)
     save_png(OUTPUT / "mask.png", np.stack([mask * 255] * 3, axis=-1))
     completed = OUTPUT / "completed.png"
     run(
         f"inpaint -experiment_name demo -image {photograph} -mask {OUTPUT}/mask.png "
-        f"-save_to {completed} -resize_mask"
+        f"-save_to {completed}"
     )
     print(f"\n{time.perf_counter() - began:.0f} seconds. Look at:")
     samples = sorted(OUTPUT.glob("predicted_pics/*/*.png"))

@@ -3,7 +3,7 @@
 import pytest
 
 from .commands import EAGER, TINY, Session
-from .report import pytest_configure  # noqa: F401
+from .report import pytest_collection_modifyitems, pytest_configure  # noqa: F401
 
 
 @pytest.fixture(scope="session")

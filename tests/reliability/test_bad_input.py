@@ -369,7 +369,7 @@ def test_no_regular_files(batch, zoo, weights, images, tmp_path):
 
 
 @pytest.mark.row("B14")
-@pytest.mark.parametrize("count", [30, pytest.param(100, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("count", [20, pytest.param(100, marks=pytest.mark.slow)])
 def test_known_pixels_of_random_pictures(batch, zoo, weights, count, record_property):
     rng = np.random.default_rng(0)
     sizes = rng.integers(1, 64, (6, 2))  # a new size takes the engine long

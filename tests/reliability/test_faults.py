@@ -76,8 +76,8 @@ def parts(folder):
 @pytest.mark.parametrize(
     ("stage", "mode", "kills", "total"),
     [
-        ("warm_up_generator", (), 1, 40),
-        ("wgan", EAGER, 1, 6),
+        ("warm_up_generator", (), 1, 16),
+        ("wgan", EAGER, 1, 5),
         pytest.param("warm_up_generator", (), 20, 1200, marks=pytest.mark.slow),
         pytest.param("wgan", (), 20, 1200, marks=pytest.mark.slow),
     ],
