@@ -32,9 +32,6 @@ def main():
     run(f"{TRAIN} -warm_up_generator -steps 150 -sample_every 50")
     # ID-MRF needs the VGG19 download, so the demo goes without.
     run(f"{TRAIN} -from_weights -id_mrf_weight 0 -steps 16 -sample_every 8")
-    report = OUTPUT / "report.json"
-    run(f"evaluate -experiment_name demo {MASKS} -report {report}")
-
     photograph = next(path for path in files("test") if path.stem == "chelsea")
     with Image.open(photograph) as picture:
         mask = get("strokes")(np.random.default_rng(0), picture.height, picture.width)
@@ -44,6 +41,8 @@ def main():
         f"inpaint -experiment_name demo -image {photograph} -mask {OUTPUT}/mask.png "
         f"-save_to {completed}"
     )
+    report = OUTPUT / "report.json"
+    run(f"evaluate -experiment_name demo {MASKS} -report {report}")
     print(f"\n{time.perf_counter() - began:.0f} seconds. Look at:")
     samples = sorted(OUTPUT.glob("predicted_pics/*/*.png"))
     for path in (*samples, report.with_suffix(".png"), completed):

@@ -1,1 +1,1 @@
-"""Trained weights, and converters of other programs' checkpoints."""
+"""Converters of other programs' checkpoints to weight files of this library."""
