@@ -10,7 +10,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 import options
 import runner
-from conftest import TINY, run
+from conftest import ROOT, TINY, run
 
 
 def test_an_experiment_is_a_folder(trained):
@@ -138,3 +138,17 @@ def test_a_stage_is_never_started_over_silently(trained, pictures):
     assert found.returncode == 4
     assert "-resume" in found.stderr
     assert "Traceback" not in found.stderr
+
+
+def test_convert_an_official_checkpoint(tmp_path):
+    source = ROOT / "tests/goldens/generator_c4_196.npz"
+    saved = tmp_path / "official.npz"
+    command = ["convert", "-preset", "gmcnn_official_pytorch", "-source", source]
+    found = run(*command, "-save_to", saved)
+    assert found.returncode == 5  # another width: every tensor is named
+    assert "EB1.0.weight" in found.stderr
+    assert not saved.exists()
+    found = run(*command, "-save_to", saved, "-set", "base_channels=4")
+    assert found.returncode == 0, found.stderr
+    assert "88 tensors, 197959 parameters" in found.stdout
+    assert saved.is_file()
