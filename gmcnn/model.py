@@ -17,7 +17,7 @@ from losses.id_mrf import id_mrf_loss
 from losses.reconstruction import confidence_mask, known_loss, reconstruction_loss
 from losses.vgg import TAPS, build_vgg_features
 from training.engine import minimize
-from training.inpainter import Inpainter, as_floats, weighted_sum
+from training.inpainter import Inpainter, as_floats, paste, weighted_sum
 
 
 class GMCNN(Inpainter):
@@ -208,7 +208,7 @@ class GMCNN(Inpainter):
 
     def _reconstruct(self, image, mask):
         prediction = self.generator([image, mask])
-        completed = prediction * mask + image * (1 - mask)
+        completed = paste(prediction, image, mask)
         weight = confidence_mask(mask, self.confidence_kernel)
         terms = {
             "reconstruction": reconstruction_loss(image, completed, weight, mask),

@@ -46,9 +46,6 @@ class Progress(keras.callbacks.Callback):
         self.bar.set_postfix({k: f"{v:.3g}" for k, v in terms.items()}, refresh=False)
         self.bar.update()
 
-    def on_train_end(self, logs=None):
-        self.bar.close()
-
 
 class Samples(keras.callbacks.Callback):
     """Logs loss terms each step; validation PSNR and four sample pictures every few.
