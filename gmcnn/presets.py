@@ -28,6 +28,22 @@ PRESETS = {
             "adam_betas": {"warm_up_generator": [0.9, 0.999], "wgan": [0.5, 0.9]},
         },
     },
+    "gmcnn_faces_128": {
+        "description": "faces at 128 px, half the width; the warm-up's generator",
+        "model": GMCNN,
+        "config": {
+            "image_size": 128,
+            "base_channels": 16,
+            "hole_fill": "pull_push",
+            "clip_gradient": "straight",
+            "critic_channels": 16,
+        },
+        "training": {
+            "batch_size": 16,
+            "learning_rate": {"warm_up_generator": 3e-4, "wgan": 1e-4},
+            "adam_betas": {"warm_up_generator": [0.9, 0.999], "wgan": [0.5, 0.9]},
+        },
+    },
     "gmcnn_official_pytorch": {
         "description": "the official PyTorch network; 12.6 M parameters",
         "model": GMCNN,

@@ -20,18 +20,7 @@ class ReflectionPadding2D(keras.layers.Layer):
         self.padding = padding
 
     def call(self, x):
-        height, width = x.shape[1:3]
-        if height and width and self.padding < min(height, width):
-            margin = (self.padding, self.padding)
-            return ops.pad(x, ((0, 0), margin, margin, (0, 0)), mode="reflect")
-        for axis in (1, 2):
-            x = ops.take(x, self._indices(ops.shape(x)[axis]), axis=axis)
-        return x
-
-    def _indices(self, size):
-        positions = ops.arange(-self.padding, size + self.padding)
-        last = size - 1
-        return last - ops.abs(positions % ops.maximum(2 * last, 1) - last)
+        return _reflect(_reflect(x, self.padding, 1), self.padding, 2)
 
     def compute_output_shape(self, input_shape):
         batch, height, width, channels = input_shape
@@ -40,3 +29,62 @@ class ReflectionPadding2D(keras.layers.Layer):
 
     def get_config(self):
         return {**super().get_config(), "padding": self.padding}
+
+
+def _reflect(x, padding, axis):
+    """Pads one axis, with a gradient in slices.
+
+    The engines' own (of a mirrored pad or of a gather) take as long as the convolutions
+    between them.
+    """
+    size = ops.shape(x)[axis]
+
+    @ops.custom_gradient
+    def pad(x):
+        def gradient(*arguments, upstream=None):
+            dy = arguments[0] if upstream is None else upstream
+            return _reflect_gradient(dy, padding, axis, size)
+
+        return ops.take(x, _indices(size, padding), axis=axis), gradient
+
+    return pad(x)
+
+
+def _reflect_gradient(dy, padding, axis, size):
+    """Adds each padded pixel to the one that it repeats."""
+    if not isinstance(size, int) or size <= padding:
+        matrix = ops.one_hot(_indices(size, padding), size, dtype=dy.dtype)
+        dy = ops.moveaxis(dy, axis, -1)
+        return ops.moveaxis(ops.matmul(dy, matrix), -1, axis)
+
+    def part(start, stop):
+        index = [slice(None)] * 4
+        index[axis] = slice(start, stop)
+        return dy[tuple(index)]
+
+    p, end = padding, size + padding
+    before = ops.flip(part(0, p), axis)
+    after = ops.flip(part(end, end + p), axis)
+    if size < 2 * p + 2:  # both edges repeat some of the same pixels
+
+        def shift(x, start):
+            margins = [(0, 0)] * 4
+            margins[axis] = (start, size - p - start)
+            return ops.pad(x, margins)
+
+        return part(p, end) + shift(before, 1) + shift(after, size - p - 1)
+    parts = [
+        part(p, p + 1),
+        part(p + 1, 2 * p + 1) + before,
+        part(2 * p + 1, end - p - 1),
+        part(end - p - 1, end - 1) + after,
+        part(end - 1, end),
+    ]
+    return ops.concatenate(parts, axis)
+
+
+def _indices(size, padding):
+    """Returns the pixels that a padded axis repeats."""
+    last = size - 1
+    positions = ops.arange(-padding, size + padding)
+    return last - ops.abs(positions % ops.maximum(2 * last, 1) - last)
