@@ -4,6 +4,8 @@ Reference: Wang et al., Image Inpainting via Generative Multi-column Convolution
 Neural Networks, NeurIPS 2018.
 """
 
+import functools
+
 import keras
 from keras import layers as keras_layers
 from keras import ops
@@ -16,6 +18,12 @@ from layers.padding import ReflectionPadding2D
 from layers.pull_push import PullPush
 from layers.resizing import BilinearUpsampling2D
 from layers.spectral_normalization import SpectralNormalization
+
+HOLE_FILLS = {
+    "zero": None,
+    "pull_push": PullPush,
+    "biharmonic": functools.partial(PullPush, iterations=16),
+}
 
 
 def build_generator(
@@ -37,8 +45,9 @@ def build_generator(
         base_channels: width of the first convolutions; even.
         topology: name in `gmcnn.topologies.TOPOLOGIES`.
         padding: "reflect" (by index, at any size) or "same" (zeros).
-        hole_fill: "zero" shows the columns an empty hole; "pull_push" a smooth fill,
-            to which the network then predicts the difference inside the hole.
+        hole_fill: name in `HOLE_FILLS`: "zero" shows the columns an empty hole; the
+            others a smooth fill, to which the network then predicts the difference
+            inside the hole.
         attention: name in `layers.attention.ATTENTION`.
         clip_gradient: "zero" beyond [-1, 1], as officially, where a network that has
             overshot everywhere learns no more; "straight" lets it through.
@@ -52,7 +61,7 @@ def build_generator(
             f"base_channels: must be even and positive, received {base_channels}"
         )
     _check("padding", padding, ("reflect", "same"))
-    _check("hole_fill", hole_fill, ("zero", "pull_push"))
+    _check("hole_fill", hole_fill, HOLE_FILLS)
     _check("clip_gradient", clip_gradient, ("zero", "straight"))
     topology = topologies.get("topology", topology, topologies.TOPOLOGIES)
     attention = attentions.get(attention)
@@ -77,8 +86,9 @@ def build_generator(
 
     image = keras.Input((None, None, 3), name="image")
     mask = keras.Input((None, None, 1), name="mask")
-    if hole_fill == "pull_push":
-        filled = PullPush(name="pull_push", dtype="float32")(image, mask)
+    fill = HOLE_FILLS[hole_fill]
+    if fill:
+        filled = fill(name=hole_fill, dtype="float32")(image, mask)
     else:
         filled = image * (1 - mask)
     parts = {"image": filled, "ones": ops.ones_like(mask), "mask": mask}
@@ -120,7 +130,7 @@ def build_generator(
     x = ops.cast(x, "float32")
     if topology.bgr:
         x = ops.flip(x, axis=-1)
-    if hole_fill == "pull_push":
+    if fill:
         x = filled + x * mask
     prediction = ops.clip(x, -1.0, 1.0)
     if clip_gradient == "straight":

@@ -29,12 +29,12 @@ PRESETS = {
         },
     },
     "gmcnn_faces_128": {
-        "description": "faces at 128 px, half the width; the warm-up's generator",
+        "description": "half the width, 128 px, biharmonic pre-fill; for faces",
         "model": GMCNN,
         "config": {
             "image_size": 128,
             "base_channels": 16,
-            "hole_fill": "pull_push",
+            "hole_fill": "biharmonic",
             "clip_gradient": "straight",
             "critic_channels": 16,
         },
