@@ -63,6 +63,7 @@ def evaluate(settings, explicit):
         mask_files=files,
         invert_mask=settings["invert_mask"],
         fit=fit,
+        max_pixels=settings["max_pixels"],
     )
     report = protocol.evaluate(
         pairs,

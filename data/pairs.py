@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from data import masks as mask_table
-from data.images import fit_image, fit_mask, read_image, read_mask
+from data.images import MAX_PIXELS, fit_image, fit_mask, read_image, read_mask
 from errors import InputError
 
 log = logging.getLogger(__name__)
@@ -37,6 +37,8 @@ class TrainingPairs:
         mask_files: what "files" draws from. They are fitted to the image's size, then
             mirrored at random both ways.
         invert_mask: the mask files have their holes in black.
+        max_zoom: crops are cut from images up to so many times larger.
+        max_pixels: larger files count as unreadable, by their header.
 
     Attributes:
         unreadable: reason by path of the files that were replaced so far.
@@ -56,6 +58,7 @@ class TrainingPairs:
         mask_files: Sequence[Path] | None = None,
         invert_mask: bool = False,
         max_zoom: float = 1.15,
+        max_pixels: int = MAX_PIXELS,
     ):
         _check(images, image_size, seed)
         if max_zoom < 1:
@@ -69,6 +72,7 @@ class TrainingPairs:
         self.mixture = _mixture(masks, mask_files)
         self.images, self.mask_files = list(images), list(mask_files or [])
         self.invert_mask, self.max_zoom = invert_mask, max_zoom
+        self.max_pixels = max_pixels
         self.unreadable: dict[Path, str] = {}
         self._failures = Counter()
         self._lock = threading.Lock()
@@ -103,9 +107,8 @@ class TrainingPairs:
         epoch, place = divmod(k, len(self.images))
         index = int(_order(self.seed, epoch, len(self.images))[place])
         # JPEG decoding may halve the size as long as the area average is left to do.
-        read = functools.partial(
-            read_image, draft=round(self.image_size * self.max_zoom)
-        )
+        draft = round(self.image_size * self.max_zoom)
+        read = functools.partial(read_image, max_pixels=self.max_pixels, draft=draft)
         image = self._read(self.images, index, read, "-train_path")
         crop_rng = np.random.default_rng([self.seed, epoch, index, CROP])
         mask_rng = np.random.default_rng([self.seed, epoch, index, MASK])
@@ -116,7 +119,8 @@ class TrainingPairs:
         name = _choose(rng, self.mixture)
         if name != "files":
             return mask_table.get(name)(rng, self.image_size, self.image_size)
-        read = functools.partial(read_mask, invert=self.invert_mask)
+        options = {"invert": self.invert_mask, "max_pixels": self.max_pixels}
+        read = functools.partial(read_mask, **options)
         index = int(rng.integers(len(self.mask_files)))
         mask = self._read(self.mask_files, index, read, "-mask_path")
         flips = [axis for axis in (0, 1) if rng.random() < 0.5]
@@ -168,6 +172,7 @@ class EvaluationPairs(Sequence):
         invert_mask: the mask files have their holes in black.
         fit: takes a picture, its mask and `image_size`, returns both fitted; other
             than by the protocol's rule only to repeat numbers made by another.
+        max_pixels: larger files are refused from their header.
 
     Raises:
         InputError: a setting breaks its rule; from indexing, if a file is unreadable.
@@ -182,13 +187,14 @@ class EvaluationPairs(Sequence):
         mask_files: Sequence[Path] | None = None,
         invert_mask: bool = False,
         fit: Callable = fit_pair,
+        max_pixels: int = MAX_PIXELS,
     ):
         _check(images, image_size, seed)
         self.images, self.names = list(images), relative_names(images)
         self.mixture = _mixture("files" if masks is None else masks, mask_files)
         self.mask_files = _pair(self.images, mask_files) if mask_files else []
         self.image_size, self.seed = image_size, seed
-        self.invert_mask, self.fit = invert_mask, fit
+        self.invert_mask, self.fit, self.max_pixels = invert_mask, fit, max_pixels
 
     def __len__(self):
         return len(self.images)
@@ -198,10 +204,11 @@ class EvaluationPairs(Sequence):
         rng = np.random.default_rng([self.seed, 0, index, EVALUATION_MASK])
         name = _choose(rng, self.mixture)
         if name == "files":
-            mask = read_mask(self.mask_files[index], self.invert_mask)
+            path = self.mask_files[index]
+            mask = read_mask(path, self.invert_mask, self.max_pixels)
         else:
             mask = mask_table.get(name)(rng, self.image_size, self.image_size)
-        image = read_image(self.images[index])
+        image = read_image(self.images[index], self.max_pixels)
         return self.names[index], *self.fit(image, mask, self.image_size)
 
 

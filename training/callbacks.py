@@ -112,7 +112,7 @@ class Saver(keras.callbacks.Callback):
     def __init__(self, start, every, total, save):
         super().__init__()
         self.start, self.every, self.total, self.save = start, every, total, save
-        self.received = None
+        self.received, self.former = None, {}
 
     def on_train_begin(self, logs=None):
         signals = (signal.SIGINT, signal.SIGTERM)

@@ -121,7 +121,8 @@ def train(settings: dict, explicit: dict):
 def load_data(settings: dict, size: int, default_masks: str):
     """Returns training pairs without end and the pairs to validate on."""
     seed, masks = settings["seed"], settings["masks"]
-    options = {"mask_files": None, "invert_mask": settings["invert_mask"]}
+    options = {n: settings[n] for n in ("invert_mask", "max_pixels")}
+    options["mask_files"] = None
     if settings["mask_path"]:
         options["mask_files"] = list_images(settings["mask_path"], "-mask_path")
         masks = masks or "files=1"

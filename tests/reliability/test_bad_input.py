@@ -153,6 +153,24 @@ def test_bombs(batch, zoo, weights, record_property):
     assert "1000" in batch.rows["small.png"]["reason"]
 
 
+@pytest.mark.row("B2")
+@pytest.mark.parametrize("limit", [100, None])
+def test_the_pixel_limit_in_evaluation_and_training(zoo, weights, tmp_path, limit):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for i in range(4):
+        save(folder / f"{i}.png", noise(seed=i))
+    option = ("-max_pixels", limit) if limit else ()
+    report = ("-report", tmp_path / "report.json", "-from_weights", weights)
+    evaluated = zoo.run("evaluate", "-test_path", folder, *report, *option)
+    where = ("-train_path", folder, "-output_path", tmp_path / "out")
+    options = ("-warm_up_generator", "-batch_size", 2, "-steps", 1, "-image_size", 8)
+    trained = zoo.run(*TINY, *EAGER, *where, *options, *option)
+    for result in (evaluated, trained):
+        assert result.code == (4 if limit else 0), result.err
+        assert ("over the limit of 100 pixels" in result.err) == bool(limit)
+
+
 # What a file must hold for orientation n to show the same picture.
 STORED = {
     1: lambda a: a,

@@ -4,7 +4,6 @@ import contextlib
 import hashlib
 import http.server
 import json
-import os
 import shutil
 import signal
 import socket
@@ -199,7 +198,7 @@ class Pictures:
     def start_and_wait(self, out, count):
         """Starts a run; returns when so many pictures are done."""
         process = start(*self.command(out))
-        wait_for(process, lambda: out.is_dir() and len(os.listdir(out)) > count)
+        wait_for(process, lambda: len(list(out.glob("*.png"))) >= count)
         return process
 
 
