@@ -7,6 +7,7 @@ from data.layouts import LAYOUTS
 from errors import InputError
 
 DTYPES = ("float32", "bfloat16", "float16")
+OPTIMIZERS = ("adam", "muon")
 
 # name, type or choices, default, help. A default of None is the preset's or derived.
 TRAIN = (
@@ -36,7 +37,8 @@ TRAIN = (
     ("lambda_ratio", float, None, "weight of reconstruction to adversarial; 999"),
     ("epochs", int, 40, "passes over the training images"),
     ("steps", int, None, "generator steps, instead of -epochs"),
-    ("learning_rate", float, None, "of Adam, after a warm-up; the preset's"),
+    ("optimizer", OPTIMIZERS, None, "the preset's or adam"),
+    ("learning_rate", float, None, "after a warm-up; the preset's"),
     ("learning_rate_decay", ("none", "cosine"), "none", "over the steps of the stage"),
     ("adam_betas", "betas", None, "decay rates of Adam's two moments; the preset's"),
     ("validation_path", str, None, "pictures to validate on, instead of a split"),

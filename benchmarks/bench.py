@@ -34,11 +34,13 @@ def measure_step(preset, stage, precision, batch_size, steps):
 
     import presets
     from training import engine
-    from training.train import DTYPES, make_optimizer
+    from training.optimizers import make_optimizer
+    from training.train import DTYPES
 
     model = presets.build(preset, dtype=DTYPES[precision], id_mrf_weight=0.0)
     settings = {
         "learning_rate": 1e-4,
+        "optimizer": "adam",
         "learning_rate_decay": "none",
         "adam_betas": [0.5, 0.9],
         "mixed_precision": precision,

@@ -15,11 +15,13 @@ from conftest import ROOT
 from errors import InputError
 from tiny_vgg import write as write_vgg
 from training import engine
-from training.train import DTYPES, make_optimizer
+from training.optimizers import make_optimizer
+from training.train import DTYPES
 
 STAGES = ("warm_up_generator", "wgan")
 TINY = {"image_size": 32, "base_channels": 4, "critic_channels": 4, "critic_steps": 1}
 SETTINGS = {
+    "optimizer": "adam",
     "learning_rate_decay": "none",
     "adam_betas": (0.5, 0.9),
     "mixed_precision": "float32",

@@ -14,6 +14,7 @@ from training import engine
 from training.callbacks import NumericGuard, Progress, Samples, Saver
 from training.event_log import EventLog
 from training.experiment import Experiment
+from training.optimizers import make_optimizer
 
 VALIDATION_IMAGES = 40
 DTYPES = {
@@ -159,33 +160,6 @@ def split_images(settings: dict):
     return [images[i] for i in kept], [images[i] for i in held_out]
 
 
-def make_optimizer(name: str, settings: dict, steps: int, factor: float = 1.0):
-    """Returns the Adam of the generator or of the critics.
-
-    Args:
-        name: of the optimizer.
-        settings: `learning_rate` and what else the command line says of Adam.
-        steps: of the stage.
-        factor: of the learning rate.
-    """
-    peak = factor * settings["learning_rate"]
-    rate = keras.optimizers.schedules.CosineDecay(
-        # Full steps from the start overshoot the clip at 1 before anything is learned.
-        peak / 100,
-        steps,
-        alpha=0.0 if settings["learning_rate_decay"] == "cosine" else 1.0,
-        warmup_target=peak,
-        warmup_steps=max(1, min(500, steps // 10)),
-    )
-    beta_1, beta_2 = settings["adam_betas"]
-    adam = keras.optimizers.Adam(rate, beta_1, beta_2, epsilon=1e-8, name=name)
-    # Without it float16 gradients underflow and nothing is learned; critics and their
-    # losses stay in float32.
-    if settings["mixed_precision"] == "float16" and name == "generator_optimizer":
-        return keras.optimizers.LossScaleOptimizer(adam, name=f"{name}_scale")
-    return adam
-
-
 def _with_preset_defaults(settings, stage):
     """Fills in what the preset decides where the command line does not."""
     defaults = {
@@ -193,7 +167,8 @@ def _with_preset_defaults(settings, stage):
         for name, value in presets.get(settings["preset"])["training"].items()
     }
     given = {k: v for k, v in settings.items() if v is not None}
-    return {**settings, "adam_betas": [0.5, 0.9], **defaults, **given}
+    general = {"optimizer": "adam", "adam_betas": [0.5, 0.9]}
+    return {**settings, **general, **defaults, **given}
 
 
 def _overrides(settings):
