@@ -1,12 +1,20 @@
-"""Seconds and memory of training steps, and images per second of the data alone."""
+"""Measures speed and memory of the zoo on this machine: `make bench`.
+
+    python benchmarks/bench.py --only forward,steps
+    python benchmarks/bench.py --profile gmcnn_small --stage wgan
+
+Prints tables and writes them as JSON. A share is what part of the ceiling, the fastest
+matrix product of the same precision on the same machine, the multiply-adds of the
+convolutions alone make up. Other programs should rest meanwhile.
+"""
 
 import argparse
-import itertools
+import dataclasses
+import datetime
 import json
+import math
 import os
 import platform
-import resource
-import statistics
 import subprocess
 import sys
 import time
@@ -15,132 +23,356 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
-CASES = [
-    ("gmcnn_small", stage, precision)
-    for stage in ("warm_up_generator", "wgan")
-    for precision in ("float32", "bfloat16")
-]
-FULL_CASES = [
-    ("gmcnn_256", stage, precision)
-    for stage in ("warm_up_generator", "wgan")
-    for precision in ("float32", "bfloat16")
-]
+STAGES = ("warm_up_generator", "wgan")
+MODES = {
+    "compiled": {},
+    "run_eagerly": {"mode": "run_eagerly"},
+    "jit_compile": {"mode": "jit_compile"},
+    "bfloat16": {"precision": "bfloat16"},
+    "jax": {"engine": "jax"},
+}
 
 
-def measure_step(preset, stage, precision, batch_size, steps):
-    """Trains on random pictures; returns median seconds of a step and peak memory."""
-    import keras
-    import numpy as np
+@dataclasses.dataclass(frozen=True)
+class Scale:
+    """How much is measured.
 
-    import presets
-    from training import engine
-    from training.optimizers import make_optimizer
-    from training.train import DTYPES
+    Args:
+        matrices: sides of the products that make the ceiling.
+        step_batches: batch size of the training steps by preset.
+        forward_batches: batch sizes of the generator alone.
+        large: preset whose growth and modes are measured in inference.
+        small: preset whose growth and modes are measured in training.
+        sides, batches: of growth, for the generator alone.
+        features: sides of the ID-MRF loss's features, of `channels`, 4 at a time.
+        data_sides: in pixels, of the pipeline alone.
+        overrides: arguments of the models to replace.
+    """
 
-    model = presets.build(preset, dtype=DTYPES[precision], id_mrf_weight=0.0)
-    settings = {
-        "learning_rate": 1e-4,
-        "optimizer": "adam",
-        "learning_rate_decay": "none",
-        "adam_betas": [0.5, 0.9],
-        "mixed_precision": precision,
+    matrices: tuple = (1024, 2048, 4096)
+    step_batches: dict = dataclasses.field(
+        default_factory=lambda: {
+            "gmcnn_256": 1,
+            "gmcnn_official_tf1": 1,
+            "gmcnn_keras_port": 1,
+            "gmcnn_faces_128": 4,
+            "gmcnn_small": 8,
+        }
+    )
+    forward_batches: tuple = (1, 4)
+    large: str = "gmcnn_256"
+    small: str = "gmcnn_small"
+    sides: tuple = (128, 256, 512)
+    batches: tuple = (1, 2, 4)
+    features: tuple = (32, 64, 128)
+    channels: int = 256
+    data_sides: tuple = (64, 128, 256)
+    data_batches: int = 60
+    mask_draws: int = 200
+    overrides: dict = dataclasses.field(default_factory=dict)
+
+
+FULL = Scale()
+QUICK = Scale(
+    matrices=(256,),
+    step_batches={"gmcnn_small": 2},
+    forward_batches=(1,),
+    large="gmcnn_small",
+    sides=(64, 128),
+    batches=(1, 2),
+    features=(8, 16),
+    channels=16,
+    data_sides=(64,),
+    data_batches=5,
+    mask_draws=10,
+    overrides={"base_channels": 4, "critic_channels": 4, "critic_steps": 1},
+)
+
+
+class Bench:
+    """Runs each case once, in a process of its own, and keeps what it found.
+
+    Args:
+        scale: how much is measured.
+        options: of the command line.
+    """
+
+    def __init__(self, scale: Scale, options):
+        self.scale, self.options = scale, options
+        self.done, self.ceiling = {}, {}
+
+    def run(self, case: str, engine: str = "tensorflow", **settings):
+        """Returns a case's settings and results; its share, where it counts FLOPs."""
+        key = json.dumps([case, engine, settings], sort_keys=True)
+        if key not in self.done:
+            row = settings | {"engine": engine} | measure(case, engine, settings)
+            speed = self.ceiling.get(settings.get("precision", "float32"))
+            if "flops" in row and speed:
+                row["share"] = row["flops"] / row["seconds"] / (speed * 1e9)
+            self.done[key] = row
+        return self.done[key]
+
+    def forward(self, preset, batch_size, **settings):
+        settings |= {"repeats": self.options.repeats}
+        settings |= {"overrides": self.scale.overrides}
+        return self.run("forward", preset=preset, batch_size=batch_size, **settings)
+
+    def step(self, preset, stage, overrides=None, batch_size=None, **settings):
+        settings |= {
+            "batch_size": batch_size or self.scale.step_batches[preset],
+            "repeats": self.options.repeats,
+            "overrides": self.scale.overrides | (overrides or {}),
+            "vgg_weights": self.options.vgg_weights,
+        }
+        return self.run("step", preset=preset, stage=stage, **settings)
+
+
+def measure(case, engine, settings):
+    """Runs `cases.py`; an error is a result, too."""
+    command = [sys.executable, str(ROOT / "benchmarks/cases.py"), case]
+    found = subprocess.run(
+        [*command, json.dumps(settings)],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env={**os.environ, "KERAS_BACKEND": engine},
+    )
+    if found.returncode:
+        lines = found.stderr.strip().splitlines() or [f"exit code {found.returncode}"]
+        return {"error": lines[-1]}
+    return json.loads(found.stdout.splitlines()[-1])
+
+
+def ceiling(bench):
+    row = bench.run("ceiling", sides=bench.scale.matrices, repeats=5)
+    bench.ceiling = {k: row[k] for k in ("float32", "bfloat16")}
+    for precision, speed in bench.ceiling.items():
+        print(f"ceiling, {precision}: {speed:.0f} GFLOP/s")
+    return row
+
+
+def forward(bench):
+    print_title("The generator alone", COLUMNS)
+    return [
+        print_row(bench.forward(preset, batch_size))
+        for preset in bench.scale.step_batches
+        for batch_size in bench.scale.forward_batches
+    ]
+
+
+def steps(bench):
+    print_title("Training steps", COLUMNS)
+    return [
+        print_row(bench.step(preset, stage))
+        for preset in bench.scale.step_batches
+        for stage in STAGES
+    ]
+
+
+def modes(bench):
+    print_title("Ways to run it", COLUMNS)
+    large, small = bench.scale.large, bench.scale.small
+    rows = [
+        print_row({"way": way} | bench.forward(large, 1, **settings))
+        for way, settings in MODES.items()
+    ]
+    bfloat16 = {"precision": "bfloat16"}
+    for way, settings in {"compiled": {}, "bfloat16": bfloat16}.items():
+        rows.append(print_row({"way": way} | bench.step(large, STAGES[0], **settings)))
+    for way, settings in MODES.items():
+        rows.append(print_row({"way": way} | bench.step(small, STAGES[1], **settings)))
+    return rows
+
+
+def growth(bench):
+    """Time against pixels and against the batch; proportional is an exponent of 1."""
+    print_title("Growth", COLUMNS)
+    scale = bench.scale
+    series = {
+        "forward, side": [
+            bench.forward(scale.large, 1, size=side) for side in scale.sides
+        ],
+        "forward, batch": [bench.forward(scale.large, b) for b in scale.batches],
+        "stage 1, side": [
+            bench.step(scale.small, STAGES[0], {"image_size": side}, batch_size=1)
+            for side in scale.sides
+        ],
     }
-    model.begin(
-        stage,
-        lambda name, factor=1.0: make_optimizer(name, settings, steps, factor),
-        jit_compile=engine.BACKEND == "jax",
+    found = {}
+    for name, rows in series.items():
+        for row in rows:
+            print_row(row)
+        pixels = [row["batch_size"] * row["image_size"] ** 2 for row in rows]
+        power = exponent(pixels, [row["seconds"] for row in rows])
+        found[name] = {"rows": rows, "exponent": power}
+        print(f"{name}: time grows with pixels to the power of {power:.2f}")
+    return found
+
+
+def exponent(x, y):
+    """Returns the slope of the straight line through logarithms (least squares)."""
+    x, y = ([math.log(v) for v in values] for values in (x, y))
+    mean_x, mean_y = sum(x) / len(x), sum(y) / len(y)
+    covariance = sum((a - mean_x) * (b - mean_y) for a, b in zip(x, y))
+    return covariance / sum((a - mean_x) ** 2 for a in x)
+
+
+def id_mrf(bench):
+    print_title("ID-MRF and its gradient, 4 pictures")
+    settings = {"channels": bench.scale.channels, "repeats": bench.options.repeats}
+    rows = [
+        bench.run("id_mrf", side=side, batch_size=4, **settings)
+        for side in bench.scale.features
+    ]
+    for row in rows:
+        print(
+            f"{row['side']:>4} x {row['side']:<4} {row['seconds']:8.3f} s "
+            f"{row['added_memory_mb']:7.0f} MB"
+        )
+    return rows
+
+
+def data(bench):
+    """The pipeline alone, and how many times what training takes it delivers."""
+    print_title("Data alone")
+    scale = bench.scale
+    row = bench.run(
+        "data",
+        images=bench.options.images,
+        sides=scale.data_sides,
+        batches=scale.data_batches,
+        draws=scale.mask_draws,
     )
-    images = batch_size * model.batches_per_step(stage)
-    shape = (images, model.image_size, model.image_size)
-    rng = np.random.default_rng(0)
-    batch = {
-        "image": rng.integers(0, 256, (*shape, 3), np.uint8),
-        "mask": np.zeros((*shape, 1), np.uint8),
-    }
-    side = model.image_size // 4
-    batch["mask"][:, side : 3 * side, side : 3 * side] = 1
-    times = []
-    clock = keras.callbacks.LambdaCallback(
-        on_train_batch_end=lambda i, logs: times.append(time.perf_counter())
-    )
-    model.fit(
-        engine.stream(lambda i: batch, 0, steps),
-        steps_per_epoch=steps,
-        callbacks=[clock],
-        verbose=0,
-        shuffle=False,
-    )
-    seconds = [b - a for a, b in itertools.pairwise(times)][1:]
+    for side, speed in row["images"].items():
+        print(f"{side:>4} px: {speed:.0f} images/s")
+    for name, speed in row["masks"].items():
+        print(f"{name:<14} {speed:.0f} masks/s at {max(scale.data_sides)} px")
+    row["times_the_need"] = {}
+    for step in bench.done.values():
+        # Those at sizes of their own are no training that anyone does.
+        if "images_per_second" in step and "image_size" not in step["overrides"]:
+            speed = row["images"][str(step["image_size"])]
+            need, times = step["images_per_second"], row["times_the_need"]
+            times[step["preset"]] = min(
+                speed / need, times.get(step["preset"], math.inf)
+            )
+    for name, times in row["times_the_need"].items():
+        verdict = "enough" if times >= 2 else "TOO SLOW"
+        print(f"{name}: {times:.1f} times what its fastest step takes, {verdict}")
+    return row
+
+
+COLUMNS = (
+    ("preset", "preset", "<18", str),
+    ("stage", "stage", "<17", str),
+    ("way", "way", "<11", str),
+    ("px", "image_size", ">4", str),
+    ("batch", "batch_size", ">5", str),
+    ("s", "seconds", ">8", "{:.3f}".format),
+    ("s/image", "seconds_per_image", ">8", "{:.4f}".format),
+    ("GMACs/image", "gmacs_per_image", ">11", "{:.1f}".format),
+    ("share", "share", ">6", "{:.0%}".format),
+    ("peak MB", "peak_memory_mb", ">7", "{:.0f}".format),
+)
+
+
+def print_title(title, columns=()):
+    print(f"\n{title}")
+    print("  ".join(f"{name:{width}}" for name, _, width, _ in columns), flush=True)
+
+
+def print_row(row):
+    """Prints the columns that a row has, and returns the row."""
+    cells = [
+        f"{write(row[key]) if key in row else '':{width}}"
+        for _, key, width, write in COLUMNS
+    ]
+    print("  ".join(cells), row.get("error", ""), flush=True)
+    return row
+
+
+def print_profile(bench):
+    options = bench.options
+    settings = {"preset": options.profile, "stage": options.stage, "batch_size": 1}
+    settings |= {"precision": options.precision, "vgg_weights": options.vgg_weights}
+    row = bench.run("profile", **settings)
+    print(f"{options.profile}, {options.stage}, {options.precision}, a batch of 1")
+    print(f"{'operation':<40} {'ms/step':>8} {'calls':>7} {'share':>6}")
+    for line in row.get("operations", []):
+        print(
+            f"{line['operation']:<40} {line['milliseconds']:8.1f} "
+            f"{line['calls']:7.0f} {line['share']:6.1%}"
+        )
+    return row.get("error")
+
+
+def machine():
+    """Describes the machine, as far as the system says."""
+    cpu = platform.processor()
+    if Path("/proc/cpuinfo").is_file():
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        models = [li.partition(":")[2].strip() for li in lines if "model name" in li]
+        cpu = models[0] if models else cpu
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     return {
-        "preset": preset,
-        "stage": stage,
-        "precision": precision,
-        "batch_size": batch_size,
-        "seconds_per_step": statistics.median(seconds),
-        "peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        "system": platform.platform(),
+        "cpu": cpu,
+        "cores": os.cpu_count(),
+        "memory_gb": round(memory, 1),
+        "load_at_start": os.getloadavg()[0],
+        "time": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
     }
 
 
-def measure_data(images, size, batch_size=16, batches=40):
-    """Returns images per second of the pipeline alone, decoding included."""
-    from data.images import list_images
-    from data.pairs import TrainingPairs
-    from training import engine
+PARTS = {
+    "ceiling": ceiling,
+    "forward": forward,
+    "steps": steps,
+    "modes": modes,
+    "growth": growth,
+    "id_mrf": id_mrf,
+    "data": data,  # last: it compares itself with the steps
+}
 
-    paths = list_images(images)
-    masks = "rectangle=1,strokes=1"
-    batch_size = min(batch_size, len(paths))
-    pairs = TrainingPairs(paths, masks, size, batch_size, seed=0)
-    began = time.perf_counter()
-    for (batch,) in engine.stream(pairs.batch, 0, batches):
-        assert batch["image"].shape[0] == batch_size
-    return batches * batch_size / (time.perf_counter() - began)
+
+def parse():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--only", help=f"of {','.join(PARTS)}; all", metavar="PARTS")
+    parser.add_argument("--quick", action="store_true", help="tiny: to see it work")
+    parser.add_argument("--repeats", type=int, default=5, help="timings per median")
+    parser.add_argument("--images", default="samples", help="what the data part reads")
+    parser.add_argument("--vgg_weights", help="VGG19 file instead of random weights")
+    parser.add_argument("--report", default="outputs/bench.json")
+    parser.add_argument("--profile", metavar="PRESET", help="list a step's operations")
+    parser.add_argument("--stage", choices=STAGES, default="warm_up_generator")
+    parser.add_argument(
+        "--precision", choices=("float32", "bfloat16"), default="float32"
+    )
+    options = parser.parse_args()
+    options.only = (options.only or ",".join(PARTS)).split(",")
+    if unknown := set(options.only) - set(PARTS):
+        parser.error(f"--only: of {','.join(PARTS)}, received {','.join(unknown)}")
+    return options
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--images", default="samples", help="what the data part reads")
-    parser.add_argument("--steps", type=int, default=8)
-    parser.add_argument("--full", action="store_true", help="the full-size net as well")
-    parser.add_argument("--report", default="outputs/bench.json")
-    parser.add_argument("--case", nargs=4, help=argparse.SUPPRESS)
-    options = parser.parse_args()
-    if options.case:
-        preset, stage, precision, batch_size = options.case
-        result = measure_step(preset, stage, precision, int(batch_size), options.steps)
-        print(json.dumps(result))
-        return
-    results = []
-    print(f"{'preset':<12} {'stage':<18} {'precision':<9} batch  s/step  peak MB")
-    for case in CASES + (FULL_CASES if options.full else []):
-        batch_size = 1 if case[0] == "gmcnn_256" else 8
-        # A process of its own, so that its peak memory is its own.
-        command = [sys.executable, __file__, "--steps", str(options.steps), "--case"]
-        found = subprocess.run(
-            [*command, *case, str(batch_size)],
-            capture_output=True,
-            text=True,
-            check=True,
-            cwd=ROOT,
-        )
-        result = json.loads(found.stdout.splitlines()[-1])
-        results.append(result)
-        print(
-            f"{case[0]:<12} {case[1]:<18} {case[2]:<9} {batch_size:>5} "
-            f"{result['seconds_per_step']:>7.3f} {result['peak_memory_mb']:>8.0f}",
-            flush=True,
-        )
-    data = {str(size): measure_data(options.images, size) for size in (64, 128, 256)}
-    for size, speed in data.items():
-        print(f"data alone at {size} px: {speed:.0f} images/s")
+    options, began = parse(), time.perf_counter()
+    bench = Bench(QUICK if options.quick else FULL, options)
+    if options.profile:
+        return print_profile(bench)
+    report = {"machine": machine(), "command": " ".join(sys.argv)}
+    for name, value in report["machine"].items():
+        print(f"{name}: {value}")
+    for name, part in PARTS.items():
+        if name in options.only or name == "ceiling":
+            report[name] = part(bench)
     from files import write_bytes
-    from metrics.protocol import versions
 
-    report = {"steps": results, "images_per_second": data, "versions": versions()}
-    report |= {"machine": platform.platform(), "cores": os.cpu_count()}
+    report["seconds"] = time.perf_counter() - began
     write_bytes(options.report, json.dumps(report, indent=1).encode() + b"\n")
-    print(f"report: {options.report}")
+    print(f"report: {options.report}, after {report['seconds']:.0f} s")
+    return int(any("error" in row for row in bench.done.values()))
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

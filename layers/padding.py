@@ -1,6 +1,7 @@
 """Reflection padding that may be wider than the image."""
 
 import keras
+import numpy as np
 from keras import ops
 
 
@@ -85,6 +86,7 @@ def _reflect_gradient(dy, padding, axis, size):
 
 def _indices(size, padding):
     """Returns the pixels that a padded axis repeats."""
+    xp = np if isinstance(size, int) else ops  # far fewer operations to trace
     last = size - 1
-    positions = ops.arange(-padding, size + padding)
-    return last - ops.abs(positions % ops.maximum(2 * last, 1) - last)
+    positions = xp.arange(-padding, size + padding)
+    return last - xp.abs(positions % xp.maximum(2 * last, 1) - last)

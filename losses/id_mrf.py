@@ -8,12 +8,14 @@ ECCV 2018.
 import dataclasses
 
 import keras
+import numpy as np
 from keras import ops
 
 from errors import InputError
+from training.engine import fold
 
 MAX_POSITIONS = 65 * 65
-MAX_CHUNK = 2**24  # similarities held at once, batch included; 64 MB in float32
+MAX_CHUNK = 2**21  # similarities held at once, batch included; 8 MB in float32
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,12 +63,7 @@ def id_mrf_loss(generated, target, formula: str = "paper", seed=None):
         filters = ops.take(filters, chosen, axis=1)
         searched = ops.take(searched, chosen, axis=1)
         positions = MAX_POSITIONS
-    coverage = None
-    step = max(1, MAX_CHUNK // (filters.shape[0] * positions))
-    match = keras.remat(_best_match) if step < positions else _best_match
-    for start in range(0, positions, step):
-        best = match(filters, searched[:, start : start + step])
-        coverage = best if coverage is None else ops.maximum(coverage, best)
+    coverage = _coverage(filters, searched)
     loss = -ops.log(ops.mean(coverage, axis=1))
     return ops.sum(loss) if formula.reduction == "sum" else ops.mean(loss)
 
@@ -77,6 +74,28 @@ def _unit(features):
     features = ops.reshape(features, (-1, height * width, channels))
     square = ops.sum(ops.square(features), axis=-1, keepdims=True)
     return features * ops.rsqrt(ops.maximum(square, 1e-12))
+
+
+def _coverage(filters, searched):
+    """Returns max_q of the normalized similarities: (B, P, C), (B, Q, C) -> (B, P).
+
+    A loop, for an engine may compute unrolled chunks, or their gradients, all at once.
+    """
+    batch, positions, channels = searched.shape
+    step = max(1, MAX_CHUNK // (batch * filters.shape[1]))
+    if step >= positions:
+        return _best_match(filters, searched)
+    # The last chunk is filled up by repetition, which no maximum notices.
+    order = np.minimum(np.arange(-(-positions // step) * step), positions - 1)
+    chunks = ops.take(ops.swapaxes(searched, 0, 1), order, axis=0)
+    chunks = ops.reshape(chunks, (-1, step, batch, channels))
+    match = keras.remat(_best_match)
+
+    def widen(coverage, chunk):
+        best = match(filters, ops.swapaxes(chunk, 0, 1))
+        return ops.maximum(coverage, best)
+
+    return fold(widen, ops.zeros(filters.shape[:2]), chunks)
 
 
 def _best_match(filters, searched):

@@ -2,6 +2,7 @@
 
 import collections
 import concurrent.futures
+import functools
 import itertools
 
 import keras
@@ -9,6 +10,7 @@ from keras import ops
 
 from errors import InputError
 
+COMPILED_SIZES = 16  # that JAX keeps; each takes seconds to compile, and memory
 BACKEND = keras.backend.backend()
 if BACKEND == "tensorflow":
     import tensorflow as tf
@@ -52,11 +54,67 @@ def input_gradient(fn, x):
     return tape.gradient(y, x)
 
 
+def fold(fn, value, parts):
+    """Returns fn(... fn(fn(value, parts[0]), parts[1]) ..., parts[-1]).
+
+    One call after the other, never two at once, so that memory is that of one call. It
+    can be differentiated, and compiled with XLA, which `keras.ops.scan` cannot on
+    TensorFlow.
+
+    Args:
+        fn: takes a value and a part, returns a value of the same shape.
+        value: tensor to begin with.
+        parts: tensor whose first axis is static.
+    """
+    if BACKEND == "jax":
+        return jax.lax.scan(lambda v, part: (fn(v, part), None), value, parts)[0]
+    count = parts.shape[0]
+    array = tf.TensorArray(parts.dtype, count).unstack(parts)
+    return tf.while_loop(
+        lambda i, value: i < count,
+        lambda i, value: (i + 1, fn(value, array.read(i))),
+        (0, value),
+        parallel_iterations=1,
+        maximum_iterations=count,
+    )[1]
+
+
+def compiled(network):
+    """Returns a function that does what calling the network does, but compiled.
+
+    TensorFlow compiles it once for all sizes, JAX anew for every size that is not among
+    the last few. Weights may change between calls.
+
+    Args:
+        network: functional Keras model of a list of inputs.
+    """
+    if BACKEND == "tensorflow":
+        signature = [tf.TensorSpec(x.shape, x.dtype) for x in network.inputs]
+        return tf.function(network, input_signature=[signature], autograph=False)
+
+    @functools.lru_cache(COMPILED_SIZES)
+    def compile_for(shape):  # jax.jit itself would never forget a size
+        return jax.jit(lambda *values: network.stateless_call(*values)[0])
+
+    def run(inputs):
+        variables = (network.trainable_variables, network.non_trainable_variables)
+        values = [[v.value for v in vs] for vs in variables]
+        return compile_for(inputs[0].shape)(*values, inputs)
+
+    return run
+
+
 class StepModel(keras.Model):
     """A model whose `training_step(batch) -> logs` is the same on every engine."""
 
     def training_step(self, batch):
         raise NotImplementedError
+
+    def compile(self, *arguments, run_eagerly=False, jit_compile=False, **options):
+        """Compiles as Keras does; JAX has no other way to compile than XLA."""
+        jit_compile = (jit_compile or BACKEND == "jax") and not run_eagerly
+        options |= {"run_eagerly": run_eagerly, "jit_compile": jit_compile}
+        super().compile(*arguments, **options)
 
     if BACKEND == "tensorflow":
 

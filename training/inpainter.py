@@ -5,7 +5,7 @@ import numpy as np
 from keras import ops
 
 from errors import InputError
-from training.engine import StepModel
+from training.engine import StepModel, compiled
 
 
 class Inpainter(StepModel):
@@ -32,6 +32,7 @@ class Inpainter(StepModel):
     def __init__(self, generator, image_size: int, size_multiple: int, seed: int = 0):
         super().__init__()
         self.generator = generator
+        self.compiled_generator = compiled(generator)
         self.image_size = image_size
         self.size_multiple = size_multiple
         self.seed_generator = keras.random.SeedGenerator(seed, name="seed_generator")
@@ -111,8 +112,7 @@ class Inpainter(StepModel):
         image = np.pad(image, [*margins, (0, 0)], mode="reflect")
         mask = np.pad(np.asarray(mask) != 0, margins, mode="reflect")
         image, mask = as_floats(image[None], mask[None, ..., None])
-        prediction = ops.convert_to_numpy(self.generator([image, mask]))
-        return to_uint8(prediction[0, :height, :width])
+        return to_uint8(self._run([image, mask])[0, :height, :width])
 
     def predict_soft(self, image, mask):
         """Returns the raw prediction on [0, 1], for masks with soft edges.
@@ -123,7 +123,12 @@ class Inpainter(StepModel):
         """
         inputs = [2 * image[None] - 1, mask[None, ..., None]]
         inputs = [np.asarray(x, "float32") for x in inputs]
-        return (ops.convert_to_numpy(self.generator(inputs))[0] + 1) / 2
+        return (self._run(inputs)[0] + 1) / 2
+
+    def _run(self, inputs):
+        """Runs the generator compiled, or operation by operation as training does."""
+        run = self.generator if self.run_eagerly else self.compiled_generator
+        return ops.convert_to_numpy(run(inputs))
 
     def inpaint(self, image, mask):
         """Completes one picture; its known pixels are returned bit for bit.

@@ -1,0 +1,296 @@
+"""What `bench.py` measures, one case a process: prints a line of JSON.
+
+A process of its own makes its peak memory its own.
+"""
+
+import functools
+import itertools
+import json
+import os
+import resource
+import statistics
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+sys.path.insert(0, str(Path(__file__).parent.parent))
+
+import keras
+import numpy as np
+from keras import ops
+
+import presets
+from data import masks
+from data.images import list_images
+from data.pairs import TrainingPairs
+from losses.id_mrf import id_mrf_loss
+from metrics.protocol import versions
+from training import engine
+from training.inpainter import as_floats
+from training.optimizers import make_optimizer
+from training.train import DTYPES
+
+WARM_UP = 1  # the first call traces
+# Blocks of VGG19 up to the last tap: width, convolutions.
+VGG_BLOCKS = ((64, 2), (128, 2), (256, 4), (512, 2))
+
+
+def ceiling(sides: list, repeats: int):
+    """The fastest square matrix product of each precision, in GFLOP/s."""
+    found = {"versions": versions(), "devices": engine.devices()}
+    for precision in ("float32", "bfloat16"):
+        speeds = []
+        for side in sides:
+            x = ops.cast(np.random.default_rng(0).random((side, side)), precision)
+            seconds = clock(lambda x=x: ops.matmul(x, x), repeats)
+            speeds.append(2 * side**3 / min(seconds) / 1e9)
+        found[precision] = max(speeds)
+    return found
+
+
+def forward(
+    preset: str,
+    batch_size: int,
+    repeats: int,
+    size: int | None = None,
+    precision: str = "float32",
+    mode: str = "compiled",
+    overrides: dict | None = None,
+):
+    """Seconds of the generator alone, as inference runs it."""
+    model = presets.build(preset, dtype=DTYPES[precision], **overrides or {})
+    size = size or model.image_size
+    batch = pictures(batch_size, size)
+    inputs = list(as_floats(batch["image"], batch["mask"]))
+    model.generator.compile(jit_compile=True)
+    run = {
+        "compiled": model.compiled_generator,
+        "run_eagerly": model.generator,
+        "jit_compile": model.generator.predict_on_batch,
+    }[mode]
+    seconds = statistics.median(clock(lambda: run(inputs), repeats))
+    return {
+        "image_size": size,
+        "seconds": seconds,
+        "seconds_per_image": seconds / batch_size,
+        "gmacs_per_image": macs(model.generator, size) / 1e9,
+        "flops": 2 * batch_size * macs(model.generator, size),
+    }
+
+
+def step(
+    preset: str,
+    stage: str,
+    batch_size: int,
+    repeats: int,
+    precision: str = "float32",
+    mode: str = "compiled",
+    overrides: dict | None = None,
+    vgg_weights: str | None = None,
+):
+    """Seconds of a training step, as the training command takes it."""
+    model = begin(preset, stage, precision, mode, overrides, vgg_weights)
+    images = batch_size * model.batches_per_step(stage)
+    seconds = time_steps(model, pictures(images, model.image_size), repeats)
+    cost = step_macs(model, stage)
+    return {
+        "image_size": model.image_size,
+        "seconds": seconds,
+        "images_per_step": images,
+        "seconds_per_image": seconds / images,
+        "images_per_second": images / seconds,
+        "gmacs_per_image": cost * batch_size / images / 1e9,
+        "flops": 2 * cost * batch_size,
+    }
+
+
+def begin(preset, stage, precision, mode, overrides, vgg_weights=None):
+    """Builds a model that is ready for a stage; VGG19 is random if no file is given."""
+    model = presets.build(preset, dtype=DTYPES[precision], **overrides or {})
+    settings = {
+        "learning_rate": 1e-5,
+        "optimizer": "adam",
+        "learning_rate_decay": "none",
+        "adam_betas": [0.5, 0.9],
+        "mixed_precision": precision,
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        model.begin(
+            stage,
+            lambda name, factor=1.0: make_optimizer(name, settings, 100, factor),
+            vgg_weights=vgg_weights or random_vgg(Path(folder, "vgg.npz")),
+            run_eagerly=mode == "run_eagerly",
+            jit_compile=mode == "jit_compile",
+        )
+    return model
+
+
+def data(images: str, sides: list, batches: int, draws: int):
+    """Images per second through the pipeline alone, and masks per second."""
+    paths, found = list_images(images), {"images": {}, "masks": {}}
+    batch_size = min(8, len(paths))
+    for side in sides:
+        pairs = TrainingPairs(paths, "rectangle=1,strokes=1", side, batch_size, seed=0)
+        times = [time.perf_counter() for _ in engine.stream(pairs.batch, 0, batches)]
+        found["images"][side] = (batches - 1) * batch_size / (times[-1] - times[0])
+    for name, draw in masks.MASKS.items():
+        rng, began = np.random.default_rng(0), time.perf_counter()
+        for _ in range(draws):
+            draw(rng, max(sides), max(sides))
+        found["masks"][name] = draws / (time.perf_counter() - began)
+    return found
+
+
+class Matching(engine.StepModel):
+    """Moves features towards others by the ID-MRF loss alone."""
+
+    def __init__(self, batch_size: int, side: int, channels: int):
+        super().__init__()
+        rng = np.random.default_rng(0)
+        shape = (batch_size, side, side, channels)
+        self.target = rng.random(shape, np.float32)
+        self.features = self.add_weight(shape=shape, initializer="uniform")
+        self.seed = keras.random.SeedGenerator(0)
+        self.built = True
+
+    def training_step(self, batch):
+        return engine.minimize(self.terms, [self.features], self.optimizer)
+
+    def terms(self):
+        loss = id_mrf_loss(self.features, self.target, seed=self.seed)
+        return loss, {"id_mrf": loss}
+
+
+def id_mrf(side: int, batch_size: int, channels: int, repeats: int):
+    """Seconds and memory of the loss and its gradient on features of this side."""
+    model = Matching(batch_size, side, channels)
+    model.compile(keras.optimizers.SGD(0.01))
+    model.optimizer.build(model.trainable_variables)
+    before = peak_memory()
+    seconds = time_steps(model, {"none": np.zeros(1, np.uint8)}, repeats)
+    return {
+        "positions": side**2,
+        "seconds": seconds,
+        "added_memory_mb": peak_memory() - before,
+    }
+
+
+def profile(preset: str, stage: str, batch_size: int, precision: str, vgg_weights=None):
+    """The operations that take the longest in a training step."""
+    from top_operations import top_operations
+
+    model = begin(preset, stage, precision, "compiled", None, vgg_weights)
+    images = batch_size * model.batches_per_step(stage)
+    run = functools.partial(time_steps, model, pictures(images, model.image_size))
+    run(1)
+    return {"operations": top_operations(lambda: run(1), steps=WARM_UP + 1)}
+
+
+def clock(call, repeats):
+    """Returns the seconds that calls take, after the warm-up."""
+    times = []
+    for _ in range(WARM_UP + repeats):
+        began = time.perf_counter()
+        ops.convert_to_numpy(ops.ravel(call())[:1])  # waits for the result
+        times.append(time.perf_counter() - began)
+    return times[WARM_UP:]
+
+
+def time_steps(model, batch, repeats):
+    """Returns the median seconds of training steps, after the warm-up."""
+    times, steps = [], WARM_UP + repeats
+    keep = keras.callbacks.LambdaCallback(
+        # Reading a loss waits for the step to end.
+        on_train_batch_end=lambda i, logs: times.append(
+            (time.perf_counter(), *map(float, logs.values()))
+        )
+    )
+    model.fit(
+        engine.stream(lambda i: batch, 0, steps),
+        steps_per_epoch=steps,
+        callbacks=[keep],
+        verbose=0,
+        shuffle=False,
+    )
+    ends = [t[0] for t in times[WARM_UP - 1 :]]
+    return statistics.median(b - a for a, b in itertools.pairwise(ends))
+
+
+def pictures(count, side):
+    """Noise with a square hole in the middle."""
+    rng, quarter = np.random.default_rng(0), side // 4
+    mask = np.zeros((count, side, side, 1), np.uint8)
+    mask[:, quarter : 3 * quarter, quarter : 3 * quarter] = 1
+    return {
+        "image": rng.integers(0, 256, (count, side, side, 3), np.uint8),
+        "mask": mask,
+    }
+
+
+def random_vgg(path):
+    """Writes a VGG19 file with random weights, up to the last tap."""
+    rng, arrays, channels = np.random.default_rng(0), {}, 3
+    for block, (width, convolutions) in enumerate(VGG_BLOCKS, start=1):
+        for i in range(1, convolutions + 1):
+            kernel = rng.standard_normal((3, 3, channels, width), np.float32)
+            # He's scale keeps the size of the features from layer to layer.
+            arrays[f"block{block}_conv{i}__kernel"] = kernel * (2 / 9 / channels) ** 0.5
+            arrays[f"block{block}_conv{i}__bias"] = np.zeros(width, np.float32)
+            channels = width
+    np.savez(path, **arrays)
+    return path
+
+
+def macs(network, side: int) -> int:
+    """Counts the multiply-adds of convolutions and dense layers for one image."""
+    inputs = keras.tree.map_structure(
+        lambda x: keras.Input((side, side, x.shape[-1])), network.input
+    )
+    copy = keras.models.clone_model(network, input_tensors=inputs)
+    return sum(
+        int(np.prod(layer.kernel.shape) * np.prod(layer.output.shape[1:-1]))
+        for layer in copy.layers
+        if hasattr(layer, "kernel")
+    )
+
+
+def step_macs(model, stage: str) -> int:
+    """Counts the multiply-adds of a training step with batches of one image.
+
+    A backward pass takes twice the forward pass: gradients of inputs and of weights.
+    """
+    generator = macs(model.generator, model.image_size)
+    if stage == "warm_up_generator":
+        return 3 * generator
+    critics = macs(model.global_critic, model.image_size)
+    critics += macs(model.local_critic, model.local_size)
+    taps = next(x for x in model.features.layers if isinstance(x, keras.Model))
+    vgg = macs(taps, model.local_size)
+    # Of real and fake, forward and backward: 6. The penalty: forward, gradient of the
+    # inputs, and both of them backward: 6.
+    critic_step = generator + 12 * critics
+    # Critics and VGG19 have no gradient of their weights; VGG19 sees the target too.
+    return model.critic_steps * critic_step + 3 * generator + 2 * critics + 3 * vgg
+
+
+def peak_memory():
+    """Returns the most memory that this process has had, in MB."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (2**20 if sys.platform == "darwin" else 2**10)
+
+
+CASES = {
+    "ceiling": ceiling,
+    "forward": forward,
+    "step": step,
+    "data": data,
+    "id_mrf": id_mrf,
+    "profile": profile,
+}
+
+if __name__ == "__main__":
+    name, settings = sys.argv[1], json.loads(sys.argv[2])
+    result = CASES[name](**settings)
+    print(json.dumps({**result, "peak_memory_mb": peak_memory()}))

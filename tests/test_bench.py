@@ -1,0 +1,68 @@
+"""The benchmark: counts by hand, and a quick run as a user would start it."""
+
+import json
+import subprocess
+import sys
+
+import keras
+import pytest
+
+import presets
+from benchmarks.bench import exponent
+from benchmarks.cases import macs, step_macs
+from conftest import ROOT
+
+
+def test_multiply_adds_by_hand():
+    x = image = keras.Input((None, None, 3))
+    x = keras.layers.Conv2D(8, 5, strides=2, padding="same")(x)
+    x = keras.layers.Conv2D(4, 3, dilation_rate=2, padding="same")(x)
+    network = keras.Model(image, keras.layers.GlobalAveragePooling2D()(x))
+    assert macs(network, 16) == 8 * 8 * (5 * 5 * 3 * 8 + 3 * 3 * 8 * 4)
+    small = keras.Input((2, 2, 3))
+    dense = keras.Model([small], keras.layers.Dense(7)(small))
+    assert macs(dense, 2) == 2 * 2 * 3 * 7
+
+
+def test_the_warm_up_takes_three_forward_passes():
+    model = presets.build("gmcnn_small", base_channels=2)
+    model.stage = "warm_up_generator"
+    assert step_macs(model, model.stage) == 3 * macs(model.generator, 64)
+
+
+def test_exponents_of_powers():
+    assert exponent([1, 2, 8], [3, 6, 24]) == pytest.approx(1)
+    assert exponent([1, 10, 100], [5, 500, 50000]) == pytest.approx(2)
+
+
+def test_a_quick_run_is_sane(tmp_path):
+    report = tmp_path / "bench.json"
+    found = subprocess.run(
+        [
+            *(sys.executable, ROOT / "benchmarks/bench.py", "--quick"),
+            *("--only", "forward,id_mrf,data", "--report", report, "--repeats", "2"),
+        ],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+    )
+    assert found.returncode == 0, found.stdout + found.stderr
+    content = json.loads(report.read_text())
+    assert content["ceiling"]["float32"] > 0 < content["ceiling"]["bfloat16"]
+    (row,) = content["forward"]
+    assert 0 < row["share"] < 1.2
+    assert 100 < row["peak_memory_mb"] < 20_000
+    assert min(content["data"]["images"].values()) > 0
+    assert min(content["data"]["masks"].values()) > 0
+    assert [row["positions"] for row in content["id_mrf"]] == [64, 256]
+    assert {"steps", "growth", "modes"}.isdisjoint(content)
+
+
+def test_unknown_parts_are_refused():
+    found = subprocess.run(
+        [sys.executable, ROOT / "benchmarks/bench.py", "--only", "forwards"],
+        capture_output=True,
+        text=True,
+    )
+    assert found.returncode == 2
+    assert "forwards" in found.stderr
