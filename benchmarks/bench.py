@@ -20,10 +20,13 @@ import sys
 import time
 from pathlib import Path
 
-ROOT = Path(__file__).parent.parent
-sys.path.insert(0, str(ROOT))
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+sys.path.insert(0, str(Path(__file__).parent.parent))
 
-STAGES = ("warm_up_generator", "wgan")
+from presets import PRESETS
+
+ROOT = Path(__file__).parent.parent
+WARM_UP = "warm_up_generator"
 MODES = {
     "compiled": {},
     "run_eagerly": {"mode": "run_eagerly"},
@@ -39,7 +42,8 @@ class Scale:
 
     Args:
         matrices: sides of the products that make the ceiling.
-        step_batches: batch size of the training steps by preset.
+        presets: whose generator and training steps are measured.
+        step_pixels: about how many are in a batch of a training step.
         forward_batches: batch sizes of the generator alone.
         large: preset whose growth and modes are measured in inference.
         small: preset whose growth and modes are measured in training.
@@ -50,15 +54,8 @@ class Scale:
     """
 
     matrices: tuple = (1024, 2048, 4096)
-    step_batches: dict = dataclasses.field(
-        default_factory=lambda: {
-            "gmcnn_256": 1,
-            "gmcnn_official_tf1": 1,
-            "gmcnn_keras_port": 1,
-            "gmcnn_faces_128": 4,
-            "gmcnn_small": 8,
-        }
-    )
+    presets: tuple = tuple(PRESETS)
+    step_pixels: int = 4 * 128 * 128
     forward_batches: tuple = (1, 4)
     large: str = "gmcnn_256"
     small: str = "gmcnn_small"
@@ -75,7 +72,8 @@ class Scale:
 FULL = Scale()
 QUICK = Scale(
     matrices=(256,),
-    step_batches={"gmcnn_small": 2},
+    presets=("gmcnn_small",),
+    step_pixels=2 * 64 * 64,
     forward_batches=(1,),
     large="gmcnn_small",
     sides=(64, 128),
@@ -119,12 +117,16 @@ class Bench:
 
     def step(self, preset, stage, overrides=None, batch_size=None, **settings):
         settings |= {
-            "batch_size": batch_size or self.scale.step_batches[preset],
+            "batch_size": batch_size or self.batch_size(preset),
             "repeats": self.options.repeats,
             "overrides": self.scale.overrides | (overrides or {}),
             "vgg_weights": self.options.vgg_weights,
         }
         return self.run("step", preset=preset, stage=stage, **settings)
+
+    def batch_size(self, preset):
+        side = PRESETS[preset]["config"].get("image_size", 128)
+        return max(1, self.scale.step_pixels // side**2)
 
 
 def measure(case, engine, settings):
@@ -155,7 +157,7 @@ def forward(bench):
     print_title("The generator alone", COLUMNS)
     return [
         print_row(bench.forward(preset, batch_size))
-        for preset in bench.scale.step_batches
+        for preset in bench.scale.presets
         for batch_size in bench.scale.forward_batches
     ]
 
@@ -164,8 +166,8 @@ def steps(bench):
     print_title("Training steps", COLUMNS)
     return [
         print_row(bench.step(preset, stage))
-        for preset in bench.scale.step_batches
-        for stage in STAGES
+        for preset in bench.scale.presets
+        for stage in PRESETS[preset]["model"].STAGES
     ]
 
 
@@ -178,9 +180,9 @@ def modes(bench):
     ]
     bfloat16 = {"precision": "bfloat16"}
     for way, settings in {"compiled": {}, "bfloat16": bfloat16}.items():
-        rows.append(print_row({"way": way} | bench.step(large, STAGES[0], **settings)))
+        rows.append(print_row({"way": way} | bench.step(large, WARM_UP, **settings)))
     for way, settings in MODES.items():
-        rows.append(print_row({"way": way} | bench.step(small, STAGES[1], **settings)))
+        rows.append(print_row({"way": way} | bench.step(small, "wgan", **settings)))
     return rows
 
 
@@ -194,7 +196,7 @@ def growth(bench):
         ],
         "forward, batch": [bench.forward(scale.large, b) for b in scale.batches],
         "stage 1, side": [
-            bench.step(scale.small, STAGES[0], {"image_size": side}, batch_size=1)
+            bench.step(scale.small, WARM_UP, {"image_size": side}, batch_size=1)
             for side in scale.sides
         ],
     }
@@ -263,7 +265,7 @@ def data(bench):
 
 
 COLUMNS = (
-    ("preset", "preset", "<18", str),
+    ("preset", "preset", "<26", str),
     ("stage", "stage", "<17", str),
     ("way", "way", "<11", str),
     ("px", "image_size", ">4", str),
@@ -344,7 +346,7 @@ def parse():
     parser.add_argument("--vgg_weights", help="VGG19 file instead of random weights")
     parser.add_argument("--report", default="outputs/bench.json")
     parser.add_argument("--profile", metavar="PRESET", help="list a step's operations")
-    parser.add_argument("--stage", choices=STAGES, default="warm_up_generator")
+    parser.add_argument("--stage", default=WARM_UP)
     parser.add_argument(
         "--precision", choices=("float32", "bfloat16"), default="float32"
     )

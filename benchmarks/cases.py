@@ -25,6 +25,7 @@ import presets
 from data import masks
 from data.images import list_images
 from data.pairs import TrainingPairs
+from layers.channelwise_dense import ChannelwiseDense
 from losses.id_mrf import id_mrf_loss
 from metrics.protocol import versions
 from training import engine
@@ -246,14 +247,21 @@ def random_vgg(path):
 def macs(network, side: int) -> int:
     """Counts the multiply-adds of convolutions and dense layers for one image."""
     inputs = keras.tree.map_structure(
-        lambda x: keras.Input((side, side, x.shape[-1])), network.input
+        lambda x: keras.Input((x.shape[1] or side, x.shape[2] or side, x.shape[3])),
+        network.input,
     )
     copy = keras.models.clone_model(network, input_tensors=inputs)
-    return sum(
-        int(np.prod(layer.kernel.shape) * np.prod(layer.output.shape[1:-1]))
-        for layer in copy.layers
-        if hasattr(layer, "kernel")
-    )
+    return sum(_layer_macs(x) for x in copy.layers if hasattr(x, "kernel"))
+
+
+def _layer_macs(layer):
+    weights = int(np.prod(layer.kernel.shape))
+    if isinstance(layer, ChannelwiseDense):
+        return weights
+    # A transposed convolution multiplies every input position with the whole kernel.
+    transposed = isinstance(layer, keras.layers.Conv2DTranspose)
+    positions = (layer.input if transposed else layer.output).shape[1:-1]
+    return weights * int(np.prod(positions))
 
 
 def step_macs(model, stage: str) -> int:
@@ -262,8 +270,10 @@ def step_macs(model, stage: str) -> int:
     A backward pass takes twice the forward pass: gradients of inputs and of weights.
     """
     generator = macs(model.generator, model.image_size)
-    if stage == "warm_up_generator":
-        return 3 * generator
+    return 3 * generator + ADVERSARIAL_MACS[stage](model, generator)
+
+
+def _wgan_macs(model, generator):
     critics = macs(model.global_critic, model.image_size)
     critics += macs(model.local_critic, model.local_size)
     taps = next(x for x in model.features.layers if isinstance(x, keras.Model))
@@ -272,7 +282,19 @@ def step_macs(model, stage: str) -> int:
     # inputs, and both of them backward: 6.
     critic_step = generator + 12 * critics
     # Critics and VGG19 have no gradient of their weights; VGG19 sees the target too.
-    return model.critic_steps * critic_step + 3 * generator + 2 * critics + 3 * vgg
+    return model.critic_steps * critic_step + 2 * critics + 3 * vgg
+
+
+def _joint_macs(model, generator):
+    # Of real and fake, forward and backward: 6; forward and inputs for the generator.
+    return generator + 8 * macs(model.discriminator, model.image_size)
+
+
+ADVERSARIAL_MACS = {
+    "warm_up_generator": lambda model, generator: 0,
+    "wgan": _wgan_macs,
+    "joint": _joint_macs,
+}
 
 
 def peak_memory():

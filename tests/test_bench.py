@@ -11,6 +11,7 @@ import presets
 from benchmarks.bench import exponent
 from benchmarks.cases import macs, step_macs
 from conftest import ROOT
+from layers.channelwise_dense import ChannelwiseDense
 
 
 def test_multiply_adds_by_hand():
@@ -22,6 +23,14 @@ def test_multiply_adds_by_hand():
     small = keras.Input((2, 2, 3))
     dense = keras.Model([small], keras.layers.Dense(7)(small))
     assert macs(dense, 2) == 2 * 2 * 3 * 7
+
+
+def test_multiply_adds_of_context_encoders_by_hand():
+    x = image = keras.Input((4, 4, 3))
+    x = keras.layers.Conv2DTranspose(5, 4, strides=2, padding="same")(x)
+    assert macs(keras.Model(image, x), 4) == 4 * 4 * (4 * 4 * 3 * 5)
+    x = ChannelwiseDense()(image)
+    assert macs(keras.Model(image, x), 4) == 16 * 16 * 3
 
 
 def test_the_warm_up_takes_three_forward_passes():
