@@ -8,6 +8,7 @@ from errors import InputError
 
 DTYPES = ("float32", "bfloat16", "float16")
 OPTIMIZERS = ("adam", "muon")
+STRATEGIES = ("original", "resize", "crop")
 
 # name, type or choices, default, help. A default of None is the preset's or derived.
 TRAIN = (
@@ -67,6 +68,7 @@ EVALUATE = (
     ("invert_mask", bool, False, "mask files are black in the hole"),
     ("report", str, "outputs/report.json", "JSON file; CSV and PNG go beside it"),
     ("image_size", int, None, "side in pixels to evaluate at; the model's"),
+    ("strategy", STRATEGIES, "original", "for sizes that are not the model's"),
     ("max_pixels", int, 64_000_000, "refuse larger pictures from their header"),
     ("limit", int, None, "evaluate the first so many images; all"),
     ("seed", int, 0, "of generated masks"),
@@ -80,7 +82,7 @@ INPAINT = (
     ("invert_mask", bool, False, "masks are black in the hole"),
     ("resize_mask", bool, False, "fit a mask of another size by nearest neighbour"),
     ("max_pixels", int, 64_000_000, "refuse larger pictures from their header"),
-    ("strategy", ("original", "resize", "crop"), None, "for large pictures; by size"),
+    ("strategy", STRATEGIES, None, "for large pictures; by size"),
     ("in_place", bool, False, "allow the output to replace the input"),
     *MODEL,
 )

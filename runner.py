@@ -35,9 +35,12 @@ def train(settings, explicit):
 
 
 def evaluate(settings, explicit):
+    from functools import partial
+
     from data.images import list_images
     from data.layouts import list_split
     from data.pairs import EvaluationPairs, fit_pair
+    from inpainting.large import complete_large
     from metrics import protocol, rules
     from metrics.baselines import BASELINES
 
@@ -51,14 +54,22 @@ def evaluate(settings, explicit):
     if settings["mask_path"]:
         files = list_images(settings["mask_path"], "-mask_path")
         masks = settings["masks"] or "files=1"
-    methods, fit = {name: model.inpaint, **BASELINES}, fit_pair
+    size, strategy = settings["image_size"] or model.image_size, settings["strategy"]
+    complete = model.inpaint
+    if strategy != "original":  # which must fail, not shrink, without memory
+        complete = partial(
+            complete_large, complete, model_size=model.image_size, strategy=strategy
+        )
+    methods, fit = {name: complete, **BASELINES}, fit_pair
     if settings["protocol"] == "report_004":
-        methods = {m: rules.raw(complete) for m, complete in BASELINES.items()}
+        if strategy != "original":
+            raise InputError(f"-strategy: original in report_004, received {strategy}")
+        methods = {m: rules.raw(baseline) for m, baseline in BASELINES.items()}
         methods, fit = {name: model.predict_soft, **methods}, rules.report_004_pair
     pairs = EvaluationPairs(
         images,
         masks,
-        settings["image_size"] or model.image_size,
+        size,
         settings["seed"],
         mask_files=files,
         invert_mask=settings["invert_mask"],
@@ -72,6 +83,7 @@ def evaluate(settings, explicit):
         protocol=settings["protocol"],
         weights_sha256=weights,
     )
+    report |= {"image_size": size, "strategy": strategy}
     protocol.write_report(report, settings["report"])
     print(protocol.format_table(report))
     print(f"report: {settings['report']}, with .csv and .png beside it")

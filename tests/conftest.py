@@ -12,6 +12,7 @@ from PIL import Image
 from tiny_vgg import write as write_vgg
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
 ROOT = Path(__file__).parent.parent
 TINY = ["-set", "base_channels=4", "critic_channels=4", "image_size=32"]
 TINY += ["-batch_size", "2", "-preset", "gmcnn_small", "-validation_split", "0.3"]
@@ -44,6 +45,17 @@ def run(*arguments, engine="tensorflow", timeout=180, cwd=None):
         cwd=cwd or ROOT,
         env={**os.environ, "KERAS_BACKEND": engine},
     )
+
+
+def save_tiny(path, preset="gmcnn_small", **overrides):
+    """Writes untrained weights of four channels at 32 px; returns the path."""
+    import presets  # loads the engine, which many tests do without
+    from training.checkpoints import as_arrays, save_weights
+
+    overrides = {"base_channels": 4, "image_size": 32, **overrides}
+    arrays = as_arrays(presets.build(preset, **overrides).generator_state())
+    save_weights(path, arrays, {"preset": preset, "overrides": overrides})
+    return path
 
 
 @pytest.fixture(scope="session")

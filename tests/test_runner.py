@@ -10,7 +10,8 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 import options
 import runner
-from conftest import ROOT, TINY, run
+from conftest import ROOT, TINY, run, save_tiny
+from metrics.image_quality import psnr
 
 
 def test_an_experiment_is_a_folder(trained):
@@ -66,6 +67,34 @@ def test_evaluate_writes_report_csv_and_pictures(trained, pictures):
     assert report.with_suffix(".png").is_file()
 
 
+def test_evaluate_pastes_back_what_inpaint_completes(pictures, tmp_path):
+    image, mask = (tmp_path / folder / "0.png" for folder in ("images", "masks"))
+    for path in (image, mask):
+        path.parent.mkdir()
+        source = pictures / path.relative_to(tmp_path)
+        Image.open(source).resize((70, 70), Image.NEAREST).save(path)
+    model = ["-from_weights", save_tiny(tmp_path / "tiny.npz"), "-strategy"]
+    report, saved = tmp_path / "report.json", tmp_path / "completed.png"
+
+    def main(*arguments):
+        assert runner.main([str(argument) for argument in arguments]) == 0
+
+    main(
+        *("evaluate", "-test_path", image.parent, "-mask_path", mask.parent),
+        *("-image_size", 70, "-report", report, *model, "resize"),
+    )
+    content = json.loads(report.read_text())
+    assert (content["image_size"], content["strategy"]) == (70, "resize")
+    scores = content["methods"]["gmcnn_small"]
+    assert scores["outside_max"] == 0
+    command = ["inpaint", "-image", image, "-mask", mask, "-save_to", saved]
+    main(*command, *model, "resize")
+    truth, resized = (np.asarray(Image.open(path)) for path in (image, saved))
+    assert scores["psnr"] == pytest.approx(psnr(truth, resized))
+    main(*command, *model, "original")
+    assert (np.asarray(Image.open(saved)) != resized).any()
+
+
 def test_inpaint_a_file(trained, pictures, tmp_path):
     image, mask = pictures / "images/0.png", pictures / "masks/0.png"
     weights = trained / "tiny/weights/generator.npz"
@@ -114,6 +143,7 @@ def test_help_prints_every_option_and_default():
         (["-train_path", "samples", "-preset", "unet"], "unet"),
         (["inpaint", "-image", "x.png"], "-mask"),
         (["evaluate", "-preset", "gmcnn_small"], "from_weights"),
+        (["evaluate", "-strategy", "shrink"], "shrink"),
         (["evaluate", "-experiment_name", "none"], "-experiment_name"),
     ],
 )
