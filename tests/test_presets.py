@@ -81,6 +81,20 @@ def test_weights_survive_the_disk(tmp_path):
         )
 
 
+@pytest.mark.both_engines
+def test_weights_in_half_precision_become_float32(tmp_path):
+    model = small()
+    arrays = as_arrays(model.generator_state())
+    halves = {name: array.astype("float16") for name, array in arrays.items()}
+    save_weights(tmp_path / "halves.npz", halves, {})
+    loaded = presets.load("gmcnn_small", tmp_path / "halves.npz", base_channels=4)
+    for name, variable in loaded.generator_state().items():
+        assert variable.dtype == "float32"
+        np.testing.assert_array_equal(
+            keras.ops.convert_to_numpy(variable), halves[name].astype("float32")
+        )
+
+
 def test_weights_of_another_width_are_named(tmp_path):
     path = save(small(), tmp_path / "weights.npz")
     with pytest.raises(WeightsError, match="column1_conv0/kernel"):

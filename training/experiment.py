@@ -1,7 +1,9 @@
 """The folder of an experiment: its settings, states, pictures and numbers."""
 
 import json
+import os
 import platform
+import re
 import resource
 import statistics
 import subprocess
@@ -116,7 +118,7 @@ class Experiment:
         else:
             found = load_weights(source)
         arrays, metadata = found
-        _check_same_generator(metadata, about, source)
+        check_same_generator(metadata, about, source)
         # The critics of a state of the second stage, all of them, or new ones.
         held = {key.split("/")[0] for key in arrays} & set(model.networks)
         loaded = set(model.networks) if held - {"generator"} else {"generator"}
@@ -143,6 +145,7 @@ class Experiment:
             "engine": engine.BACKEND,
             "devices": engine.devices(),
             "machine": platform.platform(),
+            "cpu": processor(),
             "commit": _commit(),
             "command": sys.argv,
         }
@@ -171,8 +174,27 @@ class Experiment:
         _write_json(path, numbers)
 
 
-def _check_same_generator(metadata, about, source):
-    """Refuses weights of another configuration, naming the keys that differ."""
+def processor() -> dict:
+    """Returns the model of the CPU and the number of its cores."""
+    try:
+        found = re.search(r"model name\s*:\s*(.+)", Path("/proc/cpuinfo").read_text())
+    except OSError:  # not on Linux
+        found = None
+    model = found[1] if found else platform.processor()
+    return {"model": model, "cores": os.cpu_count()}
+
+
+def check_same_generator(metadata: dict, about: dict, source):
+    """Refuses weights of another configuration, naming the keys that differ.
+
+    Args:
+        metadata: of the weights; those without a preset are not checked.
+        about: the preset and the overrides that they are for.
+        source: of the weights; named in the error.
+
+    Raises:
+        WeightsError: if the generator of `about` is another.
+    """
     if "preset" not in metadata:
         return
     ours, theirs = _generator_config(about), _generator_config(metadata)

@@ -37,7 +37,7 @@ def train(settings: dict, explicit: dict):
         settings = experiment.resumed_settings(explicit)
     stages = presets.get(settings["preset"])["model"].STAGES
     stage = stages[0 if settings["warm_up_generator"] else -1]
-    settings = _with_preset_defaults(settings, stage)
+    settings = with_preset_defaults(settings, stage)
     about = {"preset": settings["preset"], "overrides": _overrides(settings)}
 
     keras.utils.set_random_seed(settings["seed"])
@@ -160,8 +160,13 @@ def split_images(settings: dict):
     return [images[i] for i in kept], [images[i] for i in held_out]
 
 
-def _with_preset_defaults(settings, stage):
-    """Fills in what the preset decides where the command line does not."""
+def with_preset_defaults(settings: dict, stage: str) -> dict:
+    """Fills in what the preset decides where the command line does not.
+
+    Args:
+        settings: every option of training by name; None is for the preset to decide.
+        stage: of training.
+    """
     defaults = {
         name: value[stage] if isinstance(value, dict) else value
         for name, value in presets.get(settings["preset"])["training"].items()

@@ -1,0 +1,146 @@
+"""Published weights and what is reported of their training."""
+
+import json
+
+import numpy as np
+import pytest
+
+import options
+import presets
+from conftest import run
+from files import sha256
+from training.checkpoints import load_weights
+from training.experiment import Experiment, processor
+from weights import publish
+from weights.training_report import command, history
+
+
+def recorded(**settings):
+    """Settings as an experiment records them after its first stage."""
+    defaults = {name: default for name, _, default, _ in options.TRAIN}
+    preset = {"batch_size": 16, "learning_rate": 1e-3, "optimizer": "muon"}
+    preset |= {"preset": "gmcnn_faces_128", "adam_betas": [0.9, 0.999], "steps": 9}
+    return defaults | preset | settings
+
+
+def test_the_command_has_what_differs_and_no_folders():
+    settings = recorded(
+        train_path="/home/me/faces",
+        mask_path="/home/me/masks",
+        masks="files=4,strokes=1",
+        output_path="/home/me/runs",
+        warm_up_generator=True,
+        resume=True,
+        set={"known_weight": 0.3, "attention": "se"},
+        seed=2,
+    )
+    assert command(settings, "warm_up_generator") == (
+        "runner.py -train_path TRAIN -mask_path MASKS -masks files=4,strokes=1 "
+        "-warm_up_generator -preset gmcnn_faces_128 -set known_weight=0.3 attention=se "
+        "-steps 9 -seed 2"
+    )
+
+
+def test_the_command_of_the_second_stage_names_the_first():
+    settings = recorded(
+        output_path="runs",
+        from_weights="runs/one/weights/generator.npz",
+        vgg_weights="/home/me/vgg.npz",
+        optimizer="adam",
+        learning_rate=2e-4,
+        adam_betas=[0.5, 0.9],
+        train_path="samples:train",
+    )
+    assert command(settings, "wgan") == (
+        "runner.py -train_path samples:train -from_weights "
+        "outputs/one/weights/generator.npz -preset gmcnn_faces_128 -steps 9 "
+        "-learning_rate 0.0002 -vgg_weights VGG"
+    )
+    elsewhere = command(settings | {"from_weights": "/home/me/w.npz"}, "wgan")
+    assert "-from_weights WEIGHTS " in elsewhere
+    assert "-from_weights -preset" in command(settings | {"from_weights": True}, "wgan")
+
+
+def test_history_is_thinned_by_means():
+    scalars = {
+        "seconds_per_step": dict.fromkeys(range(1, 6), 0.5),
+        "reconstruction": {1: 1.0, 2: 2.0, 3: 6.0, 4: 1.0, 5: 2.0},
+        "weighted_reconstruction": {1: 1.4},
+        "validation_psnr": {2: 20.0, 5: 21.0},
+    }
+    assert history(scalars, points=2) == [
+        {"step": 3, "reconstruction": 3.0, "validation_psnr": 20.0},
+        {"step": 5, "reconstruction": 1.5, "validation_psnr": 21.0},
+    ]
+    assert len(history(scalars)) == 5
+
+
+def test_the_processor_is_named():
+    assert processor()["cores"] >= 1
+
+
+@pytest.fixture(scope="module")
+def experiment(pictures, tmp_path_factory):
+    """Two steps of a preset at 32 px; returns the output folder."""
+    output = tmp_path_factory.mktemp("outputs")
+    found = run(
+        *("-train_path", pictures / "images", "-mask_path", pictures / "masks"),
+        *("-output_path", output, "-experiment_name", "one", "-steps", 2),
+        *("-preset", "gmcnn_small", "-image_size", 32, "-batch_size", 2),
+        *("-warm_up_generator", "-run_eagerly"),
+    )
+    assert found.returncode == 0, found.stderr
+    return output
+
+
+def test_an_experiment_is_published(experiment, tmp_path, capsys):
+    publish.main(
+        [
+            *("-experiment_name", "one", "-output_path", str(experiment)),
+            *("-preset", "gmcnn_small", "-save_to", str(tmp_path)),
+        ]
+    )
+    path = tmp_path / "gmcnn_small.npz"
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[-2:] == [
+        '"weights": "gmcnn_small.npz",',
+        f'"sha256": "{sha256(path)}",',
+    ]
+    trained, about = load_weights(experiment / "one" / "weights" / "generator.npz")
+    model, metadata = presets.load_file(path)
+    assert metadata == {k: about[k] for k in ("preset", "stage", "step")} | {
+        "overrides": {}
+    }
+    for name, variable in model.generator_state().items():
+        assert variable.dtype == "float32"
+        np.testing.assert_allclose(variable, trained[name], rtol=1e-3, atol=1e-7)
+    assert 2 * model.generator.count_params() < path.stat().st_size < 7e6
+    text = (tmp_path / "reports" / "gmcnn_small_training.json").read_text()
+    report = json.loads(text)
+    assert str(experiment) not in text
+    assert (report["steps"], report["batch_size"], report["image_size"]) == (2, 2, 32)
+    assert report["sha256"] == sha256(path)
+    assert report["cpu"] == processor()
+    assert [row["step"] for row in report["history"]] == [1, 2]
+    assert report["history"][-1]["validation_psnr"] > 0
+    assert report["history"][0]["reconstruction"] > 0
+
+
+def test_other_generators_and_stages_are_refused(experiment, tmp_path):
+    arguments = ["-experiment_name", "one", "-output_path", str(experiment)]
+    with pytest.raises(SystemExit, match="base_channels 16 -> None"):
+        publish.main([*arguments, "-preset", "gmcnn_256", "-save_to", str(tmp_path)])
+    assert not list(tmp_path.iterdir())
+    source = experiment / "one" / "weights" / "generator.npz"
+    later = Experiment(tmp_path / "later")
+    (later.folder / "weights").mkdir(parents=True)
+    config = json.loads((experiment / "one" / "config.json").read_text())
+    (later.folder / "config.json").write_text(json.dumps(config | {"stage": "wgan"}))
+    later.generator.write_bytes(source.read_bytes())
+    with pytest.raises(SystemExit, match="wgan, received those of warm_up_generator"):
+        publish.main(
+            [
+                *("-experiment_name", "later", "-output_path", str(tmp_path)),
+                *("-preset", "gmcnn_small", "-save_to", str(tmp_path)),
+            ]
+        )
