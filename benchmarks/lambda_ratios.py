@@ -11,12 +11,13 @@ column for each ratio, a row for each picture.
 
 import argparse
 import json
-import subprocess
 import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
+
+from training.commands import run, train  # noqa: E402
 
 RATIOS = (1, 100, 200, 1000)
 
@@ -29,7 +30,10 @@ def main():
         name = f"ratio_{ratio:g}"
         report = output / f"{name}.json"
         if not report.is_file():  # else done by a run before
-            train(options, name, ratio)
+            train(name, output, "-preset", options.preset,
+                  "-train_path", options.train_path, "-lambda_ratio", ratio,
+                  "-steps", options.steps, "-save_every", 250,
+                  "-sample_every", 250)  # fmt: skip
             run("evaluate", "-test_path", options.test_path, "-report", report,
                 "-experiment_name", name, "-output_path", output)  # fmt: skip
         rows[ratio] = json.loads(report.read_text())["methods"][name]
@@ -47,21 +51,6 @@ def parse():
     parser.add_argument("-pictures", type=int, default=6, help="rows of ratios.png")
     parser.add_argument("-output_path", default="outputs/lambda_ratios")
     return parser.parse_args()
-
-
-def train(options, name, ratio):
-    output = Path(options.output_path)
-    begun = (output / name / "weights" / "manifest.json").is_file()
-    run("train", "-experiment_name", name, "-output_path", output,
-        *(["-resume"] if begun else []), "-preset", options.preset,
-        "-train_path", options.train_path, "-lambda_ratio", ratio,
-        "-steps", options.steps, "-save_every", 250, "-sample_every", 250)  # fmt: skip
-
-
-def run(*arguments):
-    command = [sys.executable, str(ROOT / "runner.py"), *map(str, arguments)]
-    print("$ " + " ".join(command[1:]), flush=True)
-    subprocess.run(command, check=True)
 
 
 def show(options, output):

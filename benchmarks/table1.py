@@ -1,0 +1,159 @@
+"""Trains variants of GMCNN alike, with several seeds, and compares them.
+
+    python benchmarks/table1.py -train_path faces -mask_path masks -test_path faces_test
+        -test_masks masks_test -vgg_weights vgg19.npz
+
+leaves in outputs/table1 the experiments, a report of each and table1.json: means and
+deviations over the seeds, for both stages, beside the classical methods. What is done
+is not done again, and an interrupted training goes on where it was.
+"""
+
+import argparse
+import json
+import statistics
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+sys.path.insert(0, str(ROOT))
+
+from files import write_bytes  # noqa: E402
+from metrics.baselines import BASELINES  # noqa: E402
+from metrics.protocol import BINS  # noqa: E402
+from training.commands import run, train  # noqa: E402
+
+STAGES = ("warm_up_generator", "wgan")
+MEASURES = ("psnr", "psnr_hole", "ssim", "l1")
+# Arguments of the model, by variant; "none" is what the others are compared with.
+VARIANTS = {
+    "none": {"attention": "none", "hole_fill": "pull_push"},
+    "se": {"attention": "se", "hole_fill": "pull_push"},
+    "a2": {"attention": "a2", "hole_fill": "pull_push"},
+    "se_report": {"attention": "se_report", "hole_fill": "pull_push"},
+    "a2_report": {"attention": "a2_report", "hole_fill": "pull_push"},
+    "zero": {"attention": "none", "hole_fill": "zero"},
+    "biharmonic": {"attention": "none", "hole_fill": "biharmonic"},
+}
+# PSNR in Table 1 of the attention report, in dB, by its own rule.
+CLAIMS = {"none": 25.70, "se_report": 27.3, "a2_report": 27.78}
+
+
+def main():
+    options = parse()
+    output = Path(options.output_path)
+    reports = {}
+    for seed in options.seeds:  # one of each variant first, then the next
+        for variant in options.variants:
+            reports[variant, seed] = measure(options, output, variant, seed)
+    table = about(options) | summary(reports)
+    write_bytes(output / "table1.json", json.dumps(table, indent=1).encode() + b"\n")
+    show(table)
+
+
+def parse():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    for name in ("train_path", "mask_path", "test_path", "test_masks", "vgg_weights"):
+        parser.add_argument(f"-{name}", required=True)
+    parser.add_argument("-preset", default="gmcnn_small")
+    parser.add_argument("-steps", type=int, default=1500, help="of stage 1")
+    parser.add_argument("-wgan_steps", type=int, default=300, help="of stage 2")
+    parser.add_argument("-seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("-variants", nargs="+", choices=VARIANTS, default=[*VARIANTS])
+    parser.add_argument("-set", nargs="+", default=[], help="of the model, for all")
+    parser.add_argument("-batch_size", type=int, help="the preset's")
+    parser.add_argument("-output_path", default="outputs/table1")
+    return parser.parse_args()
+
+
+def measure(options, output, variant, seed) -> dict:
+    """Trains and evaluates both stages unless that is done; returns stage -> report."""
+    pairs = [f"{key}={value}" for key, value in VARIANTS[variant].items()]
+    common = ["-train_path", options.train_path, "-mask_path", options.mask_path,
+              "-preset", options.preset, "-set", *pairs, *options.set, "-seed", seed,
+              "-learning_rate_decay", "cosine", "-save_every", 100,
+              "-sample_every", 500]  # fmt: skip
+    if options.batch_size:
+        common += ["-batch_size", options.batch_size]
+    first = output / f"{variant}_{seed}_{STAGES[0]}" / "weights" / "generator.npz"
+    own = {
+        STAGES[0]: ["-steps", options.steps, "-warm_up_generator"],
+        STAGES[1]: ["-steps", options.wgan_steps, "-from_weights", first,
+                    "-vgg_weights", options.vgg_weights],
+    }  # fmt: skip
+    reports = {}
+    for stage in STAGES:
+        name = f"{variant}_{seed}_{stage}"
+        report = output / f"{name}.json"
+        if not report.is_file():
+            train(name, output, *common, *own[stage])
+            run("evaluate", "-experiment_name", name, "-output_path", output,
+                "-test_path", options.test_path, "-mask_path", options.test_masks,
+                "-report", report)  # fmt: skip
+        found = json.loads(report.read_text())
+        reports[stage] = found | {"own": found["methods"].pop(name)}
+    return reports
+
+
+def about(options) -> dict:
+    return {
+        "preset": options.preset,
+        "steps": dict(zip(STAGES, (options.steps, options.wgan_steps))),
+        "set": options.set,
+        "seeds": options.seeds,
+        "claims": CLAIMS,
+    }
+
+
+def summary(reports: dict) -> dict:
+    """Returns means and deviations over seeds, and the classical methods.
+
+    Args:
+        reports: (variant, seed) -> stage -> report of an evaluation, in which "own" is
+            the network's row and "methods" has the others'.
+    """
+    variants, (some, *_) = {}, reports.values()
+    for variant in dict.fromkeys(variant for variant, _ in reports):
+        seeds = [seed for name, seed in reports if name == variant]
+        variants[variant] = {"set": VARIANTS[variant]}
+        for stage in STAGES:
+            rows = [reports[variant, seed][stage]["own"] for seed in seeds]
+            row = over_seeds(rows)
+            if ("none", seeds[0]) in reports:
+                plain = [reports["none", seed][stage]["own"] for seed in seeds]
+                gains = [a["psnr"] - b["psnr"] for a, b in zip(rows, plain)]
+                row["gain"] = mean_and_deviation(gains)
+            variants[variant][stage] = row
+    report = some[STAGES[0]]
+    kept = {key: report[key] for key in ("images", "image_size", "versions")}
+    classical = {name: over_seeds([report["methods"][name]]) for name in BASELINES}
+    return kept | {"variants": variants, "baselines": classical}
+
+
+def over_seeds(rows: list) -> dict:
+    """Returns each measure as mean and deviation, over all holes and by their area."""
+    row = {m: mean_and_deviation([row[m] for row in rows]) for m in MEASURES}
+    row["bins"] = {
+        area: {
+            "images": rows[0]["bins"][area]["images"],
+            "psnr": mean_and_deviation([row["bins"][area]["psnr"] for row in rows]),
+        }
+        for area in BINS
+        if rows[0]["bins"][area]["images"]
+    }
+    return row
+
+
+def mean_and_deviation(values: list) -> dict:
+    """The mean, and the sample standard deviation of two values or more."""
+    deviation = statistics.stdev(values) if len(values) > 1 else None
+    return {"mean": statistics.fmean(values), "deviation": deviation}
+
+
+def show(table):
+    from weights.readme_benchmarks import table1
+
+    print(table1(table))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,160 @@
+"""weights/README.md: the repository's, and tables from reports made by hand."""
+
+import json
+import shlex
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import options
+import presets
+from conftest import ROOT
+from files import sha256
+from weights import make_readme, measure, publish
+from weights.curves import draw
+from weights.markdown import number, table
+from weights.readme_benchmarks import lambda_ratios
+
+SHIPPED = [name for name in presets.PRESETS if "weights" in presets.get(name)]
+
+
+def test_the_page_is_made_of_the_reports_of_the_repository():
+    page = (ROOT / "weights" / "README.md").read_text()
+    assert page == make_readme.readme(make_readme.REPORTS)
+
+
+def test_shipped_weights_are_small_intact_and_reported():
+    files = {presets.get(name)["weights"] for name in SHIPPED}
+    assert files == {path.name for path in presets.WEIGHTS.glob("*.npz")}
+    for name in SHIPPED:
+        path = presets.WEIGHTS / presets.get(name)["weights"]
+        assert path.stat().st_size <= publish.MOST_BYTES
+        assert sha256(path) == presets.digest(name)
+        presets.load(name)
+    trainings, evaluations = make_readme.read(make_readme.REPORTS)
+    digests = {report["preset"]: report["sha256"] for report in trainings}
+    assert digests == {name: presets.digest(name) for name in SHIPPED}
+    for report in evaluations:
+        assert report["weights_sha256"] == digests[report["preset"]]
+    for report in trainings:
+        options.parse(shlex.split(report["command"])[1:])  # it could be typed
+        assert (make_readme.REPORTS / f"{report['preset']}.png").is_file()
+
+
+def scores(psnr, bins):
+    """A row of an evaluation, with bins of (area, images, PSNR)."""
+    row = {"psnr": psnr, "psnr_hole": psnr - 6, "ssim": 0.9, "l1": 0.01, "l1_hole": 0.1}
+    return row | {
+        "outside_max": 0,
+        "bins": {a: row | {"images": n, "psnr": p} for a, n, p in bins},
+    }
+
+
+def evaluation(side=256, **methods):
+    return {
+        "protocol": "completed_1",
+        "images": 4,
+        "methods": methods,
+        "versions": {"numpy": "2"},
+        "seed": 0,
+        "weights_sha256": "ab",
+        "image_size": side,
+        "strategy": "resize",
+    }
+
+
+@pytest.fixture
+def reports(tmp_path):
+    """A folder of reports: two presets, one test set."""
+    bins = [
+        ("0-10", 1, 40.0),
+        ("10-20", 0, None),
+        ("40-50", 2, 20.0),
+        ("50-60", 1, 17.0),
+    ]
+    telea = scores(24.25, bins)
+    for preset, psnr in (("one", 25.125), ("two", 26.0)):
+        found = evaluation(telea=telea, **{preset: scores(psnr, bins)})
+        trimmed = measure.trimmed(found, preset, "faces")
+        path = tmp_path / f"{preset}_on_faces_at_256.json"
+        path.write_text(json.dumps(trimmed))
+    training = {
+        "preset": "one",
+        "file": "one.npz",
+        "bytes": 6_300_000,
+        "sha256": "ab",
+        "stage": "warm_up_generator",
+        "command": "runner.py -train_path TRAIN -preset one -steps 9",
+        "seed": 3,
+        "steps": 8,
+        "planned_steps": 9,
+        "batch_size": 2,
+        "image_size": 64,
+        "hours": 1.5,
+        "cpu": {"model": "Abacus", "cores": 2},
+        "devices": ["CPU:0"],
+        "engine": "jax",
+        "precision": "bfloat16",
+        "versions": {"jax": "1"},
+        "history": [
+            {"step": 4, "reconstruction": 0.5},
+            {"step": 8, "reconstruction": 0.25, "validation_psnr": 20.0},
+        ],
+    }
+    (tmp_path / "one_training.json").write_text(json.dumps(training))
+    return tmp_path
+
+
+def test_reports_become_tables(reports):
+    page = make_readme.readme(reports)
+    assert "| `one` | `one.npz` | 6.3 MB | `ab` |" in page
+    assert "    python runner.py -train_path TRAIN -preset one -steps 9\n" in page
+    assert "8 of 9 steps of 2 images of 64 px, seed 3, bfloat16" in page
+    assert "1.5 hours on Abacus, 2 cores (CPU:0)" in page
+    assert "### faces at 256 px, 4 pictures" in page
+    lines = page.splitlines()
+    rows = [line for line in lines if line.startswith(("| one", "| two", "| telea"))]
+    assert rows == [
+        "| one | 25.12 | 19.12 | 0.9000 | 0.0100 |",
+        "| two | 26.00 | 20.00 | 0.9000 | 0.0100 |",
+        "| telea | 24.25 | 18.25 | 0.9000 | 0.0100 |",
+        *(f"| {m} | 40.00 | 20.00 | 17.00 | 19.00 |" for m in ("one", "two", "telea")),
+    ]
+    assert "| PSNR by hole area in % | 0-10 | 40-50 | 50-60 | over 40 |" in page
+    assert "| pictures | 1 | 2 | 1 | 3 |" in page
+
+
+def test_kept_reports_hold_no_names_of_pictures():
+    found = evaluation(telea=scores(24.123456789, [("0-10", 1, 40.0)]))
+    kept = measure.trimmed(found | {"rows": ["face.png"]}, "one", "faces")
+    assert "face.png" not in json.dumps(kept)
+    assert kept["methods"]["telea"]["psnr"] == 24.12346
+    assert kept["methods"]["telea"]["bins"]["0-10"]["images"] == 1
+
+
+def test_without_reports_the_page_says_so(tmp_path):
+    assert "No weights are shipped yet" in make_readme.readme(tmp_path)
+
+
+def test_curves_are_drawn(reports):
+    trainings, _ = make_readme.read(reports)
+    draw(trainings[0], reports / "one.png")
+    picture = np.asarray(Image.open(reports / "one.png").convert("L"))
+    assert picture.shape == (300, 900)
+    assert picture.std() > 10
+
+
+def test_numbers_and_deviations():
+    assert number(25.125, "psnr") == "25.12"
+    assert number({"mean": 25.7, "deviation": 0.25}, "psnr") == "25.70 ± 0.25"
+    assert number({"mean": 0.9, "deviation": None}, "ssim") == "0.9000"
+    assert number(None, "l1") == "-"
+    assert table(["a", "b"], [[1, 2]]) == "| a | b |\n| --- | ---: |\n| 1 | 2 |"
+
+
+def test_the_ratios_become_a_table():
+    row = {"psnr_hole": 15.0, "l1_hole": 0.125, "psnr": 21.0, "l1": 0.03}
+    page = lambda_ratios({"1": row, "1000": row | {"psnr_hole": 16.5}})
+    assert "| ratio | PSNR | hole PSNR | L1 | hole L1 |" in page
+    assert "| 1000 | 21.00 | 16.50 | 0.0300 | 0.1250 |" in page

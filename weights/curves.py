@@ -1,0 +1,37 @@
+"""The picture of a training: losses and validation over its steps."""
+
+from io import BytesIO
+
+from files import write_bytes
+
+
+def draw(report: dict, path):
+    """Draws the history of a training report into a PNG file.
+
+    Args:
+        report: as `weights.training_report.training_report` returns it.
+        path: the file.
+    """
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    history = report["history"]
+    names = sorted({name for row in history for name in row} - {"step"})
+    figure, axes = pyplot.subplots(1, 2, figsize=(9, 3), layout="constrained")
+    for name in names:
+        points = [(row["step"], row[name]) for row in history if name in row]
+        if name.startswith("validation_psnr"):
+            label = "in the hole" if name.endswith("hole") else "completed"
+            axes[1].plot(*zip(*points), "o-", markersize=3, label=label)
+        elif not name.startswith("validation_"):
+            axes[0].plot(*zip(*points), label=name.replace("_", " "))
+    axes[0].set_yscale("symlog", linthresh=1)  # critics may be far beyond 1
+    for axis, title in zip(axes, ("loss terms, unweighted", "validation PSNR, dB")):
+        axis.set(title=title, xlabel="step")
+        axis.legend()
+    picture = BytesIO()
+    figure.savefig(picture, dpi=100, metadata={"Software": None})
+    pyplot.close(figure)
+    write_bytes(path, picture.getvalue())

@@ -1,0 +1,94 @@
+"""Sections of weights/README.md on comparisons that benchmarks/ makes."""
+
+import math
+
+from weights.markdown import number, table
+
+DATA_RANGE = 20 * math.log10(2)  # what a data range of 2 for images on [0, 1] adds
+STAGES = {"warm_up_generator": "stage 1", "wgan": "stage 2"}
+TITLES = {"psnr": "PSNR", "psnr_hole": "hole PSNR", "ssim": "SSIM", "l1": "L1"}
+
+
+def table1(report: dict) -> str:
+    """Returns the section on attention and hole fills.
+
+    Args:
+        report: as benchmarks/table1.py writes it.
+    """
+    steps = " and ".join(f"{n} of {STAGES[s]}" for s, n in report["steps"].items())
+    seeds = ", ".join(map(str, report["seeds"]))
+    options = f" ({' '.join(report['set'])})" if report["set"] else ""
+    head = f"""## Attention and hole fills
+
+Preset `{report["preset"]}`{options} with other attention or another hole fill, all
+trained alike by `make table1`: steps {steps}, seeds {seeds}. Measured on
+{report["images"]} pictures of {report["image_size"]} px that were not trained on: mean
+± deviation over the seeds. "Gain" is the PSNR of a variant above that of `none` with
+the same seed; unless it is well above its deviation, it is no difference.
+"""
+    parts = [head]
+    for stage, title in STAGES.items():
+        rows = {name: found[stage] for name, found in report["variants"].items()}
+        rows |= report["baselines"]
+        parts += [_measures(rows, title), _by_area(rows, title)]
+    return "\n".join([*parts, _claims(report)])
+
+
+def _measures(rows, title):
+    lines = [
+        [
+            name,
+            *(number(found[m], m) for m in TITLES),
+            number(found.get("gain"), "psnr"),
+        ]
+        for name, found in rows.items()
+    ]
+    return table([title, *TITLES.values(), "gain"], lines) + "\n"
+
+
+def _by_area(rows, title):
+    bins = next(iter(rows.values()))["bins"]
+    lines = [["pictures", *(found["images"] for found in bins.values())]]
+    lines += [
+        [name, *(number(found["bins"][area]["psnr"], "psnr") for area in bins)]
+        for name, found in rows.items()
+    ]
+    return table([f"{title}: PSNR by hole area in %", *bins], lines) + "\n"
+
+
+def _claims(report):
+    lines = []
+    for name, claim in report["claims"].items():
+        found = report["variants"].get(name, {})
+        measured = [
+            number(found[stage]["psnr"] if found else None, "psnr") for stage in STAGES
+        ]
+        lines.append([name, f"{claim:.2f}", f"{claim - DATA_RANGE:.2f}", *measured])
+    head = ["variant", "claimed", "claimed, data range 1", "stage 1", "stage 2"]
+    return f"""What the attention report claims in its Table 1 was scored on other
+pictures, on output that was not completed, and with a data range of 2 for images on
+[0, 1], which adds {DATA_RANGE:.2f} dB:
+
+{table(head, lines)}
+"""
+
+
+def lambda_ratios(report: dict) -> str:
+    """Returns the section on the context encoder's loss weights.
+
+    Args:
+        report: as benchmarks/lambda_ratios.py writes it: ratio -> measures.
+    """
+    titles = TITLES | {"l1_hole": "hole L1"}
+    rows = [
+        [ratio, *(number(row[m], m) for m in titles if m in row)]
+        for ratio, row in report.items()
+    ]
+    first = next(iter(report.values()))
+    head = ["ratio", *(title for m, title in titles.items() if m in first)]
+    return f"""## Reconstruction against adversarial loss
+
+A context encoder trained with several ratios of the two losses, by `make sweep`.
+
+{table(head, rows)}
+"""
