@@ -1,7 +1,7 @@
 PYTHON ?= python3
 PY := .venv/bin/python
 
-.PHONY: setup demo test soak lint notebook bench sweep clean
+.PHONY: setup demo test soak lint notebook bench sweep table1 weights numbers clean
 
 # Everything that the other targets need.
 setup: .venv/ready
@@ -41,6 +41,22 @@ notebook: setup
 # Report 001's ratios of reconstruction to adversarial loss, on your own pictures.
 sweep: .venv/runs
 	$(PY) benchmarks/lambda_ratios.py -train_path $(TRAIN) -test_path $(TEST)
+
+# Attention and hole fills compared, each with three seeds; hours on a CPU.
+table1: .venv/runs
+	$(PY) benchmarks/table1.py -train_path $(TRAIN) -mask_path $(MASKS) \
+		-test_path $(TEST) -test_masks $(TEST_MASKS) -vgg_weights $(VGG)
+
+# Trains the weights that are shipped and publishes them; goes on if interrupted.
+weights: .venv/runs
+	$(PY) weights/train_faces.py -train_path $(TRAIN) -mask_path $(MASKS) \
+		-vgg_weights $(VGG)
+
+# Measures every shipped preset and writes weights/README.md from the reports.
+numbers: setup
+	$(PY) weights/measure.py -faces_pairs $(FACES) -scenes $(SCENES) \
+		-scene_masks $(MASKS)
+	$(PY) weights/make_readme.py
 
 # Seconds per step, memory, and the speed of the data pipeline.
 bench: .venv/runs

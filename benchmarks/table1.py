@@ -38,8 +38,8 @@ VARIANTS = {
 CLAIMS = {"none": 25.70, "se_report": 27.3, "a2_report": 27.78}
 
 
-def main():
-    options = parse()
+def main(argv=None):
+    options = parse(argv)
     output = Path(options.output_path)
     reports = {}
     for seed in options.seeds:  # one of each variant first, then the next
@@ -50,7 +50,7 @@ def main():
     show(table)
 
 
-def parse():
+def parse(argv):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     for name in ("train_path", "mask_path", "test_path", "test_masks", "vgg_weights"):
         parser.add_argument(f"-{name}", required=True)
@@ -62,7 +62,7 @@ def parse():
     parser.add_argument("-set", nargs="+", default=[], help="of the model, for all")
     parser.add_argument("-batch_size", type=int, help="the preset's")
     parser.add_argument("-output_path", default="outputs/table1")
-    return parser.parse_args()
+    return parser.parse_args(argv)
 
 
 def measure(options, output, variant, seed) -> dict:

@@ -1,4 +1,4 @@
-"""Commands of runner.py that a script runs, each in a process of its own."""
+"""Commands that a script runs, each in a process of its own."""
 
 import subprocess
 import sys
@@ -7,9 +7,14 @@ from pathlib import Path
 RUNNER = Path(__file__).parent.parent / "runner.py"
 
 
-def run(*arguments):
-    """Runs a command of runner.py, shows it, and stops the script if it fails."""
-    command = [sys.executable, str(RUNNER), *map(str, arguments)]
+def run(*arguments, script: Path = RUNNER):
+    """Runs a command, shows it, and stops the calling script if it fails.
+
+    Args:
+        *arguments: of the command line.
+        script: the Python file to run.
+    """
+    command = [sys.executable, str(script), *map(str, arguments)]
     print("$ " + " ".join(command[1:]), flush=True)
     if status := subprocess.run(command).returncode:
         sys.exit(status)

@@ -1,0 +1,124 @@
+"""The comparison of variants: its arithmetic, and its commands at the smallest size."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from benchmarks import table1
+from conftest import ROOT
+from metrics.baselines import BASELINES
+from metrics.protocol import BINS
+from tiny_vgg import write as write_vgg
+from weights import readme_benchmarks
+
+
+def row(psnr):
+    """What an evaluation of three pictures gives; two have holes of 10 to 20 %."""
+    measures = {"psnr": psnr, "psnr_hole": psnr - 6, "ssim": 0.9, "l1": 0.02}
+    counts = dict.fromkeys(BINS, 0) | {"10-20": 2, "above": 1}
+    bins = {
+        area: {"images": count, "psnr": psnr + 1 if count else None}
+        for area, count in counts.items()
+    }
+    return measures | {"bins": bins}
+
+
+def report(psnr):
+    return {
+        "own": row(psnr),
+        "methods": {name: row(20.0) for name in BASELINES},
+        "images": 3,
+        "image_size": 64,
+        "versions": {"keras": "3"},
+    }
+
+
+def both_stages(psnr):
+    return {"warm_up_generator": report(psnr), "wgan": report(psnr - 1)}
+
+
+@pytest.fixture
+def table():
+    reports = {
+        ("none", 0): both_stages(24.0),
+        ("none", 1): both_stages(26.0),
+        ("se_report", 0): both_stages(24.5),
+        ("se_report", 1): both_stages(25.5),
+    }
+    about = {"preset": "gmcnn_small", "set": [], "seeds": [0, 1]}
+    about |= {"steps": {"warm_up_generator": 9, "wgan": 3}, "claims": table1.CLAIMS}
+    return about | table1.summary(reports)
+
+
+def test_means_deviations_and_paired_gains(table):
+    plain, gated = (table["variants"][name] for name in ("none", "se_report"))
+    root2 = 2**0.5
+    psnr = plain["warm_up_generator"]["psnr"]
+    assert psnr == pytest.approx({"mean": 25, "deviation": root2})
+    assert plain["warm_up_generator"]["gain"] == {"mean": 0, "deviation": 0}
+    stage = gated["wgan"]
+    assert stage["psnr_hole"] == pytest.approx({"mean": 18, "deviation": root2 / 2})
+    # + 0.5 with one seed, - 0.5 with the other
+    assert stage["gain"] == pytest.approx({"mean": 0, "deviation": root2 / 2})
+    assert list(stage["bins"]) == ["10-20", "above"]
+    assert stage["bins"]["10-20"]["images"] == 2
+    assert stage["bins"]["above"]["psnr"]["mean"] == pytest.approx(25)
+    assert table["baselines"]["telea"]["psnr"] == {"mean": 20, "deviation": None}
+
+
+def test_one_seed_has_no_deviation():
+    assert table1.mean_and_deviation([3.0]) == {"mean": 3.0, "deviation": None}
+
+
+def test_variants_without_the_plain_one_have_no_gain():
+    found = table1.summary({("se", 0): both_stages(24.0)})
+    assert "gain" not in found["variants"]["se"]["wgan"]
+
+
+def test_the_table_as_a_page(table):
+    page = readme_benchmarks.table1(table)
+    assert "steps 9 of stage 1 and 3 of stage 2, seeds 0, 1" in page
+    gain = "0.00 ± 0.71"
+    assert "| se_report | 25.00 ± 0.71 | 19.00 ± 0.71 | 0.9000 ± 0.0000 |" in page
+    assert page.count(f"{gain} |") == 2
+    assert "| telea | 20.00 | 14.00 | 0.9000 | 0.0200 | - |" in page
+    assert "| none | 25.70 | 19.68 | 25.00 ± 1.41 | 24.00 ± 1.41 |" in page
+    assert "| a2_report | 27.78 | 21.76 | - | - |" in page
+
+
+PATHS = ("train_path", "mask_path", "test_path", "test_masks", "vgg_weights")
+
+
+def test_what_is_done_is_not_done_again(tmp_path, capsys):
+    for stage, psnr in (("warm_up_generator", 24.0), ("wgan", 23.0)):
+        found = report(psnr)
+        found["methods"][f"se_0_{stage}"] = found.pop("own")
+        (tmp_path / f"se_0_{stage}.json").write_text(json.dumps(found))
+    nowhere = [word for name in PATHS for word in (f"-{name}", "nowhere")]
+    what = ["-variants", "se", "-seeds", "0", "-output_path", str(tmp_path)]
+    table1.main([*nowhere, *what])
+    written = json.loads((tmp_path / "table1.json").read_text())
+    assert written["variants"]["se"]["wgan"]["psnr"]["mean"] == 23
+    assert "| se | 24.00 |" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_it_trains_and_evaluates_both_stages(pictures, tmp_path):
+    images, masks = pictures / "images", pictures / "masks"
+    paths = (images, masks, images, masks, write_vgg(tmp_path / "vgg.npz"))
+    data = [word for name, path in zip(PATHS, paths) for word in (f"-{name}", path)]
+    tiny = ["base_channels=4", "critic_channels=4", "image_size=32", "critic_steps=1"]
+    what = ["-steps", 2, "-wgan_steps", 1, "-seeds", 0, "-variants", "none"]
+    what += ["-batch_size", 2, "-set", *tiny, "-output_path", tmp_path]
+    script = ROOT / "benchmarks" / "table1.py"
+    found = subprocess.run(
+        [sys.executable, str(script), *map(str, [*data, *what])],
+        capture_output=True,
+        text=True,
+    )
+    assert found.returncode == 0, found.stderr
+    written = json.loads((tmp_path / "table1.json").read_text())
+    assert written["variants"]["none"]["wgan"]["psnr"]["mean"] > 0
+    assert (tmp_path / "none_0_wgan" / "weights" / "generator.npz").is_file()
