@@ -76,9 +76,8 @@ def reports(tmp_path):
     telea = scores(24.25, bins)
     for preset, psnr in (("one", 25.125), ("two", 26.0)):
         found = evaluation(telea=telea, **{preset: scores(psnr, bins)})
-        trimmed = measure.trimmed(found, preset, "faces")
-        path = tmp_path / f"{preset}_on_faces_at_256.json"
-        path.write_text(json.dumps(trimmed))
+        kept = {"preset": preset, "test_set": "faces"} | measure.trimmed(found)
+        (tmp_path / f"{preset}_on_faces_at_256.json").write_text(json.dumps(kept))
     training = {
         "preset": "one",
         "file": "one.npz",
@@ -127,10 +126,18 @@ def test_reports_become_tables(reports):
 
 def test_kept_reports_hold_no_names_of_pictures():
     found = evaluation(telea=scores(24.123456789, [("0-10", 1, 40.0)]))
-    kept = measure.trimmed(found | {"rows": ["face.png"]}, "one", "faces")
+    kept = measure.trimmed(found | {"rows": ["face.png"]})
     assert "face.png" not in json.dumps(kept)
-    assert kept["methods"]["telea"]["psnr"] == 24.12346
+    assert kept["methods"]["telea"]["psnr"] == 24.123457
     assert kept["methods"]["telea"]["bins"]["0-10"]["images"] == 1
+
+
+def test_a_report_is_done_with_the_same_weights_and_pictures(reports):
+    path = reports / "one_on_faces_at_256.json"
+    assert measure.is_done(path, {"preset": "one", "weights_sha256": "ab"})
+    assert not measure.is_done(path, {"preset": "one", "weights_sha256": "cd"})
+    assert not measure.is_done(path, {"limit": 3})
+    assert not measure.is_done(reports / "none.json", {})
 
 
 def test_without_reports_the_page_says_so(tmp_path):

@@ -61,29 +61,24 @@ def measure(preset, test_set, paths, options):
     for side in sorted({size, PASTED_BACK_AT}):
         name = f"{preset}_on_{test_set}_at_{side}.json"
         kept, full = REPORTS / name, options.output_path / name
-        if is_done(kept, presets.digest(preset)):
+        about = {"preset": preset, "test_set": test_set, "limit": options.limit}
+        if is_done(kept, about | {"weights_sha256": presets.digest(preset)}):
             continue
         run("evaluate", "-preset", preset, "-report", full, *limit,
             "-test_path", paths[0], "-mask_path", paths[1], "-image_size", side,
             "-strategy", "original" if side == size else "resize")  # fmt: skip
-        report = trimmed(json.loads(full.read_text()), preset, test_set)
+        report = about | trimmed(json.loads(full.read_text()))
         write_bytes(kept, json.dumps(report, indent=1).encode() + b"\n")
 
 
-def is_done(path: Path, digest: str) -> bool:
-    return path.is_file() and json.loads(path.read_text())["weights_sha256"] == digest
+def is_done(path: Path, about: dict) -> bool:
+    """Whether a report is there and says the same as `about`."""
+    return path.is_file() and about.items() <= json.loads(path.read_text()).items()
 
 
-def trimmed(report: dict, preset: str, test_set: str) -> dict:
-    """Returns the means and bins of an evaluation's report, rounded.
-
-    Args:
-        report: as `runner.py evaluate` writes it.
-        preset: that was evaluated.
-        test_set: name of what it was evaluated on.
-    """
-    about = {"preset": preset, "test_set": test_set}
-    kept = about | {key: report[key] for key in KEPT}
+def trimmed(report: dict) -> dict:
+    """Returns the means and bins of a report of `runner.py evaluate`, rounded."""
+    kept = {key: report[key] for key in KEPT}
     methods = {}
     for name, found in report["methods"].items():
         bins = {
@@ -98,7 +93,7 @@ def trimmed(report: dict, preset: str, test_set: str) -> dict:
 
 def _rounded(row):
     return {
-        measure: row[measure] if row[measure] is None else round(row[measure], 5)
+        measure: row[measure] if row[measure] is None else round(row[measure], 6)
         for measure in MEASURES
     }
 
