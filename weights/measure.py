@@ -8,7 +8,6 @@ weights/reports. What was measured with the same weights is not measured again.
 
 import argparse
 import json
-import shutil
 import sys
 from pathlib import Path
 
@@ -42,7 +41,7 @@ def main():
                 measure(preset, test_set, paths, options)
     for name, source in BENCHMARKS.items():
         if (ROOT / source).is_file():
-            shutil.copyfile(ROOT / source, REPORTS / name)
+            write_bytes(REPORTS / name, (ROOT / source).read_bytes())
 
 
 def parse():
