@@ -41,7 +41,7 @@ PRESETS = {
         "training": {
             "batch_size": 16,
             "optimizer": {"warm_up_generator": "muon", "wgan": "adam"},
-            "learning_rate": {"warm_up_generator": 1e-3, "wgan": 1e-4},
+            "learning_rate": {"warm_up_generator": 3e-4, "wgan": 1e-4},
             "adam_betas": {"warm_up_generator": [0.9, 0.999], "wgan": [0.5, 0.9]},
         },
     },
