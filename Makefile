@@ -1,12 +1,13 @@
 PYTHON ?= python3
 PY := .venv/bin/python
 
-.PHONY: setup demo test soak lint notebook bench sweep table1 weights numbers clean
+.PHONY: setup demo test soak lint notebook bench exported sweep table1 weights numbers
+.PHONY: clean
 
 # Everything that the other targets need.
 setup: .venv/ready
 
-.venv/ready: requirements.txt requirements-test.txt
+.venv/ready: requirements.txt requirements-export.txt requirements-test.txt
 	$(PYTHON) -m venv .venv
 	$(PY) -m pip install --quiet --upgrade pip
 	$(PY) -m pip install --quiet -r requirements-test.txt
@@ -31,9 +32,8 @@ test: setup
 soak: setup
 	$(PY) -m pytest -q -m slow
 
-# Executes the notebook on what `make demo` trained.
+# Executes the notebook.
 notebook: setup
-	test -e outputs/demo/metrics.json || $(MAKE) demo
 	.venv/bin/jupyter-execute notebooks/gmcnn_demo.ipynb --output gmcnn_demo_executed
 	mkdir -p outputs
 	mv notebooks/gmcnn_demo_executed.ipynb outputs/
@@ -61,6 +61,11 @@ numbers: setup
 # Seconds per step, memory, and the speed of the data pipeline.
 bench: .venv/runs
 	$(PY) benchmarks/bench.py
+
+# A generator in every exported format: PSNR, bytes, CPU seconds.
+exported: setup
+	$(PY) benchmarks/exported.py -from_weights $(WEIGHTS) \
+	    -test_path $(TEST) -mask_path $(MASKS)
 
 lint: setup
 	$(PY) -m ruff check .

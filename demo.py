@@ -14,6 +14,7 @@ from data.samples import files
 from metrics.pictures import save_png
 
 OUTPUT = Path("outputs", "demo")
+FACE = np.s_[40:200, 150:310]  # of the astronaut
 MASKS = "-masks rectangle=1,strokes=1"
 TRAIN = (
     "-preset gmcnn_small -experiment_name demo -train_path samples:train "
@@ -26,6 +27,14 @@ def run(arguments):
     subprocess.run([sys.executable, "runner.py", *arguments.split()], check=True)
 
 
+def inpaint(model, photograph, mask, name):
+    """Completes a photograph and returns the path."""
+    saved, completed = OUTPUT / f"{name}_mask.png", OUTPUT / f"{name}.png"
+    save_png(saved, np.stack([mask * 255] * 3, axis=-1))
+    run(f"inpaint {model} -image {photograph} -mask {saved} -save_to {completed}")
+    return completed
+
+
 def main():
     began = time.perf_counter()
     shutil.rmtree(OUTPUT, ignore_errors=True)
@@ -35,17 +44,17 @@ def main():
     photograph = next(path for path in files("test") if path.stem == "chelsea")
     with Image.open(photograph) as picture:
         mask = get("strokes")(np.random.default_rng(0), picture.height, picture.width)
-    save_png(OUTPUT / "mask.png", np.stack([mask * 255] * 3, axis=-1))
-    completed = OUTPUT / "completed.png"
-    run(
-        f"inpaint -experiment_name demo -image {photograph} -mask {OUTPUT}/mask.png "
-        f"-save_to {completed}"
-    )
+    completed = inpaint("-experiment_name demo", photograph, mask, "completed")
+    # The shipped weights were trained on faces.
+    photograph = next(path for path in files("train") if path.stem == "astronaut")
+    mask = np.zeros((512, 512), np.uint8)
+    mask[FACE] = get("strokes")(np.random.default_rng(0), 160, 160)
+    face = inpaint("-preset gmcnn_faces_128", photograph, mask, "completed_face")
     report = OUTPUT / "report.json"
     run(f"evaluate -experiment_name demo {MASKS} -report {report}")
     print(f"\n{time.perf_counter() - began:.0f} seconds. Look at:")
     samples = sorted(OUTPUT.glob("predicted_pics/*/*.png"))
-    for path in (*samples, report.with_suffix(".png"), completed):
+    for path in (*samples, report.with_suffix(".png"), completed, face):
         print(f"  {path}")
     print(f"and at the losses: tensorboard --logdir {OUTPUT / 'logs'}")
 

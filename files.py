@@ -6,6 +6,7 @@ import http.client
 import os
 import secrets
 import shutil
+import tempfile
 import urllib.request
 from pathlib import Path
 
@@ -43,6 +44,30 @@ def write_bytes(path, content: bytes):
     """Writes a file atomically."""
     with atomic(path) as file:
         file.write(content)
+
+
+@contextlib.contextmanager
+def replacing(path, suffix: str = ""):
+    """Yields a path for a file or folder that replaces `path` if no error occurs.
+
+    For writers that open their files themselves; else see `atomic`.
+
+    Args:
+        path: the file or folder.
+        suffix: of the yielded path.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".zoo-", dir=path.parent) as folder:
+        part = Path(folder, f"part{suffix}")
+        yield part
+        for file in (part, *part.rglob("*")):
+            if file.is_file():
+                with open(file, "rb") as written:
+                    os.fsync(written.fileno())
+        if path.is_dir():  # only files are replaced in one go
+            os.replace(path, Path(folder, "former"))
+        os.replace(part, path)
 
 
 def remove_parts(folder):

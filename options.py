@@ -104,12 +104,26 @@ CONVERT = (
     ("save_to", str, None, "weight file to write (.npz)"),
     ("set", "pairs", {}, "arguments of the preset to replace, key=value"),
 )
+EXPORT = (
+    ("format", str, None, "saved_model, onnx or litert"),
+    ("save_to", str, None, "file to write, or folder of a saved_model"),
+    ("image_size", int, None, "fixed side in pixels; any size where the format can"),
+    (
+        "precision",
+        ("float32", "float16", "int8"),
+        "float32",
+        "of the weights",
+    ),
+    ("pixels", ("uint8", "float32"), "uint8", "in and out: 0..255, or [-1, 1]"),
+    *MODEL,
+)
 COMMANDS = {
     "train": (TRAIN, "train a model (the default command)"),
     "evaluate": (EVALUATE, "measure a model beside the classical methods"),
     "inpaint": (INPAINT, "complete a picture or a folder of pictures"),
     "animate": (ANIMATE, "show an experiment's samples over its epochs as a GIF"),
     "convert": (CONVERT, "turn an official checkpoint into a weight file"),
+    "export": (EXPORT, "write a model as a SavedModel, ONNX or LiteRT file"),
     "presets": ((), "list what can be loaded"),
 }
 

@@ -1,4 +1,4 @@
-"""The command line: train (default), evaluate, inpaint, animate, presets."""
+"""The command line: train (default), evaluate, inpaint, export and others."""
 
 import logging
 import os
@@ -136,6 +136,22 @@ def convert(settings, explicit):
     )
 
 
+def export(settings, explicit):
+    from inpainting import exporting
+
+    for name in ("format", "save_to"):
+        _need(settings, name)
+    # Before the model is built.
+    exporting.check(settings["format"], settings["save_to"], settings["precision"])
+    name, model, weights = _model(settings)
+    names = ("format", "image_size", "precision", "pixels")
+    options = {n: settings[n] for n in names}
+    found = exporting.export(model, path=settings["save_to"], **options)
+    side = found["image_size"]
+    size = f"{side}x{side}" if side else "any size"
+    print(f"{found['path']}: {name}, {size}, {found['bytes']} bytes, weights {weights}")
+
+
 def presets(settings, explicit):
     import presets
 
@@ -187,6 +203,7 @@ COMMANDS = {
     "inpaint": inpaint,
     "animate": animate,
     "convert": convert,
+    "export": export,
     "presets": presets,
 }
 

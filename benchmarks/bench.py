@@ -24,6 +24,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from presets import PRESETS
+from training.experiment import processor
 
 ROOT = Path(__file__).parent.parent
 WARM_UP = "warm_up_generator"
@@ -310,16 +311,10 @@ def print_profile(bench):
 
 def machine():
     """Describes the machine, as far as the system says."""
-    cpu = platform.processor()
-    if Path("/proc/cpuinfo").is_file():
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        models = [li.partition(":")[2].strip() for li in lines if "model name" in li]
-        cpu = models[0] if models else cpu
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     return {
         "system": platform.platform(),
-        "cpu": cpu,
-        "cores": os.cpu_count(),
+        "cpu": processor(),
         "memory_gb": round(memory, 1),
         "load_at_start": os.getloadavg()[0],
         "time": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),

@@ -31,6 +31,8 @@ PRESETS = {
     "gmcnn_faces_128": {
         "description": "half the width, 128 px, biharmonic pre-fill; for faces",
         "model": GMCNN,
+        "weights": "gmcnn_faces_128.npz",
+        "sha256": "19d87a17c76f2dfcf3acd7e70d14e746053b9b17502c92c53f0ff7ce3282779a",
         "config": {
             "image_size": 128,
             "base_channels": 16,

@@ -32,6 +32,16 @@ class ReflectionPadding2D(keras.layers.Layer):
         return {**super().get_config(), "padding": self.padding}
 
 
+def pad_to_multiple(x, multiple: int):
+    """Reflects images (B, H, W, C) below and to the right to a multiple of pixels."""
+    for axis in (1, 2):
+        size = ops.shape(x)[axis]
+        missing = (size + multiple - 1) // multiple * multiple - size
+        if not (isinstance(size, int) and missing == 0):
+            x = ops.take(x, _indices(size, 0, missing), axis=axis)
+    return x
+
+
 def _reflect(x, padding, axis):
     """Pads one axis, with a gradient in slices.
 
@@ -46,7 +56,7 @@ def _reflect(x, padding, axis):
             dy = arguments[0] if upstream is None else upstream
             return _reflect_gradient(dy, padding, axis, size)
 
-        return ops.take(x, _indices(size, padding), axis=axis), gradient
+        return ops.take(x, _indices(size, padding, padding), axis=axis), gradient
 
     return pad(x)
 
@@ -54,7 +64,7 @@ def _reflect(x, padding, axis):
 def _reflect_gradient(dy, padding, axis, size):
     """Adds each padded pixel to the one that it repeats."""
     if not isinstance(size, int) or size <= padding:
-        matrix = ops.one_hot(_indices(size, padding), size, dtype=dy.dtype)
+        matrix = ops.one_hot(_indices(size, padding, padding), size, dtype=dy.dtype)
         dy = ops.moveaxis(dy, axis, -1)
         return ops.moveaxis(ops.matmul(dy, matrix), -1, axis)
 
@@ -84,9 +94,10 @@ def _reflect_gradient(dy, padding, axis, size):
     return ops.concatenate(parts, axis)
 
 
-def _indices(size, padding):
+def _indices(size, before, after):
     """Returns the pixels that a padded axis repeats."""
     xp = np if isinstance(size, int) else ops  # far fewer operations to trace
     last = size - 1
-    positions = xp.arange(-padding, size + padding)
+    # The wave is even, and ONNX has no remainder of negative numbers as engines have.
+    positions = xp.abs(xp.arange(-before, size + after))
     return last - xp.abs(positions % xp.maximum(2 * last, 1) - last)

@@ -57,12 +57,15 @@ class PullPush(keras.layers.Layer):
 
     def _relax(self, filled, unknown):
         """Bends the unknown part of a level until slopes go through."""
-        before = filled
-        for _ in range(self.iterations):
+
+        def step(i, state):
+            before, filled = state
             bending = _laplacian(_laplacian(filled)) / 20  # 20 is its centre weight
             change = MOMENTUM * (filled - before) - bending
-            before, filled = filled, filled + unknown * change
-        return filled
+            return filled, filled + unknown * change
+
+        # A loop, because written out the steps of all levels are thousands of nodes.
+        return ops.fori_loop(0, self.iterations, step, (filled, filled))[1]
 
     def compute_output_shape(self, image_shape, hole_shape):
         return image_shape

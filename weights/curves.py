@@ -22,12 +22,15 @@ def draw(report: dict, path):
     figure, axes = pyplot.subplots(1, 2, figsize=(9, 3), layout="constrained")
     for name in names:
         points = [(row["step"], row[name]) for row in history if name in row]
+        if not any(value for _, value in points):
+            continue  # such as the known pixels of a generator that fills holes only
         if name.startswith("validation_psnr"):
             label = "in the hole" if name.endswith("hole") else "completed"
             axes[1].plot(*zip(*points), "o-", markersize=3, label=label)
         elif not name.startswith("validation_"):
             axes[0].plot(*zip(*points), label=name.replace("_", " "))
-    axes[0].set_yscale("symlog", linthresh=1)  # critics may be far beyond 1
+    if max(map(abs, axes[0].get_ylim())) > 1:  # critics may be far beyond
+        axes[0].set_yscale("symlog", linthresh=1)
     for axis, title in zip(axes, ("loss terms, unweighted", "validation PSNR, dB")):
         axis.set(title=title, xlabel="step")
         axis.legend()

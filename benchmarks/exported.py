@@ -1,0 +1,115 @@
+"""Exports a model in every format and compares the files with the model.
+
+    python benchmarks/exported.py -from_weights FILE -test_path DIR -mask_path DIR
+
+writes the files and report.json: for each, PSNR in dB and its difference from the
+model's, the largest change of a known pixel, CPU seconds an image, and bytes.
+"""
+
+import argparse
+import json
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+sys.path.insert(0, str(ROOT))
+
+
+def open_saved_model(path):
+    """Returns complete(images, masks) of a SavedModel."""
+    import tensorflow as tf
+
+    model = tf.saved_model.load(str(path))
+    return lambda images, masks: model.serve([images, masks])["completed"].numpy()
+
+
+def open_onnx(path):
+    """Returns complete(images, masks) of an ONNX file."""
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(
+        str(path), providers=["CPUExecutionProvider"]
+    )
+    return lambda images, masks: session.run(None, {"image": images, "mask": masks})[0]
+
+
+def open_litert(path):
+    """Returns complete(images, masks) of a LiteRT file."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    run = Interpreter(str(path)).get_signature_runner()
+    return lambda images, masks: run(image=images, mask=masks)["completed"]
+
+
+RUNTIMES = {"saved_model": open_saved_model, "onnx": open_onnx, "litert": open_litert}
+
+
+def main():
+    options = parse()
+    import presets
+    from data.images import list_images
+    from data.pairs import EvaluationPairs
+    from files import write_bytes
+    from inpainting import exporting
+    from inpainting.formats import FORMATS
+    from metrics import protocol
+
+    model, _ = presets.load_file(options.from_weights)
+    side = options.image_size or model.image_size
+    images = list_images(options.test_path, "-test_path")[: options.limit]
+    files = list_images(options.mask_path, "-mask_path") if options.mask_path else None
+    masks = "files=1" if files else model.masks
+    pairs = EvaluationPairs(images, masks, side, mask_files=files)
+
+    methods, table = {"keras": Clock(model.inpaint, pairs[0])}, {"keras": {}}
+    for format, found in FORMATS.items():
+        for precision in found.precisions:
+            name = f"{format} {precision}"
+            path = Path(options.save_to, f"{format}_{precision}{found.suffix}")
+            print(f"exporting {path}", file=sys.stderr)
+            table[name] = exporting.export(model, format, path, side, precision)
+            methods[name] = Clock(one(RUNTIMES[format](path)), pairs[0])
+    report = protocol.evaluate(pairs, methods, seed=0)["methods"]
+    for name, clock in methods.items():
+        means = report[name]
+        table[name] |= {m: means[m] for m in ("psnr", "psnr_hole", "outside_max")}
+        table[name]["psnr_difference"] = means["psnr"] - report["keras"]["psnr"]
+        table[name]["cpu_seconds"] = clock.seconds / len(pairs)
+    content = json.dumps(table, indent=1)
+    write_bytes(Path(options.save_to, "report.json"), content.encode() + b"\n")
+    print(content)
+
+
+def parse():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("-from_weights", required=True)
+    parser.add_argument("-test_path", default="samples:test")
+    parser.add_argument("-mask_path", help="folder of masks; the model's kind")
+    parser.add_argument("-image_size", type=int, help="side in pixels; the model's")
+    parser.add_argument("-limit", type=int, help="the first so many images; all")
+    parser.add_argument("-save_to", default="outputs/exported")
+    return parser.parse_args()
+
+
+def one(complete):
+    """Makes a function of batches one of single images."""
+    return lambda image, mask: complete(image[None], mask[None, ..., None])[0]
+
+
+class Clock:
+    """Counts the CPU seconds of a completing function, after a first call."""
+
+    def __init__(self, complete, pair):
+        self.complete, self.seconds = complete, 0.0
+        complete(*pair[1:])
+
+    def __call__(self, image, mask):
+        began = time.process_time()
+        completed = self.complete(image, mask)
+        self.seconds += time.process_time() - began
+        return completed
+
+
+if __name__ == "__main__":
+    main()
