@@ -18,7 +18,7 @@ from weights.training_report import command, history
 def recorded(**settings):
     """Settings as an experiment records them after its first stage."""
     defaults = {name: default for name, _, default, _ in options.TRAIN}
-    preset = {"batch_size": 16, "learning_rate": 1e-3, "optimizer": "muon"}
+    preset = {"batch_size": 16, "learning_rate": 3e-4, "optimizer": "muon"}
     preset |= {"preset": "gmcnn_faces_128", "adam_betas": [0.9, 0.999], "steps": 9}
     return defaults | preset | settings
 

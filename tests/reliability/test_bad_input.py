@@ -383,7 +383,7 @@ def test_no_regular_files(batch, zoo, weights, images, tmp_path):
         paths = ("-image", image, "-mask", mask, "-from_weights", file)
         result = zoo.run("inpaint", *paths, "-save_to", tmp_path / "out.png")
         assert result.code == 4 and "fifo.png" in result.error
-    assert time.monotonic() - start < 10
+    assert time.monotonic() - start < 60  # it does not wait for a writer
 
 
 @pytest.mark.row("B14")
