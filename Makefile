@@ -59,7 +59,7 @@ numbers: setup
 	$(PY) weights/make_readme.py
 
 # Seconds per step, memory, and the speed of the data pipeline.
-bench: .venv/runs
+bench: setup
 	$(PY) benchmarks/bench.py
 
 # A generator in every exported format: PSNR, bytes, CPU seconds.

@@ -10,11 +10,10 @@ import numpy as np
 from PIL import Image
 
 from data.masks import get
-from data.samples import files
+from data.samples import FACE, files
 from metrics.pictures import save_png
 
 OUTPUT = Path("outputs", "demo")
-FACE = np.s_[40:200, 150:310]  # of the astronaut
 MASKS = "-masks rectangle=1,strokes=1"
 TRAIN = (
     "-preset gmcnn_small -experiment_name demo -train_path samples:train "
@@ -48,7 +47,9 @@ def main():
     # The shipped weights were trained on faces.
     photograph = next(path for path in files("train") if path.stem == "astronaut")
     mask = np.zeros((512, 512), np.uint8)
-    mask[FACE] = get("strokes")(np.random.default_rng(0), 160, 160)
+    left, top, right, bottom = FACE
+    strokes = get("strokes")(np.random.default_rng(0), bottom - top, right - left)
+    mask[top:bottom, left:right] = strokes
     face = inpaint("-preset gmcnn_faces_128", photograph, mask, "completed_face")
     report = OUTPUT / "report.json"
     run(f"evaluate -experiment_name demo {MASKS} -report {report}")

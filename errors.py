@@ -17,3 +17,14 @@ class WeightsError(ValueError):
     """A weight file is damaged, untrusted or does not fit the model."""
 
     exit_code = 5
+
+
+def choose(argument: str, name: str, table: dict):
+    """Returns the entry of a table called `name`.
+
+    Raises:
+        InputError: if there is none; names `argument` and the names there are.
+    """
+    if name not in table:
+        raise InputError(f"{argument}: one of {', '.join(table)}, received {name!r}")
+    return table[name]

@@ -58,7 +58,8 @@ def replacing(path, suffix: str = ""):
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".zoo-", dir=path.parent) as folder:
+    named = {"prefix": ".zoo-", "suffix": ".part"}
+    with tempfile.TemporaryDirectory(**named, dir=path.parent) as folder:
         part = Path(folder, f"part{suffix}")
         yield part
         for file in (part, *part.rglob("*")):
@@ -71,9 +72,12 @@ def replacing(path, suffix: str = ""):
 
 
 def remove_parts(folder):
-    """Removes what killed programs left of `atomic` in a folder."""
-    for part in Path(folder).rglob(".zoo-*.part"):
-        part.unlink(missing_ok=True)
+    """Removes what killed programs left of `atomic` and `replacing` in a folder."""
+    for part in list(Path(folder).rglob(".zoo-*.part")):
+        if part.is_dir():
+            shutil.rmtree(part, ignore_errors=True)
+        else:
+            part.unlink(missing_ok=True)
 
 
 def sha256(path) -> str:

@@ -5,7 +5,7 @@ from pathlib import Path
 import keras
 
 from context_encoder.presets import PRESETS as CONTEXT_ENCODER_PRESETS
-from errors import InputError, WeightsError
+from errors import InputError, WeightsError, choose
 from files import sha256
 from gmcnn.presets import PRESETS as GMCNN_PRESETS
 from training.checkpoints import assign, check, load_weights
@@ -20,9 +20,7 @@ def get(name: str):
     Raises:
         InputError: if no preset has this name.
     """
-    if name not in PRESETS:
-        raise InputError(f"preset: one of {', '.join(PRESETS)}, received {name!r}")
-    return PRESETS[name]
+    return choose("preset", name, PRESETS)
 
 
 def build(name: str, **overrides):

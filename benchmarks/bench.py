@@ -23,7 +23,7 @@ from pathlib import Path
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from presets import PRESETS
+from presets import PRESETS, WEIGHTS
 from training.experiment import processor
 
 ROOT = Path(__file__).parent.parent
@@ -51,6 +51,7 @@ class Scale:
         sides, batches: of growth, for the generator alone.
         features: sides of the ID-MRF loss's features, of `channels`, 4 at a time.
         data_sides: in pixels, of the pipeline alone.
+        exported: shipped preset that is exported in every format, or None.
         overrides: arguments of the models to replace.
     """
 
@@ -67,6 +68,7 @@ class Scale:
     data_sides: tuple = (64, 128, 256)
     data_batches: int = 60
     mask_draws: int = 200
+    exported: str | None = "gmcnn_faces_128"
     overrides: dict = dataclasses.field(default_factory=dict)
 
 
@@ -84,6 +86,7 @@ QUICK = Scale(
     data_sides=(64,),
     data_batches=5,
     mask_draws=10,
+    exported=None,
     overrides={"base_channels": 4, "critic_channels": 4, "critic_steps": 1},
 )
 
@@ -235,6 +238,22 @@ def id_mrf(bench):
     return rows
 
 
+def exported(bench):
+    """Exported files in their runtimes beside the model: see exported.py."""
+    print_title("Exported files")
+    if bench.scale.exported is None:
+        return None
+    weights = WEIGHTS / PRESETS[bench.scale.exported]["weights"]
+    table = bench.run("exported", from_weights=str(weights))
+    print(table.get("error", ""))
+    for name, row in table.get("files", {}).items():
+        print(
+            f"{name:<20} {row['cpu_seconds']:8.3f} CPU s/image "
+            f"{row['bytes'] / 1e6:6.1f} MB  PSNR {row['psnr_difference']:+.3f} dB"
+        )
+    return table
+
+
 def data(bench):
     """The pipeline alone, and how many times what training takes it delivers."""
     print_title("Data alone")
@@ -328,6 +347,7 @@ PARTS = {
     "modes": modes,
     "growth": growth,
     "id_mrf": id_mrf,
+    "exported": exported,
     "data": data,  # last: it compares itself with the steps
 }
 

@@ -303,12 +303,21 @@ def peak_memory():
     return peak / (2**20 if sys.platform == "darwin" else 2**10)
 
 
+def exported(from_weights: str):
+    """Files of a model in every format, on embedded pictures; see exported.py."""
+    from exported import compare
+
+    with tempfile.TemporaryDirectory() as folder:
+        return {"files": compare(from_weights, folder, "samples:test")}
+
+
 CASES = {
     "ceiling": ceiling,
     "forward": forward,
     "step": step,
     "data": data,
     "id_mrf": id_mrf,
+    "exported": exported,
     "profile": profile,
 }
 

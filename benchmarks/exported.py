@@ -15,6 +15,8 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
+from files import write_bytes  # noqa: E402
+
 
 def open_saved_model(path):
     """Returns complete(images, masks) of a SavedModel."""
@@ -47,18 +49,39 @@ RUNTIMES = {"saved_model": open_saved_model, "onnx": open_onnx, "litert": open_l
 
 def main():
     options = parse()
+    table = compare(**vars(options))
+    content = json.dumps(table, indent=1)
+    write_bytes(Path(options.save_to, "report.json"), content.encode() + b"\n")
+    print(content)
+
+
+def compare(
+    from_weights, save_to, test_path, mask_path=None, image_size=None, limit=None
+):
+    """Exports a model in every format and returns what is measured of each.
+
+    Args:
+        from_weights: a weight file.
+        save_to: folder for the exported files.
+        test_path: pictures, as `list_images` takes them.
+        mask_path: folder of masks; by default the model's kind is generated.
+        image_size: side in pixels; the model's.
+        limit: the first so many pictures; all.
+
+    Returns:
+        Measures by "keras" and by format and precision.
+    """
     import presets
     from data.images import list_images
     from data.pairs import EvaluationPairs
-    from files import write_bytes
     from inpainting import exporting
     from inpainting.formats import FORMATS
     from metrics import protocol
 
-    model, _ = presets.load_file(options.from_weights)
-    side = options.image_size or model.image_size
-    images = list_images(options.test_path, "-test_path")[: options.limit]
-    files = list_images(options.mask_path, "-mask_path") if options.mask_path else None
+    model, _ = presets.load_file(from_weights)
+    side = image_size or model.image_size
+    images = list_images(test_path, "-test_path")[:limit]
+    files = list_images(mask_path, "-mask_path") if mask_path else None
     masks = "files=1" if files else model.masks
     pairs = EvaluationPairs(images, masks, side, mask_files=files)
 
@@ -66,7 +89,7 @@ def main():
     for format, found in FORMATS.items():
         for precision in found.precisions:
             name = f"{format} {precision}"
-            path = Path(options.save_to, f"{format}_{precision}{found.suffix}")
+            path = Path(save_to, f"{format}_{precision}{found.suffix}")
             print(f"exporting {path}", file=sys.stderr)
             table[name] = exporting.export(model, format, path, side, precision)
             methods[name] = Clock(one(RUNTIMES[format](path)), pairs[0])
@@ -76,9 +99,7 @@ def main():
         table[name] |= {m: means[m] for m in ("psnr", "psnr_hole", "outside_max")}
         table[name]["psnr_difference"] = means["psnr"] - report["keras"]["psnr"]
         table[name]["cpu_seconds"] = clock.seconds / len(pairs)
-    content = json.dumps(table, indent=1)
-    write_bytes(Path(options.save_to, "report.json"), content.encode() + b"\n")
-    print(content)
+    return table
 
 
 def parse():

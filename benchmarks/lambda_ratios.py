@@ -5,8 +5,8 @@ sharp centres that ignore what surrounds them. Needs folders of pictures, such a
 
     python benchmarks/lambda_ratios.py -train_path faces -test_path faces_test
 
-and leaves in outputs/lambda_ratios the experiments, ratios.json and ratios.png: a
-column for each ratio, a row for each picture.
+and leaves in outputs/lambda_ratios the experiments, ratios.json, and two pictures with
+a column for each ratio: ratios.png of an embedded face, pictures.png of the test.
 """
 
 import argparse
@@ -36,9 +36,10 @@ def main():
                   "-sample_every", 250)  # fmt: skip
             run("evaluate", "-test_path", options.test_path, "-report", report,
                 "-experiment_name", name, "-output_path", output)  # fmt: skip
-        rows[ratio] = json.loads(report.read_text())["methods"][name]
+        found = json.loads(report.read_text())
+        rows[ratio] = found["methods"][name] | {"images": found["images"]}
     show(options, output)
-    save(rows, output)
+    save(rows, options, output)
 
 
 def parse():
@@ -48,16 +49,17 @@ def parse():
     parser.add_argument("-preset", default="context_encoder_small")
     parser.add_argument("-steps", type=int, default=1500, help="of each ratio")
     parser.add_argument("-ratios", type=float, nargs="+", default=RATIOS)
-    parser.add_argument("-pictures", type=int, default=6, help="rows of ratios.png")
+    parser.add_argument("-pictures", type=int, default=6, help="rows of pictures.png")
     parser.add_argument("-output_path", default="outputs/lambda_ratios")
     return parser.parse_args()
 
 
 def show(options, output):
-    """Writes the picture rows: what is known, a centre for each ratio, the truth."""
+    """Writes picture rows: what is known, a centre for each ratio, the truth."""
     import presets
-    from data.images import list_images
+    from data.images import fit_image, list_images
     from data.pairs import EvaluationPairs
+    from data.samples import face
     from metrics.pictures import grid, masked, save_png
 
     files = [
@@ -67,21 +69,32 @@ def show(options, output):
     models = [presets.load_file(path)[0] for path in files]
     images = list_images(options.test_path, "-test_path")[: options.pictures]
     pairs = EvaluationPairs(images, models[0].masks, models[0].image_size)
-    rows = [
-        [masked(image, mask), *(m.inpaint(image, mask) for m in models), image]
-        for _, image, mask in pairs
-    ]
+    faces = [fit_image(face(margin), pairs.image_size) for margin in (0, 20, 40)]
     titles = ["masked", *(f"x{ratio:g}" for ratio in options.ratios), "ground truth"]
-    save_png(output / "ratios.png", grid(rows, titles))
+    for name, shown in {
+        "ratios": [(image, pairs[0][2]) for image in faces],
+        "pictures": [(image, mask) for _, image, mask in pairs],
+    }.items():
+        rows = [
+            [masked(image, mask), *(m.inpaint(image, mask) for m in models), image]
+            for image, mask in shown
+        ]
+        save_png(output / f"{name}.png", grid(rows, titles))
 
 
-def save(rows, output):
+def save(rows, options, output):
     """Writes and prints the measures of the hole and of the whole image."""
     from files import write_bytes
 
     measures = ("psnr_hole", "l1_hole", "l2_hole", "psnr", "l1", "l2")
     table = {f"{ratio:g}": {m: row[m] for m in measures} for ratio, row in rows.items()}
-    write_bytes(output / "ratios.json", json.dumps(table, indent=1).encode() + b"\n")
+    about = {
+        "preset": options.preset,
+        "steps": options.steps,
+        "images": next(iter(rows.values()))["images"],
+    }
+    content = json.dumps(about | {"ratios": table}, indent=1)
+    write_bytes(output / "ratios.json", content.encode() + b"\n")
     print(f"{'ratio':>6} " + " ".join(f"{m:>9}" for m in measures))
     for ratio, row in table.items():
         numbers = " ".join(f"{row[m]:9.4f}" for m in measures)

@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from errors import InputError
+from errors import choose
 
 # Means of ImageNet's colours, on 0..255, in the order that the authors' Lua code has
 # them for red, green and blue; trained weights expect it.
@@ -86,7 +86,4 @@ def get(name: str) -> Topology:
     Raises:
         InputError: if no topology has this name.
     """
-    if name not in TOPOLOGIES:
-        known = ", ".join(TOPOLOGIES)
-        raise InputError(f"topology: one of {known}, received {name!r}")
-    return TOPOLOGIES[name]
+    return choose("topology", name, TOPOLOGIES)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from data.images import list_images
-from errors import InputError
+from errors import InputError, choose
 
 SPLITS = ("train", "val")
 
@@ -158,8 +158,4 @@ def get(name: str):
     Raises:
         InputError: there is no layout of this name.
     """
-    if name not in LAYOUTS:
-        raise InputError(
-            f"-dataset_layout: one of {', '.join(LAYOUTS)}, received {name!r}"
-        )
-    return LAYOUTS[name]
+    return choose("-dataset_layout", name, LAYOUTS)

@@ -2,7 +2,9 @@
 
 from pathlib import Path
 
+import numpy as np
 import skimage
+from PIL import Image
 
 from errors import InputError
 
@@ -23,6 +25,8 @@ SAMPLES = {
     ),
     "test": ("chelsea.png", "coins.png", "grass.png", "rocket.jpg"),
 }
+
+FACE = (150, 40, 310, 200)  # left, top, right, bottom of the astronaut's, in pixels
 
 
 def files(split: str | None = None) -> list[Path]:
@@ -47,3 +51,16 @@ def files(split: str | None = None) -> list[Path]:
             f"samples: scikit-image must carry its pictures, lacks {missing}"
         )
     return paths
+
+
+def face(margin: int = 0) -> np.ndarray:
+    """Cut the face out of the astronaut's portrait: uint8 (S, S, 3).
+
+    Args:
+        margin: pixels around it, at most 40; S is 160 pixels and twice as many.
+    """
+    path = next(path for path in files("train") if path.stem == "astronaut")
+    left, top, right, bottom = FACE
+    with Image.open(path) as portrait:
+        box = (left - margin, top - margin, right + margin, bottom + margin)
+        return np.asarray(portrait.convert("RGB").crop(box))

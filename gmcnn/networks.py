@@ -10,7 +10,7 @@ import keras
 from keras import layers as keras_layers
 from keras import ops
 
-from errors import InputError
+from errors import InputError, choose
 from gmcnn import topologies
 from layers import attention as attentions
 from layers.initializers import GlorotUniform
@@ -63,7 +63,7 @@ def build_generator(
     _check("padding", padding, ("reflect", "same"))
     _check("hole_fill", hole_fill, HOLE_FILLS)
     _check("clip_gradient", clip_gradient, ("zero", "straight"))
-    topology = topologies.get("topology", topology, topologies.TOPOLOGIES)
+    topology = choose("topology", topology, topologies.TOPOLOGIES)
     attention = attentions.get(attention)
 
     def convolve(x, channels, kernel, name, stride=1, dilation=1, activation="elu"):
@@ -157,7 +157,7 @@ def build_critic(
         topology: name in `gmcnn.topologies.CRITICS`. With spectral normalization, call
             the critic with `training=True` in its own step, and only there.
     """
-    topology = topologies.get("critic", topology, topologies.CRITICS)
+    topology = choose("critic", topology, topologies.CRITICS)
 
     def linear(layer, *arguments, name, **options):
         options = {"kernel_initializer": GlorotUniform(), "dtype": "float32", **options}

@@ -2,8 +2,6 @@
 
 import dataclasses
 
-from errors import InputError
-
 
 @dataclasses.dataclass(frozen=True)
 class Generator:
@@ -59,13 +57,6 @@ class Critic:
     slope: float | None = 0.2
     symmetric: bool = False
     spectral: bool = False
-
-
-def get(argument: str, name: str, table: dict):
-    """Returns an entry of one of the tables below; `argument` is named in errors."""
-    if name not in table:
-        raise InputError(f"{argument}: one of {', '.join(table)}, received {name!r}")
-    return table[name]
 
 
 TOPOLOGIES = {

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import keras
 import numpy as np
 
-from errors import InputError
+from errors import choose
 
 LARGE = 1024  # numbers in a kernel, from which on it is worth being stored narrowly
 
@@ -102,9 +102,7 @@ def write_litert(graph, path, precision, options):
 
 def get(name: str) -> Format:
     """Returns the format of `FORMATS` with this name."""
-    if name not in FORMATS:
-        raise InputError(f"-format: one of {', '.join(FORMATS)}, received {name!r}")
-    return FORMATS[name]
+    return choose("-format", name, FORMATS)
 
 
 FORMATS = {

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from errors import InputError
+from errors import InputError, choose
 from inpainting.crops import grow, plan_crops, relative, union, window_around
 from inpainting.scaling import enlarge, feather, shrink
 
@@ -174,8 +174,4 @@ def get(name: str):
     Raises:
         InputError: there is no strategy of this name.
     """
-    if name not in STRATEGIES:
-        raise InputError(
-            f"strategy: must be one of {', '.join(STRATEGIES)}, received {name!r}"
-        )
-    return STRATEGIES[name]
+    return choose("strategy", name, STRATEGIES)

@@ -21,7 +21,7 @@ from PIL import Image
 from scipy.spatial import cKDTree
 
 from data.images import to_rgb
-from errors import InputError
+from errors import InputError, choose
 
 JPEG = ("JPEG", ("L", "RGB"), {"quality": 95, "subsampling": 0})
 PNG = ("PNG", ("1", "L", "LA", "P", "RGB", "RGBA", "I;16"), {})
@@ -181,8 +181,4 @@ def get(suffix: str):
     Raises:
         InputError: there is no format of this suffix.
     """
-    if suffix.lower() not in FORMATS:
-        raise InputError(
-            f"save_to: must end in one of {', '.join(FORMATS)}, received {suffix!r}"
-        )
-    return FORMATS[suffix.lower()]
+    return choose("save_to, its suffix", suffix.lower(), FORMATS)

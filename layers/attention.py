@@ -10,7 +10,7 @@ from collections.abc import Callable
 import keras
 from keras import ops
 
-from errors import InputError
+from errors import InputError, choose
 
 
 @keras.saving.register_keras_serializable("inpainting")
@@ -148,9 +148,7 @@ def gated_product(first, late, dtype: str):
 
 def get(name: str):
     """Returns the variant of `ATTENTION` with this name."""
-    if name not in ATTENTION:
-        raise InputError(f"attention: one of {', '.join(ATTENTION)}, received {name!r}")
-    return ATTENTION[name]
+    return choose("attention", name, ATTENTION)
 
 
 ATTENTION = {

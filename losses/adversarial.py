@@ -7,7 +7,7 @@ Nets, NeurIPS 2014 (binary cross-entropy).
 
 from keras import ops
 
-from errors import InputError
+from errors import choose
 from training.engine import input_gradient
 
 
@@ -57,10 +57,7 @@ def gradient_penalty(critic, real, fake, mask, alpha):
 
 def get(name: str):
     """Returns the losses of the critic and of the generator of `ADVERSARIAL`."""
-    if name not in ADVERSARIAL:
-        known = ", ".join(ADVERSARIAL)
-        raise InputError(f"adversarial: one of {known}, received {name!r}")
-    return ADVERSARIAL[name]
+    return choose("adversarial", name, ADVERSARIAL)
 
 
 ADVERSARIAL = {

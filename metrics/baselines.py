@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from skimage.restoration import inpaint_biharmonic
 
-from errors import InputError
+from errors import choose
 
 MID_GREY = 128
 RADIUS = 3
@@ -101,6 +101,4 @@ def get(name: str):
     Raises:
         InputError: no baseline has this name.
     """
-    if name not in BASELINES:
-        raise InputError(f"baseline: one of {', '.join(BASELINES)}, received {name!r}")
-    return BASELINES[name]
+    return choose("baseline", name, BASELINES)

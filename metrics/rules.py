@@ -3,7 +3,7 @@
 import numpy as np
 from skimage.transform import resize
 
-from errors import InputError
+from errors import InputError, choose
 from metrics import image_quality as quality
 
 
@@ -90,6 +90,4 @@ def get(name: str):
     Raises:
         InputError: no protocol has this name.
     """
-    if name not in PROTOCOLS:
-        raise InputError(f"protocol: one of {', '.join(PROTOCOLS)}, received {name!r}")
-    return PROTOCOLS[name]
+    return choose("protocol", name, PROTOCOLS)

@@ -35,6 +35,7 @@ PARAMETERS = {
     "context_encoder_report_001": (71_126_371, 2_768_321),
     "context_encoder_report_000": (30_697_091, 2_768_321),
     "context_encoder_small": (3_497_955, 696_033),
+    "context_encoder_faces_128": (3_497_955, 696_033),
 }
 NARROW = {"base_channels": 4, "bottleneck": 8, "discriminator_channels": 4}
 # What both engines give for the conditional preset, from the seed and batch below.

@@ -447,6 +447,7 @@ def test_killed_half_way_and_run_again(tmp_path):
     process.wait()
     finished = {p: p.stat().st_mtime_ns for p in tmp_path.glob("out/*.png")}
     (tmp_path / "out" / ".zoo-0.part").write_bytes(b"cut")
+    (tmp_path / "out" / ".zoo-1.part" / "variables").mkdir(parents=True)
     assert inpaint_folder(red, images, mask, tmp_path / "out") == 0
     statuses = [row["status"] for row in rows_of(tmp_path / "out").values()]
     assert statuses.count("skipped") >= len(finished) - 1 and len(statuses) == 12

@@ -162,6 +162,14 @@ def test_numbers_and_deviations():
 
 def test_the_ratios_become_a_table():
     row = {"psnr_hole": 15.0, "l1_hole": 0.125, "psnr": 21.0, "l1": 0.03}
-    page = lambda_ratios({"1": row, "1000": row | {"psnr_hole": 16.5}})
+    page = lambda_ratios(
+        {
+            "preset": "small",
+            "steps": 9,
+            "images": 4,
+            "ratios": {"1": row, "1000": row | {"psnr_hole": 16.5}},
+        }
+    )
+    assert "`small` trained for 9 steps" in page and "on 4 pictures" in page
     assert "| ratio | PSNR | hole PSNR | L1 | hole L1 |" in page
     assert "| 1000 | 21.00 | 16.50 | 0.0300 | 0.1250 |" in page

@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from errors import InputError
+from errors import choose
 
 
 class Muon(keras.optimizers.Muon):
@@ -59,11 +59,7 @@ def make_optimizer(name: str, settings: dict, steps: int, factor: float = 1.0):
     Raises:
         InputError: if the optimizer is unknown.
     """
-    kind = settings["optimizer"]
-    if kind not in OPTIMIZERS:
-        raise InputError(
-            f"optimizer: one of {', '.join(OPTIMIZERS)}, received {kind!r}"
-        )
+    make = choose("optimizer", settings["optimizer"], OPTIMIZERS)
     peak = factor * settings["learning_rate"]
     rate = keras.optimizers.schedules.CosineDecay(
         # Full steps from the start overshoot the clip at 1 before anything is learned.
@@ -73,7 +69,7 @@ def make_optimizer(name: str, settings: dict, steps: int, factor: float = 1.0):
         warmup_target=peak,
         warmup_steps=max(1, min(500, steps // 10)),
     )
-    optimizer = OPTIMIZERS[kind](rate, settings["adam_betas"], name)
+    optimizer = make(rate, settings["adam_betas"], name)
     # Without it float16 gradients underflow and nothing is learned; critics and their
     # losses stay in float32.
     if settings["mixed_precision"] == "float16" and name == "generator_optimizer":

@@ -30,7 +30,15 @@ The completed image against the truth, by the protocol that `runner.py evaluate`
 follows: means over the pictures, PSNR in dB, L1 on [0, 1]; "hole PSNR" is that of the
 hole alone. Beside the networks stand mean colour, OpenCV's Telea and Navier-Stokes, and
 scikit-image's biharmonic inpainting. At a size that is not a preset's own, pictures are
-completed at the preset's and the result is enlarged into their holes.
+completed at the preset's and the result is enlarged into their holes. `faces_pairs_40`
+are faces with irregular holes, `faces_centre` the same faces with a square hole of half
+their side, `scenes_test` scenes with irregular holes.
+"""
+EXAMPLES = """## Examples
+
+Three kinds of holes in one portrait, which no preset was trained on.
+
+![The portrait completed by each method](reports/examples.png)
 """
 
 
@@ -57,6 +65,8 @@ def readme(folder: Path) -> str:
     parts += [training(report) for report in trainings]
     if evaluations:
         parts += [NUMBERS, *comparisons(evaluations), about(evaluations)]
+    if (folder / "examples.png").is_file():
+        parts += [EXAMPLES]
     for name, section in {"table1": table1, "lambda_ratios": lambda_ratios}.items():
         path = folder / f"{name}.json"
         parts += [section(json.loads(path.read_text()))] if path.is_file() else []

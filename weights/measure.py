@@ -11,34 +11,46 @@ import json
 import sys
 from pathlib import Path
 
+import numpy as np
+
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
 import presets  # noqa: E402
+from data.images import fit_image  # noqa: E402
+from data.masks import get  # noqa: E402
+from data.samples import face  # noqa: E402
 from files import write_bytes  # noqa: E402
+from metrics.baselines import BASELINES  # noqa: E402
+from metrics.pictures import grid, masked, save_png  # noqa: E402
 from training.commands import run  # noqa: E402
 
 REPORTS = ROOT / "weights" / "reports"
 PASTED_BACK_AT = 256
+EXAMPLE_SIZE = 128
 KEPT = ("protocol", "images", "image_size", "strategy", "seed", "weights_sha256")
 MEASURES = ("psnr", "psnr_hole", "ssim", "l1")
 BENCHMARKS = {
     "table1.json": "outputs/table1/table1.json",
     "lambda_ratios.json": "outputs/lambda_ratios/ratios.json",
+    "lambda_ratios.png": "outputs/lambda_ratios/ratios.png",
 }
 
 
 def main():
     options = parse()
     pairs = Path(options.faces_pairs)
+    faces, scenes = (("-test_path", p) for p in (pairs / "images", options.scenes))
     test_sets = {
-        "faces_pairs_40": (pairs / "images", pairs / "masks"),
-        "scenes_test": (options.scenes, options.scene_masks),
+        "faces_pairs_40": (*faces, "-mask_path", pairs / "masks"),
+        "faces_centre": (*faces, "-masks", "centre=1"),
+        "scenes_test": (*scenes, "-mask_path", options.scene_masks),
     }
-    for preset in presets.PRESETS:
-        if "weights" in presets.get(preset):
-            for test_set, paths in test_sets.items():
-                measure(preset, test_set, paths, options)
+    shipped = [name for name in presets.PRESETS if "weights" in presets.get(name)]
+    for preset in shipped:
+        for test_set, arguments in test_sets.items():
+            measure(preset, test_set, arguments, options)
+    show(shipped)
     for name, source in BENCHMARKS.items():
         if (ROOT / source).is_file():
             write_bytes(REPORTS / name, (ROOT / source).read_bytes())
@@ -54,7 +66,21 @@ def parse():
     return parser.parse_args()
 
 
-def measure(preset, test_set, paths, options):
+def show(shipped):
+    """Writes examples.png: an embedded face with three holes, completed by each."""
+    rng = np.random.default_rng(1)
+    methods = {name: BASELINES[name] for name in ("navier_stokes", "biharmonic")}
+    methods |= {name: presets.load(name).inpaint for name in shipped}
+    image, rows = fit_image(face(margin=20), EXAMPLE_SIZE), []
+    for mask in ("strokes", "rectangle", "centre"):
+        hole = get(mask)(rng, EXAMPLE_SIZE, EXAMPLE_SIZE)
+        completed = [complete(image, hole) for complete in methods.values()]
+        rows.append([masked(image, hole), *completed, image])
+    titles = [name.replace("_", " ") for name in ["masked", *methods, "ground truth"]]
+    save_png(REPORTS / "examples.png", grid(rows, titles))
+
+
+def measure(preset, test_set, arguments, options):
     size = presets.get(preset)["config"]["image_size"]
     limit = ("-limit", options.limit) if options.limit else ()
     for side in sorted({size, PASTED_BACK_AT}):
@@ -64,7 +90,7 @@ def measure(preset, test_set, paths, options):
         if is_done(kept, about | {"weights_sha256": presets.digest(preset)}):
             continue
         run("evaluate", "-preset", preset, "-report", full, *limit,
-            "-test_path", paths[0], "-mask_path", paths[1], "-image_size", side,
+            *arguments, "-image_size", side,
             "-strategy", "original" if side == size else "resize")  # fmt: skip
         report = about | trimmed(json.loads(full.read_text()))
         write_bytes(kept, json.dumps(report, indent=1).encode() + b"\n")

@@ -1,4 +1,4 @@
-"""Trains and publishes the weights of `gmcnn_faces_128`, both stages, as shipped.
+"""Trains and publishes the weights of faces that are shipped.
 
     python weights/train_faces.py -train_path DIR -mask_path DIR -vgg_weights FILE
 
@@ -15,27 +15,30 @@ sys.path.insert(0, str(ROOT))
 
 from training.commands import run, train  # noqa: E402
 
-WARM_UP, WGAN = "gmcnn_faces_128", "gmcnn_faces_128_wgan"  # experiments and presets
-STEPS = {WARM_UP: 5000, WGAN: 1000}
-TRAINING = (
-    "-preset gmcnn_faces_128 -masks files=4,strokes=1,rectangle=1 "
-    "-mixed_precision bfloat16 -learning_rate_decay cosine "
-    "-sample_every 200 -save_every 100"
-)
+COMMON = "-mixed_precision bfloat16 -learning_rate_decay cosine -save_every 100 "
+HOLES = "-mask_path {mask_path} -masks files=4,strokes=1,rectangle=1 "
+# Arguments of each experiment, which has the name of the preset that it is for.
+TRAININGS = {
+    "gmcnn_faces_128": COMMON
+    + HOLES
+    + "-preset gmcnn_faces_128 -warm_up_generator -steps 5000 -sample_every 200",
+    "gmcnn_faces_128_wgan": COMMON
+    + HOLES
+    + "-preset gmcnn_faces_128 -steps 1000 -sample_every 100 "
+    "-from_weights {output_path}/gmcnn_faces_128/weights/generator.npz "
+    "-vgg_weights {vgg_weights}",
+    "context_encoder_faces_128": COMMON
+    + "-preset context_encoder_faces_128 -steps 6000 -sample_every 500",
+}
 
 
 def main():
     options, more = parse()
-    generator = Path(options.output_path, WARM_UP, "weights", "generator.npz")
-    stages = {
-        WARM_UP: ["-warm_up_generator"],
-        WGAN: ["-from_weights", generator, "-vgg_weights", options.vgg_weights],
-    }
-    data = ["-train_path", options.train_path, "-mask_path", options.mask_path]
-    for name, stage in stages.items():
-        steps = ["-steps", STEPS[name]]
+    paths = vars(options)
+    for name, arguments in TRAININGS.items():
+        words = [word.format(**paths) for word in arguments.split()]
         train(
-            name, options.output_path, *TRAINING.split(), *data, *steps, *stage, *more
+            name, options.output_path, "-train_path", options.train_path, *words, *more
         )
         run("-experiment_name", name, "-output_path", options.output_path,
             "-preset", name, "-save_to", options.save_to,
