@@ -23,8 +23,9 @@ from pathlib import Path
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
+from files import write_bytes
 from presets import PRESETS, WEIGHTS
-from training.experiment import processor
+from training.experiment import commit, processor
 
 ROOT = Path(__file__).parent.parent
 WARM_UP = "warm_up_generator"
@@ -35,6 +36,15 @@ MODES = {
     "bfloat16": {"precision": "bfloat16"},
     "jax": {"engine": "jax"},
 }
+
+
+def distinct(presets: dict) -> tuple:
+    """Names of the presets less those that differ in nothing but their weights."""
+    kept = {}
+    for name, preset in presets.items():
+        same = {key: preset[key] for key in ("config", "training")}
+        kept.setdefault(json.dumps(same, sort_keys=True), name)
+    return tuple(kept.values())
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,13 +60,13 @@ class Scale:
         small: preset whose growth and modes are measured in training.
         sides, batches: of growth, for the generator alone.
         features: sides of the ID-MRF loss's features, of `channels`, 4 at a time.
-        data_sides: in pixels, of the pipeline alone.
+        data_batches, mask_draws: of the pipeline and of the masks alone.
         exported: shipped preset that is exported in every format, or None.
         overrides: arguments of the models to replace.
     """
 
     matrices: tuple = (1024, 2048, 4096)
-    presets: tuple = tuple(PRESETS)
+    presets: tuple = distinct(PRESETS)
     step_pixels: int = 4 * 128 * 128
     forward_batches: tuple = (1, 4)
     large: str = "gmcnn_256"
@@ -65,7 +75,6 @@ class Scale:
     batches: tuple = (1, 2, 4)
     features: tuple = (32, 64, 128)
     channels: int = 256
-    data_sides: tuple = (64, 128, 256)
     data_batches: int = 60
     mask_draws: int = 200
     exported: str | None = "gmcnn_faces_128"
@@ -83,7 +92,6 @@ QUICK = Scale(
     batches=(1, 2),
     features=(8, 16),
     channels=16,
-    data_sides=(64,),
     data_batches=5,
     mask_draws=10,
     exported=None,
@@ -101,7 +109,7 @@ class Bench:
 
     def __init__(self, scale: Scale, options):
         self.scale, self.options = scale, options
-        self.done, self.ceiling = {}, {}
+        self.done, self.ceiling, self.report = {}, {}, {}
 
     def run(self, case: str, engine: str = "tensorflow", **settings):
         """Returns a case's settings and results; its share, where it counts FLOPs."""
@@ -128,9 +136,22 @@ class Bench:
         }
         return self.run("step", preset=preset, stage=stage, **settings)
 
+    def images_per_second(self) -> dict:
+        """The fastest that a training step of each preset takes images."""
+        found = {}
+        for row in self.done.values():
+            # Those at sizes of their own are no training that anyone does.
+            if "images_per_second" in row and "image_size" not in row["overrides"]:
+                speed = max(row["images_per_second"], found.get(row["preset"], 0))
+                found[row["preset"]] = speed
+        return found
+
     def batch_size(self, preset):
-        side = PRESETS[preset]["config"].get("image_size", 128)
-        return max(1, self.scale.step_pixels // side**2)
+        return max(1, self.scale.step_pixels // side_of(preset) ** 2)
+
+
+def side_of(preset):
+    return PRESETS[preset]["config"].get("image_size", 128)
 
 
 def measure(case, engine, settings):
@@ -151,6 +172,8 @@ def measure(case, engine, settings):
 
 def ceiling(bench):
     row = bench.run("ceiling", sides=bench.scale.matrices, repeats=5)
+    for name, version in row["versions"].items():
+        print(f"{name}: {version}")
     bench.ceiling = {k: row[k] for k in ("float32", "bfloat16")}
     for precision, speed in bench.ceiling.items():
         print(f"ceiling, {precision}: {speed:.0f} GFLOP/s")
@@ -168,11 +191,14 @@ def forward(bench):
 
 def steps(bench):
     print_title("Training steps", COLUMNS)
-    return [
-        print_row(bench.step(preset, stage))
-        for preset in bench.scale.presets
-        for stage in PRESETS[preset]["model"].STAGES
-    ]
+    rows = []
+    for preset in bench.scale.presets:
+        for stage in PRESETS[preset]["model"].STAGES:
+            rows.append(print_row(bench.step(preset, stage)))
+        # The fastest that data is needed at.
+        fast = bench.step(preset, WARM_UP, precision="bfloat16")
+        rows.append(print_row({"way": "bfloat16"} | fast))
+    return rows
 
 
 def modes(bench):
@@ -182,11 +208,9 @@ def modes(bench):
         print_row({"way": way} | bench.forward(large, 1, **settings))
         for way, settings in MODES.items()
     ]
-    bfloat16 = {"precision": "bfloat16"}
-    for way, settings in {"compiled": {}, "bfloat16": bfloat16}.items():
-        rows.append(print_row({"way": way} | bench.step(large, WARM_UP, **settings)))
-    for way, settings in MODES.items():
-        rows.append(print_row({"way": way} | bench.step(small, "wgan", **settings)))
+    for preset, stage in ((large, WARM_UP), (small, WARM_UP), (small, "wgan")):
+        for way, settings in MODES.items():
+            rows.append(print_row({"way": way} | bench.step(preset, stage, **settings)))
     return rows
 
 
@@ -199,15 +223,20 @@ def growth(bench):
             bench.forward(scale.large, 1, size=side) for side in scale.sides
         ],
         "forward, batch": [bench.forward(scale.large, b) for b in scale.batches],
-        "stage 1, side": [
-            bench.step(scale.small, WARM_UP, {"image_size": side}, batch_size=1)
-            for side in scale.sides
-        ],
     }
+    for stage in (WARM_UP, "wgan"):
+        series[f"{stage}, side"] = [
+            bench.step(scale.small, stage, {"image_size": side}, batch_size=1)
+            for side in scale.sides
+        ]
+        series[f"{stage}, batch"] = [
+            bench.step(scale.small, stage, batch_size=b) for b in scale.batches
+        ]
     found = {}
     for name, rows in series.items():
         for row in rows:
             print_row(row)
+        rows = [row for row in rows if "error" not in row]
         pixels = [row["batch_size"] * row["image_size"] ** 2 for row in rows]
         power = exponent(pixels, [row["seconds"] for row in rows])
         found[name] = {"rows": rows, "exponent": power}
@@ -231,26 +260,30 @@ def id_mrf(bench):
         for side in bench.scale.features
     ]
     for row in rows:
+        if "error" in row:
+            print(row["error"])
+            continue
         print(
-            f"{row['side']:>4} x {row['side']:<4} {row['seconds']:8.3f} s "
-            f"{row['added_memory_mb']:7.0f} MB"
+            f"{row['side']:>4} x {row['side']:<4} {row['positions']:>6} positions "
+            f"{row['seconds']:8.3f} s {row['added_memory_mb']:7.0f} MB"
         )
     return rows
 
 
 def exported(bench):
     """Exported files in their runtimes beside the model: see exported.py."""
-    print_title("Exported files")
     if bench.scale.exported is None:
         return None
+    print_title(f"Exported files of {bench.scale.exported}")
     weights = WEIGHTS / PRESETS[bench.scale.exported]["weights"]
     table = bench.run("exported", from_weights=str(weights))
-    print(table.get("error", ""))
     for name, row in table.get("files", {}).items():
+        size, change = row.get("bytes", 0) / 1e6, row["psnr_difference"]
         print(
-            f"{name:<20} {row['cpu_seconds']:8.3f} CPU s/image "
-            f"{row['bytes'] / 1e6:6.1f} MB  PSNR {row['psnr_difference']:+.3f} dB"
+            f"{name:<20} {row['seconds']:7.3f} s {row['cpu_seconds']:7.3f} CPU s "
+            f"{size:6.1f} MB {change:+.3f} dB"
         )
+    print(table.get("error", ""))
     return table
 
 
@@ -258,30 +291,68 @@ def data(bench):
     """The pipeline alone, and how many times what training takes it delivers."""
     print_title("Data alone")
     scale = bench.scale
+    # Presets without masks of their own draw these.
+    free = "rectangle=1,strokes=1"
+    needs = {
+        name: (side_of(name), PRESETS[name]["config"].get("masks", free))
+        for name in scale.presets
+    }
+    pipelines = list(dict.fromkeys(needs.values()))
     row = bench.run(
         "data",
         images=bench.options.images,
-        sides=scale.data_sides,
+        pipelines=pipelines,
         batches=scale.data_batches,
         draws=scale.mask_draws,
     )
-    for side, speed in row["images"].items():
-        print(f"{side:>4} px: {speed:.0f} images/s")
+    if "error" in row:
+        print(row["error"])
+        return row
+    speeds = dict(zip(pipelines, row["images"]))
+    for (side, mixture), speed in speeds.items():
+        print(f"{side:>4} px, {mixture:<22} {speed:8.0f} images/s")
     for name, speed in row["masks"].items():
-        print(f"{name:<14} {speed:.0f} masks/s at {max(scale.data_sides)} px")
+        print(f"{name:<14} {speed:8.0f} masks/s at {row['mask_side']} px")
     row["times_the_need"] = {}
-    for step in bench.done.values():
-        # Those at sizes of their own are no training that anyone does.
-        if "images_per_second" in step and "image_size" not in step["overrides"]:
-            speed = row["images"][str(step["image_size"])]
-            need, times = step["images_per_second"], row["times_the_need"]
-            times[step["preset"]] = min(
-                speed / need, times.get(step["preset"], math.inf)
-            )
-    for name, times in row["times_the_need"].items():
-        verdict = "enough" if times >= 2 else "TOO SLOW"
-        print(f"{name}: {times:.1f} times what its fastest step takes, {verdict}")
+    for name, need in bench.images_per_second().items():
+        times = row["times_the_need"][name] = speeds[needs[name]] / need
+        print(f"{name}: {times:.1f} times what its fastest step takes")
     return row
+
+
+def targets(bench):
+    """What is to be reached, as ratios of what this run measured."""
+    print_title("Targets")
+    large, bfloat16 = bench.scale.large, MODES["bfloat16"]
+    times = bench.report.get("data", {}).get("times_the_need", {})
+    forward, step = bench.forward(large, 1), bench.step(large, WARM_UP)
+    ratios = (
+        ("forward, share of the ceiling", forward.get("share"), "least", 0.9),
+        ("forward, float32 / bfloat16",
+         ratio(forward, bench.forward(large, 1, **bfloat16)), "least", 2),
+        ("stage 1 / forward", ratio(step, forward), "most", 3.2),
+        ("stage 1, float32 / bfloat16",
+         ratio(step, bench.step(large, WARM_UP, **bfloat16)), "least", 1.8),
+        ("stage 1, run_eagerly / compiled",
+         ratio(bench.step(large, WARM_UP, **MODES["run_eagerly"]), step), "most", 1.5),
+        ("data / fastest step, least of all presets",
+         min(times.values(), default=None), "least", 2),
+    )  # fmt: skip
+    rows = []
+    for name, found, side, bound in ratios:
+        reached = found and (found >= bound if side == "least" else found <= bound)
+        row = {"name": name, "found": found, "wanted": f"at {side} {bound}"}
+        rows.append(row | {"reached": bool(reached)})
+        shown = "-" if found is None else f"{found:.2f}"
+        print(f"{name:<42} {shown:>6}  {row['wanted']:<13} {'' if reached else 'no'}")
+    return rows
+
+
+def ratio(slow, fast) -> float | None:
+    """Seconds an image of a case divided by those of another; None after errors."""
+    if "error" in slow or "error" in fast:
+        return None
+    return slow["seconds_per_image"] / fast["seconds_per_image"]
 
 
 COLUMNS = (
@@ -336,6 +407,7 @@ def machine():
         "cpu": processor(),
         "memory_gb": round(memory, 1),
         "load_at_start": os.getloadavg()[0],
+        "commit": commit(),
         "time": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
     }
 
@@ -348,7 +420,8 @@ PARTS = {
     "growth": growth,
     "id_mrf": id_mrf,
     "exported": exported,
-    "data": data,  # last: it compares itself with the steps
+    "data": data,  # it compares itself with the steps
+    "targets": targets,  # they compare what the others measured
 }
 
 
@@ -377,16 +450,16 @@ def main():
     bench = Bench(QUICK if options.quick else FULL, options)
     if options.profile:
         return print_profile(bench)
-    report = {"machine": machine(), "command": " ".join(sys.argv)}
+    report = bench.report
+    report |= {"machine": machine(), "command": " ".join(sys.argv)}
     for name, value in report["machine"].items():
         print(f"{name}: {value}")
     for name, part in PARTS.items():
         if name in options.only or name == "ceiling":
             report[name] = part(bench)
-    from files import write_bytes
-
-    report["seconds"] = time.perf_counter() - began
-    write_bytes(options.report, json.dumps(report, indent=1).encode() + b"\n")
+            report["seconds"] = time.perf_counter() - began
+            content = json.dumps(report, indent=1)
+            write_bytes(options.report, content.encode() + b"\n")
     print(f"report: {options.report}, after {report['seconds']:.0f} s")
     return int(any("error" in row for row in bench.done.values()))
 

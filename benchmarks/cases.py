@@ -26,12 +26,13 @@ from data import masks
 from data.images import list_images
 from data.pairs import TrainingPairs
 from layers.channelwise_dense import ChannelwiseDense
-from losses.id_mrf import id_mrf_loss
+from losses.id_mrf import MAX_POSITIONS, id_mrf_loss
 from metrics.protocol import versions
+from options import TRAIN
 from training import engine
 from training.inpainter import as_floats
 from training.optimizers import make_optimizer
-from training.train import DTYPES
+from training.train import DTYPES, with_preset_defaults
 
 WARM_UP = 1  # the first call traces
 # Blocks of VGG19 up to the last tap: width, convolutions.
@@ -110,13 +111,11 @@ def step(
 def begin(preset, stage, precision, mode, overrides, vgg_weights=None):
     """Builds a model that is ready for a stage; VGG19 is random if no file is given."""
     model = presets.build(preset, dtype=DTYPES[precision], **overrides or {})
-    settings = {
-        "learning_rate": 1e-5,
-        "optimizer": "adam",
-        "learning_rate_decay": "none",
-        "adam_betas": [0.5, 0.9],
-        "mixed_precision": precision,
-    }
+    defaults = {name: default for name, _, default, _ in TRAIN}
+    settings = with_preset_defaults({**defaults, "preset": preset}, stage)
+    # On noise, full steps would soon leave the range that is learned in.
+    settings |= {"mixed_precision": precision, "learning_rate": 1e-5}
+    engine.deterministic()
     with tempfile.TemporaryDirectory() as folder:
         model.begin(
             stage,
@@ -128,20 +127,21 @@ def begin(preset, stage, precision, mode, overrides, vgg_weights=None):
     return model
 
 
-def data(images: str, sides: list, batches: int, draws: int):
-    """Images per second through the pipeline alone, and masks per second."""
-    paths, found = list_images(images), {"images": {}, "masks": {}}
-    batch_size = min(8, len(paths))
-    for side in sides:
-        pairs = TrainingPairs(paths, "rectangle=1,strokes=1", side, batch_size, seed=0)
+def data(images: str, pipelines: list, batches: int, draws: int):
+    """Images per second through pipelines of (side, masks), and masks per second."""
+    paths, found = list_images(images), {"images": [], "masks": {}}
+    batch_size, largest = min(8, len(paths)), max(side for side, _ in pipelines)
+    for side, mixture in pipelines:
+        pairs = TrainingPairs(paths, mixture, side, batch_size, seed=0)
         times = [time.perf_counter() for _ in engine.stream(pairs.batch, 0, batches)]
-        found["images"][side] = (batches - 1) * batch_size / (times[-1] - times[0])
+        speed = (batches - 1) * batch_size / (times[-1] - times[0])
+        found["images"].append(speed)
     for name, draw in masks.MASKS.items():
         rng, began = np.random.default_rng(0), time.perf_counter()
         for _ in range(draws):
-            draw(rng, max(sides), max(sides))
+            draw(rng, largest, largest)
         found["masks"][name] = draws / (time.perf_counter() - began)
-    return found
+    return found | {"mask_side": largest}
 
 
 class Matching(engine.StepModel):
@@ -172,7 +172,7 @@ def id_mrf(side: int, batch_size: int, channels: int, repeats: int):
     before = peak_memory()
     seconds = time_steps(model, {"none": np.zeros(1, np.uint8)}, repeats)
     return {
-        "positions": side**2,
+        "positions": min(side**2, MAX_POSITIONS),
         "seconds": seconds,
         "added_memory_mb": peak_memory() - before,
     }
@@ -308,7 +308,7 @@ def exported(from_weights: str):
     from exported import compare
 
     with tempfile.TemporaryDirectory() as folder:
-        return {"files": compare(from_weights, folder, "samples:test")}
+        return compare(from_weights, folder, "samples:test")
 
 
 CASES = {

@@ -3,11 +3,12 @@
     python benchmarks/exported.py -from_weights FILE -test_path DIR -mask_path DIR
 
 writes the files and report.json: for each, PSNR in dB and its difference from the
-model's, the largest change of a known pixel, CPU seconds an image, and bytes.
+model's, the largest change of a known pixel, seconds and CPU seconds an image, bytes.
 """
 
 import argparse
 import json
+import statistics
 import sys
 import time
 from pathlib import Path
@@ -69,16 +70,18 @@ def compare(
         limit: the first so many pictures; all.
 
     Returns:
-        Measures by "keras" and by format and precision.
+        "preset", "weights_sha256", "image_size", "images", "versions", and "files":
+        measures by "keras" and by format and precision.
     """
     import presets
     from data.images import list_images
     from data.pairs import EvaluationPairs
+    from files import sha256
     from inpainting import exporting
     from inpainting.formats import FORMATS
     from metrics import protocol
 
-    model, _ = presets.load_file(from_weights)
+    model, about = presets.load_file(from_weights)
     side = image_size or model.image_size
     images = list_images(test_path, "-test_path")[:limit]
     files = list_images(mask_path, "-mask_path") if mask_path else None
@@ -91,15 +94,24 @@ def compare(
             name = f"{format} {precision}"
             path = Path(save_to, f"{format}_{precision}{found.suffix}")
             print(f"exporting {path}", file=sys.stderr)
-            table[name] = exporting.export(model, format, path, side, precision)
+            written = exporting.export(model, format, path, side, precision)
+            table[name] = {"bytes": written["bytes"]}
             methods[name] = Clock(one(RUNTIMES[format](path)), pairs[0])
-    report = protocol.evaluate(pairs, methods, seed=0)["methods"]
+    report = protocol.evaluate(pairs, methods, seed=0)
+    means_of = report["methods"]
     for name, clock in methods.items():
-        means = report[name]
+        means = means_of[name]
         table[name] |= {m: means[m] for m in ("psnr", "psnr_hole", "outside_max")}
-        table[name]["psnr_difference"] = means["psnr"] - report["keras"]["psnr"]
-        table[name]["cpu_seconds"] = clock.seconds / len(pairs)
-    return table
+        table[name]["psnr_difference"] = means["psnr"] - means_of["keras"]["psnr"]
+        table[name]["seconds"] = statistics.median(clock.seconds)
+        table[name]["cpu_seconds"] = statistics.median(clock.cpu_seconds)
+    return {
+        "preset": about["preset"],
+        "weights_sha256": sha256(from_weights),
+        "image_size": side,
+        **{key: report[key] for key in ("images", "versions")},
+        "files": table,
+    }
 
 
 def parse():
@@ -119,16 +131,17 @@ def one(complete):
 
 
 class Clock:
-    """Counts the CPU seconds of a completing function, after a first call."""
+    """Notes the seconds of a completing function's calls but the first."""
 
     def __init__(self, complete, pair):
-        self.complete, self.seconds = complete, 0.0
+        self.complete, self.seconds, self.cpu_seconds = complete, [], []
         complete(*pair[1:])
 
     def __call__(self, image, mask):
-        began = time.process_time()
+        began, cpu_began = time.perf_counter(), time.process_time()
         completed = self.complete(image, mask)
-        self.seconds += time.process_time() - began
+        self.seconds.append(time.perf_counter() - began)
+        self.cpu_seconds.append(time.process_time() - cpu_began)
         return completed
 
 

@@ -11,7 +11,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from errors import InputError
+from errors import choose
 from training.engine import fold
 
 MAX_POSITIONS = 65 * 65
@@ -47,11 +47,7 @@ def id_mrf_loss(generated, target, formula: str = "paper", seed=None):
         formula: name in `FORMULAS`.
         seed: a `SeedGenerator`; draws the positions where there are more than 65 * 65.
     """
-    if formula not in FORMULAS:
-        raise InputError(
-            f"id_mrf_formula: one of {', '.join(FORMULAS)}, received {formula!r}"
-        )
-    formula = FORMULAS[formula]
+    formula = choose("id_mrf_formula", formula, FORMULAS)
     filters, searched = target, generated
     if formula.filters == "generated":
         filters, searched = generated, target

@@ -4,7 +4,7 @@ import numpy as np
 from keras import ops
 from scipy.stats import norm
 
-from errors import InputError
+from errors import choose
 
 
 def confidence_mask(
@@ -122,11 +122,7 @@ def _normalized(taps):
 
 def get_kernel(name: str):
     """Returns the function that makes the taps of a kernel of `KERNELS`."""
-    if name not in KERNELS:
-        raise InputError(
-            f"confidence_kernel: one of {', '.join(KERNELS)}, received {name!r}"
-        )
-    return KERNELS[name]
+    return choose("confidence_kernel", name, KERNELS)
 
 
 KERNELS = {"gaussian": gaussian, "flat": flat, "laplacian": laplacian}

@@ -8,7 +8,7 @@ import keras
 import pytest
 
 import presets
-from benchmarks.bench import exponent
+from benchmarks.bench import QUICK, Bench, distinct, exponent, ratio
 from benchmarks.cases import macs, step_macs
 from conftest import ROOT
 from layers.channelwise_dense import ChannelwiseDense
@@ -44,6 +44,32 @@ def test_exponents_of_powers():
     assert exponent([1, 10, 100], [5, 500, 50000]) == pytest.approx(2)
 
 
+def test_presets_that_differ_in_weights_alone_are_measured_once():
+    plain = {"config": {"image_size": 64}, "training": {"batch_size": 8}}
+    shipped = plain | {"weights": "shipped.npz"}
+    wider = plain | {"config": {"image_size": 128}}
+    found = distinct({"plain": plain, "shipped": shipped, "wider": wider})
+    assert found == ("plain", "wider")
+
+
+def test_ratios_are_of_seconds_per_image():
+    slow, fast = {"seconds_per_image": 3.0}, {"seconds_per_image": 1.5}
+    assert ratio(slow, fast) == 2
+    assert ratio(slow, {"error": "too large"}) is None
+
+
+def test_data_is_compared_with_the_fastest_step_of_a_preset():
+    bench = Bench(QUICK, None)
+    steps = [("a", 5, {}), ("a", 7, {}), ("b", 2, {}), ("b", 90, {"image_size": 8})]
+    for i, (preset, speed, overrides) in enumerate(steps):
+        bench.done[i] = {
+            "preset": preset,
+            "images_per_second": speed,
+            "overrides": overrides,
+        }
+    assert bench.images_per_second() == {"a": 7, "b": 2}
+
+
 def test_a_quick_run_is_sane(tmp_path):
     report = tmp_path / "bench.json"
     found = subprocess.run(
@@ -61,7 +87,7 @@ def test_a_quick_run_is_sane(tmp_path):
     (row,) = content["forward"]
     assert 0 < row["share"] < 1.2
     assert 100 < row["peak_memory_mb"] < 20_000
-    assert min(content["data"]["images"].values()) > 0
+    assert min(content["data"]["images"]) > 0
     assert min(content["data"]["masks"].values()) > 0
     assert [row["positions"] for row in content["id_mrf"]] == [64, 256]
     assert {"steps", "growth", "modes"}.isdisjoint(content)

@@ -1,6 +1,7 @@
 """The notebook, from its first cell to its last."""
 
 import re
+import time
 
 import nbformat
 from nbclient import NotebookClient
@@ -13,7 +14,9 @@ def test_the_notebook_runs(monkeypatch):
         monkeypatch.delenv(name, raising=False)
     notebook = nbformat.read(ROOT / "notebooks" / "gmcnn_demo.ipynb", 4)
     resources = {"metadata": {"path": str(ROOT / "notebooks")}}
+    began = time.monotonic()
     NotebookClient(notebook, timeout=60, resources=resources).execute()
+    assert time.monotonic() - began < 60
     outputs = [o for cell in notebook.cells for o in cell.get("outputs", [])]
     pictures = [o for o in outputs if "image/png" in o.get("data", {})]
     assert len(pictures) == 3

@@ -14,7 +14,7 @@ from files import sha256
 from weights import make_readme, measure, publish
 from weights.curves import draw
 from weights.markdown import number, table
-from weights.readme_benchmarks import lambda_ratios
+from weights.readme_benchmarks import exported, lambda_ratios
 
 SHIPPED = [name for name in presets.PRESETS if "weights" in presets.get(name)]
 
@@ -132,7 +132,7 @@ def test_kept_reports_hold_no_names_of_pictures():
     assert kept["methods"]["telea"]["bins"]["0-10"]["images"] == 1
 
 
-def test_a_report_is_done_with_the_same_weights_and_pictures(reports):
+def test_a_report_is_done_with_the_same_weights_and_settings(reports):
     path = reports / "one_on_faces_at_256.json"
     assert measure.is_done(path, {"preset": "one", "weights_sha256": "ab"})
     assert not measure.is_done(path, {"preset": "one", "weights_sha256": "cd"})
@@ -173,3 +173,19 @@ def test_the_ratios_become_a_table():
     assert "`small` trained for 9 steps" in page and "on 4 pictures" in page
     assert "| ratio | PSNR | hole PSNR | L1 | hole L1 |" in page
     assert "| 1000 | 21.00 | 16.50 | 0.0300 | 0.1250 |" in page
+
+
+def test_exported_files_become_a_table():
+    keras = {"psnr": 27.5, "psnr_difference": 0.0, "seconds": 0.2, "cpu_seconds": 0.35}
+    file = keras | {"bytes": 3_200_000, "psnr": 27.25, "psnr_difference": -0.25}
+    page = exported(
+        {
+            "preset": "small",
+            "images": 4,
+            "image_size": 64,
+            "files": {"keras": keras, "onnx int8": file},
+        }
+    )
+    assert "`small` exported" in page and "on 4 pictures of 64 px" in page
+    assert "| keras |  | 27.50 | +0.000 | 0.200 | 0.350 |" in page
+    assert "| onnx int8 | 3.2 | 27.25 | -0.250 | 0.200 | 0.350 |" in page

@@ -146,7 +146,7 @@ class Experiment:
             "devices": engine.devices(),
             "machine": platform.platform(),
             "cpu": processor(),
-            "commit": _commit(),
+            "commit": commit(),
             "command": sys.argv,
         }
         _write_json(self.folder / "config.json", recorded)
@@ -217,7 +217,8 @@ def _write_json(path, content):
     write_bytes(path, text.encode())
 
 
-def _commit():
+def commit() -> str | None:
+    """Returns the short name of the checked-out commit, or None outside of Git."""
     try:
         found = subprocess.run(
             ["git", "rev-parse", "--short", "HEAD"],

@@ -171,7 +171,8 @@ def weighted_sum(terms, weights):
     """Adds up loss terms; the logs hold each one raw and weighted.
 
     Args:
-        terms, weights: dicts with the same names; terms of weight 0 are left out.
+        terms: name -> loss, of shape ().
+        weights: name -> number; may have further names.
 
     Returns:
         `(loss, logs)`.

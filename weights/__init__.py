@@ -1,1 +1,1 @@
-"""Converters of other programs' checkpoints to weight files of this library."""
+"""Trained weights: made, measured, reported, and converted from others."""

@@ -14,7 +14,7 @@ from files import write_bytes  # noqa: E402
 from metrics.protocol import BINS  # noqa: E402
 from weights.curves import draw  # noqa: E402
 from weights.markdown import number, table  # noqa: E402
-from weights.readme_benchmarks import lambda_ratios, table1  # noqa: E402
+from weights.readme_benchmarks import exported, lambda_ratios, table1  # noqa: E402
 
 REPORTS = ROOT / "weights" / "reports"
 TITLES = {"psnr": "PSNR", "psnr_hole": "hole PSNR", "ssim": "SSIM", "l1": "L1"}
@@ -67,7 +67,8 @@ def readme(folder: Path) -> str:
         parts += [NUMBERS, *comparisons(evaluations), about(evaluations)]
     if (folder / "examples.png").is_file():
         parts += [EXAMPLES]
-    for name, section in {"table1": table1, "lambda_ratios": lambda_ratios}.items():
+    sections = {"exported": exported, "table1": table1, "lambda_ratios": lambda_ratios}
+    for name, section in sections.items():
         path = folder / f"{name}.json"
         parts += [section(json.loads(path.read_text()))] if path.is_file() else []
     return "\n".join(parts)

@@ -31,6 +31,7 @@ EXAMPLE_SIZE = 128
 KEPT = ("protocol", "images", "image_size", "strategy", "seed", "weights_sha256")
 MEASURES = ("psnr", "psnr_hole", "ssim", "l1")
 BENCHMARKS = {
+    "exported.json": "outputs/exported/report.json",
     "table1.json": "outputs/table1/table1.json",
     "lambda_ratios.json": "outputs/lambda_ratios/ratios.json",
     "lambda_ratios.png": "outputs/lambda_ratios/ratios.png",

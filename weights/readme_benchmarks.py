@@ -73,6 +73,33 @@ pictures, on output that was not completed, and with a data range of 2 for image
 """
 
 
+def exported(report: dict) -> str:
+    """Returns the section on exported files.
+
+    Args:
+        report: as benchmarks/exported.py writes it.
+    """
+    rows = [
+        [
+            name,
+            f"{row['bytes'] / 1e6:.1f}" if "bytes" in row else "",
+            number(row["psnr"], "psnr"),
+            f"{row['psnr_difference']:+.3f}",
+            f"{row['seconds']:.3f}",
+            f"{row['cpu_seconds']:.3f}",
+        ]
+        for name, row in report["files"].items()
+    ]
+    head = ["file", "MB", "PSNR", "difference", "s/image", "CPU s/image"]
+    return f"""## Exported files
+
+`{report["preset"]}` exported in every format and precision by `make exported`, and run
+in the format's own runtime on {report["images"]} pictures of {report["image_size"]} px.
+
+{table(head, rows)}
+"""
+
+
 def lambda_ratios(report: dict) -> str:
     """Returns the section on the context encoder's loss weights.
 
