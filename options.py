@@ -17,7 +17,7 @@ TRAIN = (
     ("mask_path", str, None, "folder of mask files, white in the hole"),
     ("masks", str, None, "generators by weight, such as rectangle=1,strokes=2,files=1"),
     ("invert_mask", bool, False, "mask files are black in the hole"),
-    ("experiment_name", str, "gmcnn", "folder in -output_path for everything written"),
+    ("experiment_name", str, None, "folder in -output_path; the preset's name"),
     ("output_path", str, "outputs", "folder of experiments"),
     ("warm_up_generator", bool, False, "stage 1: reconstruction only"),
     (

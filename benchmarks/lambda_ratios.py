@@ -17,7 +17,7 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
-from training.commands import run, train  # noqa: E402
+from training.commands import train_and_evaluate  # noqa: E402
 
 RATIOS = (1, 100, 200, 1000)
 
@@ -28,15 +28,11 @@ def main():
     rows = {}
     for ratio in options.ratios:
         name = f"ratio_{ratio:g}"
-        report = output / f"{name}.json"
-        if not report.is_file():  # else done by a run before
-            train(name, output, "-preset", options.preset,
-                  "-train_path", options.train_path, "-lambda_ratio", ratio,
-                  "-steps", options.steps, "-save_every", 250,
-                  "-sample_every", 250)  # fmt: skip
-            run("evaluate", "-test_path", options.test_path, "-report", report,
-                "-experiment_name", name, "-output_path", output)  # fmt: skip
-        found = json.loads(report.read_text())
+        training = ["-preset", options.preset, "-train_path", options.train_path,
+                    "-lambda_ratio", ratio, "-steps", options.steps,
+                    "-save_every", 250, "-sample_every", 250]  # fmt: skip
+        evaluation = ["-test_path", options.test_path]
+        found = train_and_evaluate(name, output, training, evaluation)
         rows[ratio] = found["methods"][name] | {"images": found["images"]}
     show(options, output)
     save(rows, options, output)

@@ -5,7 +5,8 @@
 
 leaves in outputs/table1 the experiments, a report of each and table1.json: means and
 deviations over the seeds, for both stages, beside the classical methods. What is done
-is not done again, and an interrupted training goes on where it was.
+with the same arguments is not done again, and an interrupted training goes on where it
+was.
 """
 
 import argparse
@@ -20,7 +21,7 @@ sys.path.insert(0, str(ROOT))
 from files import write_bytes  # noqa: E402
 from metrics.baselines import BASELINES  # noqa: E402
 from metrics.protocol import BINS  # noqa: E402
-from training.commands import run, train  # noqa: E402
+from training.commands import train_and_evaluate  # noqa: E402
 
 STAGES = ("warm_up_generator", "wgan")
 MEASURES = ("psnr", "psnr_hole", "ssim", "l1")
@@ -67,6 +68,15 @@ def parse(argv):
 
 def measure(options, output, variant, seed) -> dict:
     """Trains and evaluates both stages unless that is done; returns stage -> report."""
+    reports = {}
+    for stage, (name, *both) in arguments(options, output, variant, seed).items():
+        found = train_and_evaluate(name, output, *both)
+        reports[stage] = found | {"own": found["methods"].pop(name)}
+    return reports
+
+
+def arguments(options, output, variant, seed) -> dict:
+    """Returns stage -> name and arguments of training and of evaluation."""
     pairs = [f"{key}={value}" for key, value in VARIANTS[variant].items()]
     common = ["-train_path", options.train_path, "-mask_path", options.mask_path,
               "-preset", options.preset, "-set", *pairs, *options.set, "-seed", seed,
@@ -80,18 +90,11 @@ def measure(options, output, variant, seed) -> dict:
         STAGES[1]: ["-steps", options.wgan_steps, "-from_weights", first,
                     "-vgg_weights", options.vgg_weights],
     }  # fmt: skip
-    reports = {}
-    for stage in STAGES:
-        name = f"{variant}_{seed}_{stage}"
-        report = output / f"{name}.json"
-        if not report.is_file():
-            train(name, output, *common, *own[stage])
-            run("evaluate", "-experiment_name", name, "-output_path", output,
-                "-test_path", options.test_path, "-mask_path", options.test_masks,
-                "-report", report)  # fmt: skip
-        found = json.loads(report.read_text())
-        reports[stage] = found | {"own": found["methods"].pop(name)}
-    return reports
+    evaluation = ["-test_path", options.test_path, "-mask_path", options.test_masks]
+    return {
+        stage: (f"{variant}_{seed}_{stage}", [*common, *own[stage]], evaluation)
+        for stage in STAGES
+    }
 
 
 def about(options) -> dict:

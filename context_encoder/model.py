@@ -26,7 +26,8 @@ class ContextEncoder(Inpainter):
     """Encoder, decoder and discriminator of one image size.
 
     What the topology predicts, the centre or the whole image, is compared with the
-    image and judged by the discriminator as it is, known pixels included.
+    image and judged by the discriminator as it is, known pixels included. In training
+    holes must lie in what is predicted; in use a square is fitted around any hole.
 
     Args:
         image_size: side in pixels of the images; the topology's.
@@ -121,8 +122,13 @@ class ContextEncoder(Inpainter):
         )
 
     def joint_step(self, image, mask):
-        """Takes a step of the discriminator, then one of the generator."""
-        fake = ops.stop_gradient(self.predict_region(image, mask))
+        """Takes a step of the discriminator, then one of the generator.
+
+        The generator runs in both, as in report 001; the authors' code uses its first
+        output twice. So averages of batch normalization see each batch twice here.
+        """
+        prediction = ops.stop_gradient(self.predict_as_trained(image, mask))
+        fake = self.region(prediction)
         logs = minimize(
             lambda: self.discriminator_terms(image, fake, mask),
             self.discriminator.trainable_variables,
@@ -136,14 +142,17 @@ class ContextEncoder(Inpainter):
 
     def reconstruction_terms(self, image, mask):
         """Returns `(loss, logs)` of the warm-up (Equation 1)."""
-        terms, fake = self._reconstruct(image, mask)
-        return self._weighted(terms, fake, image)
+        prediction = self.predict_as_trained(image, mask)
+        terms = self.reconstruction(prediction, image, mask)
+        return self._weighted(terms, prediction, image)
 
     def generator_terms(self, image, mask):
         """Returns `(loss, logs)` of the generator: the joint loss (Equation 3)."""
-        terms, fake = self._reconstruct(image, mask)
-        terms["adversarial"] = binary_generator_loss(self.judge(fake, image, mask))
-        return self._weighted(terms, fake, image)
+        prediction = self.predict_as_trained(image, mask)
+        terms = self.reconstruction(prediction, image, mask)
+        logits = self.judge(self.region(prediction), image, mask)
+        terms["adversarial"] = binary_generator_loss(logits)
+        return self._weighted(terms, prediction, image)
 
     def discriminator_terms(self, image, fake, mask):
         """Returns `(loss, logs)` of the discriminator (Equation 2)."""
@@ -151,7 +160,7 @@ class ContextEncoder(Inpainter):
         terms = {
             "discriminator": binary_critic_loss(real, self.judge(fake, image, mask))
         }
-        return weighted_sum(terms, self.weights_of)
+        return weighted_sum(terms, self.weights_of, "discriminator")
 
     def judge(self, region, image, mask):
         """Returns the discriminator's logits, with the statistics of this batch."""
@@ -159,9 +168,9 @@ class ContextEncoder(Inpainter):
         inputs = [region, image, mask] if conditional else region
         return self.discriminator(inputs, training=True)
 
-    def predict_region(self, image, mask):
-        """Returns what is learned of a prediction, with the statistics of the batch."""
-        return self.region(self.generator([image, mask], training=True))
+    def predict_as_trained(self, image, mask):
+        """Returns a prediction with the statistics of the batch."""
+        return self.generator([image, mask], training=True)
 
     def region(self, x):
         """Takes the part of (B, S, S, C) that the topology predicts."""
@@ -186,15 +195,24 @@ class ContextEncoder(Inpainter):
         fitting.put(enlarge(small, (side, side)), prediction, top, left)
         return prediction
 
-    def _reconstruct(self, image, mask):
-        """Returns the loss terms and the predicted region."""
-        fake, real = self.predict_region(image, mask), self.region(image)
+    def reconstruction(self, prediction, image, mask):
+        """See `Inpainter.reconstruction`: Equation 1, of the region."""
+        fake, real = self.region(prediction), self.region(image)
         weight = self.region(ring_weights(mask, self.ring, self.ring_weight))
-        terms = {"reconstruction": weighted_squared_error(real, fake, weight)}
-        return terms, fake
+        return {"reconstruction": weighted_squared_error(real, fake, weight)}
 
-    def _weighted(self, terms, fake, image):
-        """Adds up the terms and logs the PSNR in dB; colours span 2."""
-        loss, logs = weighted_sum(terms, self.weights_of)
-        error = ops.mean(ops.square(fake - self.region(image)))
+    def check_masks(self, masks):
+        """See `Inpainter.check_masks`: holes must lie in what is predicted."""
+        if self.region(masks).sum() < masks.sum():
+            raise InputError(
+                "-masks: holes within the central half of height and width, such as "
+                "those of centre, inner_centre or circle, for the topology "
+                f"{self.discriminator_options['topology']}, which predicts no more; "
+                "received one that reaches beyond"
+            )
+
+    def _weighted(self, terms, prediction, image):
+        """Adds up the terms and logs the PSNR of the region in dB; colours span 2."""
+        loss, logs = weighted_sum(terms, self.weights_of, "generator")
+        error = ops.mean(ops.square(self.region(prediction) - self.region(image)))
         return loss, logs | {"psnr": 10 * ops.log10(4 / ops.maximum(error, 1e-10))}

@@ -101,9 +101,11 @@ def build_discriminator(
         image = keras.Input((2 * side, 2 * side, 3), name="image")
         mask = keras.Input((2 * side, 2 * side, 1), name="mask")
         inputs = [x, image, mask]
-        # The region stands where it belongs, in the middle of as many zeros.
-        frame = keras_layers.ZeroPadding2D(side // 2, name=f"{name}_frame")(x)
+        # The region stands where it belongs, in the middle of as many zeros. Padding of
+        # two on each side is not what "same" means for a stride of 2.
+        frame = keras_layers.ZeroPadding2D(side // 2 + 2, name=f"{name}_frame")(x)
         filled = fill_hole(image, mask, table.fill)
+        filled = keras_layers.ZeroPadding2D(2, name=f"{name}_margin")(filled)
         entry = functools.partial(block, channels=base_channels, kernel=5, norm=False)
         entries = [
             entry(frame, name=f"{name}_region", slope=None),
@@ -148,15 +150,14 @@ def _block(
 ):
     """Applies a convolution, batch normalization if wanted, and a leaky ReLU.
 
-    With a stride of 2 zeros are padded, so that an even image halves or doubles; a
-    kernel of 4 has one on each side. With a stride of 1 nothing is padded. A slope of
-    None is linear.
+    A kernel of 4 with a stride of 2 is padded with a zero on each side, so that an even
+    image halves or doubles; else nothing is padded. A slope of None is linear.
     """
     x = layer(
         channels,
         kernel,
         strides=stride,
-        padding="same" if stride == 2 else "valid",
+        padding="same" if (kernel, stride) == (4, 2) else "valid",
         use_bias=use_bias,
         kernel_initializer=Normal(0.02),
         name=name,

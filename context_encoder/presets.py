@@ -7,8 +7,8 @@ def _preset(description, config, batch_size=64, **training):
     """One configuration with the learning rates of all of them.
 
     The generator's is ten times the discriminator's, 0.002 to 0.0002, in the authors'
-    code as in that of Meneust and Pinto; the text of the latter says ten times more of
-    both.
+    code as in that of Meneust and Pinto (report 001); the text of the latter says ten
+    times more of both. Neither has the warm-up of `training.optimizers`.
     """
     rates = dict.fromkeys(ContextEncoder.STAGES, 2e-3)
     return {

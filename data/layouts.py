@@ -1,7 +1,8 @@
 """Where data sets keep their pictures, as they are unpacked.
 
 Each layout is a function of the data set's folder and of a split, "train" or "val",
-that lists picture files. Nothing is downloaded; where to get each is named below.
+that lists picture files. Nothing is downloaded; docs/datasets.md says where to get each
+and what its folder looks like.
 """
 
 import functools
@@ -106,34 +107,26 @@ def _ends_with_one_of(path: Path, names: set) -> bool:
 
 
 LAYOUTS = {
-    # tiny-imagenet-200: train/n01443537/images/*.JPEG, val/images/*.JPEG
-    # http://cs231n.stanford.edu/tiny-imagenet-200.zip
     "tiny_imagenet": functools.partial(
         listed,
         lists={"val": ("val/val_annotations.txt",)},
         train=("train",),
         val=("val",),
     ),
-    # ILSVRC 2012, as the Kaggle archive or unpacked by hand: train/n01440764/*.JPEG,
-    # val/*.JPEG or val/n01440764/*.JPEG. https://www.image-net.org/download.php
-    # https://www.kaggle.com/c/imagenet-object-localization-challenge
+    # As the Kaggle archive or unpacked by hand.
     "imagenet": functools.partial(
         folders,
         train=("ILSVRC/Data/CLS-LOC/train", "Data/CLS-LOC/train", "train"),
         val=("ILSVRC/Data/CLS-LOC/val", "Data/CLS-LOC/val", "val"),
     ),
-    # https://github.com/switchablenorms/CelebAMask-HQ
     "celeba_hq": celeba_hq,
-    # leftImg8bit_trainvaltest.zip: leftImg8bit/train/aachen/*_leftImg8bit.png
-    # https://www.cityscapes-dataset.com/downloads
     "cityscapes": functools.partial(
         folders,
         train=("leftImg8bit/train", "train"),
         val=("leftImg8bit/val", "val"),
     ),
-    # The archives of 256 pixels (data_256/a/airfield/*.jpg, val_256/*.jpg), the same
-    # as torchvision names them, of full size, or with folders train and val; lists come
-    # in archives of their own. http://places2.csail.mit.edu/download.html
+    # The archives of 256 pixels, also as torchvision names them, those of full size, or
+    # folders by split.
     "places365": functools.partial(
         listed,
         lists={

@@ -154,10 +154,11 @@ def centre(
 
 
 def circle(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
-    """Draw the centred disc of a quarter of the area (less where edges cut it)."""
+    """Draw the centred disc half as wide as the shorter side, within `centre`."""
     y, x = np.ogrid[:height, :width]
     squares = (y - (height - 1) / 2) ** 2 + (x - (width - 1) / 2) ** 2
-    return _usable((squares <= height * width / 4 / np.pi).astype(np.uint8))
+    radius = min(height, width) / 4
+    return _usable((squares <= radius**2).astype(np.uint8))
 
 
 def blocks(

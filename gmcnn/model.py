@@ -162,12 +162,14 @@ class GMCNN(Inpainter):
 
     def reconstruction_terms(self, image, mask):
         """Returns `(loss, logs)` of the warm-up: Equation 5, L1 outside the hole."""
-        terms, _ = self._reconstruct(image, mask)
-        return weighted_sum(terms, self.weights_of)
+        terms = self.reconstruction(self.generator([image, mask]), image, mask)
+        return weighted_sum(terms, self.weights_of, "generator")
 
     def generator_terms(self, image, mask):
         """Returns `(loss, logs)` of the generator in the second stage (Equation 8)."""
-        terms, completed = self._reconstruct(image, mask)
+        prediction = self.generator([image, mask])
+        completed = paste(prediction, image, mask)
+        terms = self.reconstruction(prediction, image, mask)
         window = hole_window(mask, self.local_size)
         local, local_image = crop(completed, window), crop(image, window)
         terms["adversarial"] = self.adversarial_loss(
@@ -181,7 +183,7 @@ class GMCNN(Inpainter):
                     TAPS.values(), self.features(local), self.features(local_image)
                 )
             )
-        return weighted_sum(terms, self.weights_of)
+        return weighted_sum(terms, self.weights_of, "generator")
 
     def critic_terms(self, real, fake, mask):
         """Returns `(loss, logs)` of both critics (Equation 7)."""
@@ -199,19 +201,18 @@ class GMCNN(Inpainter):
             terms["gradient_penalty"] = sum(
                 gradient_penalty(*view, self._interpolation(view[1])) for view in views
             )
-        return weighted_sum(terms, self.weights_of)
+        return weighted_sum(terms, self.weights_of, "critic")
 
     def _interpolation(self, real):
         """Draws where between real and fake each sample's penalty is taken."""
         shape = (real.shape[0], 1, 1, 1)
         return keras.random.uniform(shape, seed=self.seed_generator)
 
-    def _reconstruct(self, image, mask):
-        prediction = self.generator([image, mask])
+    def reconstruction(self, prediction, image, mask):
+        """See `Inpainter.reconstruction`: in the hole (Equation 5), and outside it."""
         completed = paste(prediction, image, mask)
         weight = confidence_mask(mask, self.confidence_kernel)
-        terms = {
+        return {
             "reconstruction": reconstruction_loss(image, completed, weight, mask),
             "known": known_loss(image, prediction, mask),
         }
-        return terms, completed

@@ -1,13 +1,14 @@
 """What several test files use."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageSequence
 
 from tiny_vgg import write as write_vgg
 
@@ -56,6 +57,39 @@ def save_tiny(path, preset="gmcnn_small", **overrides):
     arrays = as_arrays(presets.build(preset, **overrides).generator_state())
     save_weights(path, arrays, {"preset": preset, "overrides": overrides})
     return path
+
+
+def frames(path):
+    """Pictures uint8 (H, W, 3) and durations in milliseconds of an endless GIF."""
+    with Image.open(path) as gif:
+        assert gif.info["loop"] == 0
+        return [
+            (np.asarray(frame.convert("RGB")), frame.info["duration"])
+            for frame in ImageSequence.Iterator(gif)
+        ]
+
+
+def check_animation(experiment, steps, path):
+    """An experiment's GIF has a frame for each sample, captioned with its epoch.
+
+    Args:
+        experiment: folder of a training.
+        steps: how many samples it drew.
+        path: GIF file to write.
+    """
+    from training.animation import STRIP, animate
+
+    animate(experiment, path)
+    shown = [picture for picture, _ in frames(path)]
+    assert len(shown) == steps
+    # The same pictures where no state says what an epoch is.
+    shutil.copytree(experiment / "predicted_pics", path.parent / "bare/predicted_pics")
+    animate(path.parent / "bare", path)
+    for picture, (bare, _) in zip(shown, frames(path), strict=True):
+        ink = [np.flatnonzero((x[-STRIP:] < 200).any((0, 2))) for x in (picture, bare)]
+        assert ink[0].max() > ink[1].max() + 30
+    captions = [picture[-STRIP:].tobytes() for picture in shown]
+    assert len(set(captions)) == steps
 
 
 @pytest.fixture(scope="session")

@@ -2,9 +2,8 @@
 
 import numpy as np
 import pytest
-from PIL import Image, ImageSequence
 
-from conftest import run
+from conftest import frames, run
 from errors import InputError
 from metrics.pictures import save_png
 from training.animation import STRIP, animate
@@ -13,18 +12,9 @@ from training.checkpoints import Checkpoints
 RED, BLUE, GREY = (255, 0, 0), (0, 0, 255), (128, 128, 128)
 
 
-def sample(folder, stage, step, colour, height=40, width=200):
+def sample(folder, stage, step, colour, height=40, width=240):
     picture = np.full((height, width, 3), colour, np.uint8)
     save_png(folder / "predicted_pics" / stage / f"step_{step:08d}.png", picture)
-
-
-def frames(path):
-    with Image.open(path) as gif:
-        assert gif.info["loop"] == 0
-        return [
-            (np.asarray(frame.convert("RGB")), frame.info["duration"])
-            for frame in ImageSequence.Iterator(gif)
-        ]
 
 
 def near(picture, colour):
@@ -40,7 +30,7 @@ def test_frames_follow_the_steps_of_the_warm_up_first(tmp_path):
     shown = frames(path)
     assert [duration for _, duration in shown] == [250, 250, 750]
     for (picture, _), colour in zip(shown, (GREY, RED, BLUE), strict=True):
-        assert picture.shape == (40 + STRIP, 200, 3)
+        assert picture.shape == (40 + STRIP, 240, 3)
         assert near(picture[:40], colour)
         assert picture[40:].min() < 128  # the caption
         assert near(picture[40:, :9], (255, 255, 255))
@@ -68,6 +58,14 @@ def test_pictures_of_two_sizes_fit_in_one_frame(tmp_path):
     assert near(first[:20], RED)
     assert near(second[:40, :200], BLUE)
     assert near(second[:40, 200:], (255, 255, 255))
+
+
+def test_captions_are_whole_under_small_pictures(tmp_path):
+    sample(tmp_path, "joint", 12, RED, 20, 30)
+    animate(tmp_path, tmp_path / "x.gif")
+    ((picture, _),) = frames(tmp_path / "x.gif")
+    ink = np.flatnonzero((picture[20:] < 200).any((0, 2)))
+    assert ink.min() >= 10 and 60 < ink.max() < picture.shape[1] - 8
 
 
 @pytest.mark.parametrize(

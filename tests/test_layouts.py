@@ -1,10 +1,13 @@
 """Data sets as they are unpacked, in miniature."""
 
 import functools
+import json
 
 import pytest
 from PIL import Image
 
+import runner
+from conftest import ROOT, TINY
 from data.layouts import LAYOUTS, get, list_split
 from errors import InputError
 
@@ -149,6 +152,30 @@ def test_a_split_is_what_the_data_set_says(layout, tree, tmp_path):
     train, val = tree(tmp_path)
     assert listed(layout, tmp_path, "train") == train
     assert listed(layout, tmp_path, "val") == val
+
+
+def test_the_page_on_data_sets_names_every_layout():
+    page = (ROOT / "docs" / "datasets.md").read_text().splitlines()
+    named = [line.split("`")[1] for line in page if line.startswith("| `")]
+    assert named == 2 * list(LAYOUTS)  # where from, and what is in its folder
+
+
+def test_commands_read_the_splits(tmp_path, capsys):
+    tiny_imagenet(tmp_path)
+    common = ["-dataset_layout", "tiny_imagenet"]
+    experiment = ["-experiment_name", "one", "-output_path", str(tmp_path / "outputs")]
+    train = [*common, *experiment, *TINY, "-warm_up_generator", "-steps", "1"]
+    assert runner.main([*train, "-train_path", str(tmp_path), "-run_eagerly"]) == 0
+    assert "2 images, 1 steps" in capsys.readouterr().out
+    metrics = json.loads((tmp_path / "outputs/one/metrics.json").read_text())
+    assert "validation_loss" in metrics["warm_up_generator"]["history"][0]
+    report = tmp_path / "report.json"
+    test = ["-test_path", str(tmp_path), "-report", str(report)]
+    assert runner.main(["evaluate", *common, *experiment, *test]) == 0
+    rows = report.with_suffix(".csv").read_text()
+    assert "val_0.JPEG" in rows and "val_1.JPEG" in rows
+    assert "stray" not in rows and "n01443537" not in rows
+    assert json.loads(report.read_text())["images"] == 2
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)

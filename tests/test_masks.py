@@ -65,14 +65,17 @@ def test_strokes_reach_all_of_a_wide_and_a_tall_image():
         assert quarters.max() < 0.45
 
 
-def test_centre_and_circle_are_a_quarter_and_symmetric():
+def test_centre_is_a_quarter_and_holds_the_circle():
     rng = np.random.default_rng(0)
     expected = np.zeros((4, 8))
     expected[1:3, 2:6] = 1
     np.testing.assert_array_equal(masks.centre(rng, 4, 8), expected)
     disc = masks.circle(rng, 200, 300)
-    assert disc.mean() == pytest.approx(1 / 4, abs=0.002)
+    assert disc.sum() == pytest.approx(np.pi * 50**2, rel=0.005)
     np.testing.assert_array_equal(disc, disc[::-1, ::-1])
+    assert disc[50:150, 100:200].sum() == disc.sum()
+    square = masks.circle(rng, 128, 128)
+    np.testing.assert_array_equal(np.flatnonzero(square.any(0))[[0, -1]], [32, 95])
 
 
 def test_inner_centre_leaves_four_of_128_pixels_on_each_side():

@@ -45,6 +45,7 @@ def test_shipped_weights_are_small_intact_and_reported():
 def scores(psnr, bins):
     """A row of an evaluation, with bins of (area, images, PSNR)."""
     row = {"psnr": psnr, "psnr_hole": psnr - 6, "ssim": 0.9, "l1": 0.01, "l1_hole": 0.1}
+    row |= {"l2": 0.002, "l2_hole": 0.02}
     return row | {
         "outside_max": 0,
         "bins": {a: row | {"images": n, "psnr": p} for a, n, p in bins},
@@ -129,6 +130,7 @@ def test_kept_reports_hold_no_names_of_pictures():
     kept = measure.trimmed(found | {"rows": ["face.png"]})
     assert "face.png" not in json.dumps(kept)
     assert kept["methods"]["telea"]["psnr"] == 24.123457
+    assert kept["methods"]["telea"]["l2_hole"] == 0.02
     assert kept["methods"]["telea"]["bins"]["0-10"]["images"] == 1
 
 
@@ -138,6 +140,10 @@ def test_a_report_is_done_with_the_same_weights_and_settings(reports):
     assert not measure.is_done(path, {"preset": "one", "weights_sha256": "cd"})
     assert not measure.is_done(path, {"limit": 3})
     assert not measure.is_done(reports / "none.json", {})
+    report = json.loads(path.read_text())
+    del report["methods"]["telea"]["l2"]  # as before that was kept
+    path.write_text(json.dumps(report))
+    assert not measure.is_done(path, {})
 
 
 def test_without_reports_the_page_says_so(tmp_path):
@@ -161,7 +167,8 @@ def test_numbers_and_deviations():
 
 
 def test_the_ratios_become_a_table():
-    row = {"psnr_hole": 15.0, "l1_hole": 0.125, "psnr": 21.0, "l1": 0.03}
+    row = {"psnr_hole": 15.0, "l1_hole": 0.125, "l2_hole": 0.04}
+    row |= {"psnr": 21.0, "l1": 0.03, "l2": 0.01}
     page = lambda_ratios(
         {
             "preset": "small",
@@ -171,8 +178,8 @@ def test_the_ratios_become_a_table():
         }
     )
     assert "`small` trained for 9 steps" in page and "on 4 pictures" in page
-    assert "| ratio | PSNR | hole PSNR | L1 | hole L1 |" in page
-    assert "| 1000 | 21.00 | 16.50 | 0.0300 | 0.1250 |" in page
+    assert "| ratio | centre L1 | centre L2 | centre PSNR | L1 | L2 | PSNR |" in page
+    assert "| 1000 | 0.1250 | 0.0400 | 16.50 | 0.0300 | 0.0100 | 21.00 |" in page
 
 
 def test_exported_files_become_a_table():

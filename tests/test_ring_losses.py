@@ -15,6 +15,8 @@ from losses.ring_reconstruction import (
     weighted_squared_error,
 )
 
+pytestmark = pytest.mark.both_engines
+
 
 def mask_of(rows):
     return np.array(rows, "float32")[None, ..., None]

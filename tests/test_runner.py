@@ -1,16 +1,18 @@
 """The commands that a user types, each in a process of its own."""
 
 import csv
+import io
 import json
 
 import numpy as np
 import pytest
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 
 import options
 import runner
-from conftest import ROOT, TINY, run, save_tiny
+from conftest import ROOT, TINY, check_animation, run, save_tiny
 from metrics.image_quality import psnr
 
 
@@ -42,10 +44,44 @@ def test_tensorboard_shows_terms_and_pictures(trained):
     terms = {"reconstruction", "known", "id_mrf", "adversarial", "critic"}
     wanted = {*terms, *(f"weighted_{t}" for t in terms), "validation_psnr"}
     assert wanted <= set(log.Tags()["scalars"])
-    assert log.Tags()["images"] == ["samples"]
+    one_by_one = [f"validation/inpainted_image_{i}" for i in range(2)]  # held out
+    assert sorted(log.Tags()["images"]) == ["samples", *one_by_one]
+    (picture,), (grid,) = (
+        [decoded(e) for e in log.Images(tag)] for tag in (one_by_one[0], "samples")
+    )
+    pasted = grid[-2 * 36 : -36 - 4, -2 * 36 : -36 - 4]  # first row, third column
+    np.testing.assert_array_equal(picture, pasted)
     log = EventAccumulator(str(trained / "tiny/logs/warm_up_generator")).Reload()
     steps = [event.step for event in log.Scalars("reconstruction")]
     assert steps == [1, 2, 3]
+    assert [event.step for event in log.Scalars("validation_loss")] == [2, 3]
+
+
+def decoded(event):
+    return np.asarray(Image.open(io.BytesIO(event.encoded_image_string)))
+
+
+def test_tensorboard_shows_totals_and_settings(trained):
+    """The total loss of each network is the sum of its weighted terms."""
+    log = EventAccumulator(str(trained / "tiny/logs/wgan")).Reload()
+    networks = {
+        "generator": ("reconstruction", "known", "id_mrf", "adversarial"),
+        "critic": ("critic", "gradient_penalty"),
+    }
+    for network, terms in networks.items():
+        parts = [log.Scalars(f"weighted_{term}")[0].value for term in terms]
+        total = log.Scalars(f"{network}_loss")[0].value
+        assert total == pytest.approx(sum(parts), rel=1e-5)
+    (content,) = log.PluginTagToContent("hparams").values()
+    shown = HParamsPluginData.FromString(content).session_start_info.hparams
+    assert shown["steps"].number_value == 1
+    assert shown["run_eagerly"].bool_value
+    assert shown["preset"].string_value == "gmcnn_small"
+    assert json.loads(shown["set"].string_value)["image_size"] == 32
+
+
+def test_samples_become_a_gif_with_epochs(trained, tmp_path):
+    check_animation(trained / "tiny", 3, tmp_path / "x.gif")
 
 
 def test_evaluate_writes_report_csv_and_pictures(trained, pictures):

@@ -11,6 +11,7 @@ from conftest import ROOT
 from metrics.baselines import BASELINES
 from metrics.protocol import BINS
 from tiny_vgg import write as write_vgg
+from training.commands import train_and_evaluate
 from weights import readme_benchmarks
 
 
@@ -92,16 +93,36 @@ PATHS = ("train_path", "mask_path", "test_path", "test_masks", "vgg_weights")
 
 
 def test_what_is_done_is_not_done_again(tmp_path, capsys):
+    words = [word for name in PATHS for word in (f"-{name}", "nowhere")]
+    words += ["-variants", "se", "-seeds", "0", "-output_path", str(tmp_path)]
+    options = table1.parse(words)
     for stage, psnr in (("warm_up_generator", 24.0), ("wgan", 23.0)):
+        name, train, evaluate = table1.arguments(options, tmp_path, "se", 0)[stage]
         found = report(psnr)
-        found["methods"][f"se_0_{stage}"] = found.pop("own")
-        (tmp_path / f"se_0_{stage}.json").write_text(json.dumps(found))
-    nowhere = [word for name in PATHS for word in (f"-{name}", "nowhere")]
-    what = ["-variants", "se", "-seeds", "0", "-output_path", str(tmp_path)]
-    table1.main([*nowhere, *what])
+        found["methods"][name] = found.pop("own")
+        (tmp_path / f"{name}.json").write_text(json.dumps(found))
+        given = {"train": [*map(str, train)], "evaluate": evaluate}
+        (tmp_path / f"{name}.args.json").write_text(json.dumps(given))
+    table1.main(words)
     written = json.loads((tmp_path / "table1.json").read_text())
     assert written["variants"]["se"]["wgan"]["psnr"]["mean"] == 23
     assert "| se | 24.00 |" in capsys.readouterr().out
+    with pytest.raises(SystemExit, match=r"'-steps', '5'.* received .*'1500'"):
+        table1.main([*words, "-steps", "5"])
+
+
+def test_numbers_of_other_arguments_are_refused(tmp_path):
+    """As of those that nobody kept."""
+    report, kept = tmp_path / "one.json", tmp_path / "one.args.json"
+    report.write_text('{"images": 3}')
+    arguments = ["-steps", 5], ["-test_path", "faces"]
+    with pytest.raises(SystemExit, match="received unknown arguments"):
+        train_and_evaluate("one", tmp_path, *arguments)
+    kept.write_text('{"train": ["-steps", "5"], "evaluate": ["-test_path", "faces"]}')
+    assert train_and_evaluate("one", tmp_path, *arguments) == {"images": 3}
+    with pytest.raises(SystemExit, match="must hold the arguments of this run"):
+        train_and_evaluate("one", tmp_path, ["-steps", 5], ["-test_path", "scenes"])
+    assert report.read_text() == '{"images": 3}'
 
 
 @pytest.mark.slow

@@ -166,11 +166,26 @@ def test_logs_hold_every_term_raw_and_weighted(vgg):
     logs = losses_of_two_steps("wgan", vgg)[0]
     terms = {"reconstruction", "known", "id_mrf", "adversarial", "critic"}
     terms |= {"gradient_penalty"}
-    assert set(logs) == terms | {f"weighted_{term}" for term in terms}
+    totals = {"generator_loss", "critic_loss"}
+    assert set(logs) == terms | {f"weighted_{term}" for term in terms} | totals
     assert logs["weighted_id_mrf"] == pytest.approx(0.05 * logs["id_mrf"])
     assert logs["weighted_gradient_penalty"] == pytest.approx(
         10 * logs["gradient_penalty"]
     )
+
+
+@both_engines
+def test_validation_loss_is_the_reconstruction_loss_of_one_picture():
+    model = make_model("warm_up_generator")
+    image, mask = (x[0] for x in batch(model, 0, size=1).values())
+    mask = mask[..., 0]
+    assert model.reconstruction_loss(image, image, mask) == 0
+    # Known pixels that are wrong by a fifth of the range: L1 on [-1, 1].
+    other = np.where(mask[..., None] == 1, image, (image.astype(int) + 51) % 256)
+    share = np.abs(other.astype(int) - image)[mask == 0].mean() / 127.5
+    expected = model.weights_of["known"] * share
+    found = model.reconstruction_loss(other.astype(np.uint8), image, mask)
+    assert found == pytest.approx(expected, rel=1e-4)
 
 
 def test_unknown_stage_is_refused():

@@ -2,6 +2,7 @@
 
 import io
 import json
+import math
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from files import write_bytes
 from training.checkpoints import METADATA, Checkpoints
 
 STRIP = 24  # pixels under each picture, for its caption
+MARGIN = 10  # pixels on both sides of a caption
 GREEN = (0, 128, 0)
 
 
@@ -35,8 +37,10 @@ def animate(folder: str | Path, save_to: str | Path, frames_per_second: float = 
         )
     pictures = _pictures(Path(folder))
     widths, heights = zip(*(_size(path) for _, path in pictures))
-    size = max(widths), max(heights) + STRIP
-    frames = (_frame(path, caption, size) for caption, path in pictures)
+    font = ImageFont.load_default(14)
+    texts = [math.ceil(font.getlength(text)) + 2 * MARGIN for text, _ in pictures]
+    size = max(*widths, *texts), max(heights) + STRIP
+    frames = (_frame(path, caption, size, font) for caption, path in pictures)
     duration = round(1000 / frames_per_second)
     durations = [duration] * (len(pictures) - 1) + [3 * duration]
     buffer = io.BytesIO()
@@ -83,11 +87,10 @@ def _size(path):
         return picture.size
 
 
-def _frame(path, caption, size):
+def _frame(path, caption, size, font):
     canvas = Image.new("RGB", size, "white")
     with Image.open(path) as picture:
         canvas.paste(picture, (0, 0))
-    place = (10, size[1] - STRIP / 2)
-    font = ImageFont.load_default(14)
+    place = (MARGIN, size[1] - STRIP / 2)
     ImageDraw.Draw(canvas).text(place, caption, GREEN, font, anchor="lm")
     return canvas

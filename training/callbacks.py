@@ -48,7 +48,7 @@ class Progress(keras.callbacks.Callback):
 
 
 class Samples(keras.callbacks.Callback):
-    """Logs loss terms each step; validation PSNR and four sample pictures every few.
+    """Logs loss terms each step; validation numbers and pictures every few.
 
     Args:
         start: step that training starts from.
@@ -76,7 +76,10 @@ class Samples(keras.callbacks.Callback):
             self.sample(step, logs)
 
     def sample(self, step, logs):
-        """Completes the validation pairs, measures them, shows the first four."""
+        """Completes the validation pairs, measures them, shows some.
+
+        A grid of four goes into a file and the log, the first three also one by one.
+        """
         rows, numbers = [], collections.defaultdict(list)
         shown = range(0, len(self.pairs), max(1, len(self.pairs) // 4))[:4]
         for i, (_, image, mask) in enumerate(self.pairs):
@@ -85,15 +88,20 @@ class Samples(keras.callbacks.Callback):
             numbers["psnr"].append(psnr(image, completed))
             numbers["psnr_hole"].append(psnr_hole(image, completed, mask))
             numbers["checkerboard"].append(checkerboard(completed, mask, image))
+            loss = self.model.reconstruction_loss(prediction, image, mask)
+            numbers["loss"].append(loss)
+            if i < 3:
+                name = f"validation/inpainted_image_{i}"
+                self.log.picture(step, name, completed)
             if i in shown:
                 rows.append([masked(image, mask), prediction, completed, image])
-        means = {k: _finite_mean(v) for k, v in numbers.items()}
+        means = {f"validation_{k}": _finite_mean(v) for k, v in numbers.items()}
         self.history.append({"step": step, **means, **logs})
-        self.log.scalars(step, {f"validation_{k}": v for k, v in means.items()})
+        self.log.scalars(step, means)
         picture = grid(rows, ["masked", "predicted", "completed", "ground truth"])
         self.log.picture(step, "samples", picture)
         save_png(self.folder / f"step_{step:08d}.png", picture)
-        tqdm.write(f"step {step}: validation {_words(means)}, {_words(logs)}")
+        tqdm.write(f"step {step}: {_words(means)}, {_words(logs)}")
 
     def on_train_end(self, logs=None):
         self.log.close()

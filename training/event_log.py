@@ -1,17 +1,19 @@
 """TensorBoard logs without TensorFlow, so that they are the same on every engine."""
 
+import json
 import time
 from pathlib import Path
 
 from tensorboard.compat.proto.event_pb2 import Event
 from tensorboard.compat.proto.summary_pb2 import Summary
+from tensorboard.plugins.hparams.summary_v2 import hparams_pb
 from tensorboard.summary.writer.event_file_writer import EventFileWriter
 
 from metrics.pictures import png_bytes
 
 
 class EventLog:
-    """Writes scalars and pictures that `tensorboard --logdir` shows.
+    """Writes settings, scalars and pictures that `tensorboard --logdir` shows.
 
     Args:
         folder: of the event files.
@@ -20,10 +22,19 @@ class EventLog:
     def __init__(self, folder):
         self.writer = EventFileWriter(str(Path(folder)))
 
+    def hyper_parameters(self, settings: dict):
+        """Logs settings by name for the tab HPARAMS; None is left out."""
+        plain = {
+            name: value if isinstance(value, bool | int | float) else _text(value)
+            for name, value in settings.items()
+            if value is not None
+        }
+        self._add(0, hparams_pb(plain))
+
     def scalars(self, step: int, values: dict):
         """Logs numbers by name."""
         items = [Summary.Value(tag=k, simple_value=float(v)) for k, v in values.items()]
-        self._add(step, items)
+        self._add(step, Summary(value=items))
 
     def picture(self, step: int, name: str, image):
         """Logs a uint8 image (H, W, 3)."""
@@ -34,11 +45,14 @@ class EventLog:
             colorspace=3,
             encoded_image_string=png_bytes(image),
         )
-        self._add(step, [Summary.Value(tag=name, image=encoded)])
+        self._add(step, Summary(value=[Summary.Value(tag=name, image=encoded)]))
 
     def close(self):
         self.writer.close()
 
-    def _add(self, step, values):
-        summary = Summary(value=values)
+    def _add(self, step, summary):
         self.writer.add_event(Event(step=step, wall_time=time.time(), summary=summary))
+
+
+def _text(value):
+    return value if isinstance(value, str) else json.dumps(value)

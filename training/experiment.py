@@ -73,7 +73,7 @@ class Experiment:
         Args:
             model: after `begin`.
             stage: of training.
-            settings: `resume`, `from_weights` and `experiment_name` decide.
+            settings: `resume` and `from_weights` decide.
             about: the preset and the overrides of the model.
             fingerprint: of the training data.
         """
@@ -83,7 +83,7 @@ class Experiment:
         if taken:
             raise InputError(
                 f"experiment_name: must be new for {stage}, received "
-                f"{settings['experiment_name']!r}, which holds step "
+                f"{self.folder.name!r}, which holds step "
                 f"{taken[-1]['step']}; continue it with -resume or choose another name"
             )
         if settings["from_weights"]:

@@ -90,6 +90,34 @@ class Inpainter(StepModel):
         """Returns how many fresh batches one training step of a stage takes."""
         return 1
 
+    def check_masks(self, masks):
+        """Refuses masks of training, uint8 (B, S, S, 1), that cannot be learned.
+
+        Raises:
+            InputError: if there is one.
+        """
+
+    def reconstruction(self, prediction, image, mask):
+        """Returns the terms of the reconstruction loss by name.
+
+        Args:
+            prediction, image: (B, S, S, 3) in [-1, 1].
+            mask: (B, S, S, 1), 1 in the hole.
+        """
+        raise NotImplementedError
+
+    def reconstruction_loss(self, prediction, image, mask):
+        """Returns the weighted reconstruction loss of one picture as a number.
+
+        Args:
+            prediction, image: uint8 (S, S, 3).
+            mask: (S, S), 1 in the hole.
+        """
+        both, mask = as_floats(np.stack([prediction, image]), mask[None, ..., None])
+        terms = self.reconstruction(both[:1], both[1:], mask)
+        loss, _ = weighted_sum(terms, self.weights_of, "generator")
+        return float(loss)
+
     def call(self, inputs):
         return self.generator([inputs["image"], inputs["mask"]])
 
@@ -167,16 +195,18 @@ def paste(prediction, image, mask):
     return prediction * mask + image * (1 - mask)
 
 
-def weighted_sum(terms, weights):
-    """Adds up loss terms; the logs hold each one raw and weighted.
+def weighted_sum(terms, weights, network: str):
+    """Adds up loss terms; the logs hold each one raw and weighted, and their sum.
 
     Args:
         terms: name -> loss, of shape ().
         weights: name -> number; may have further names.
+        network: whose loss it is; names the sum, such as "generator_loss".
 
     Returns:
         `(loss, logs)`.
     """
     weighted = {name: weights[name] * term for name, term in terms.items()}
     logs = {**terms, **{f"weighted_{name}": term for name, term in weighted.items()}}
-    return sum(weighted.values()), logs
+    loss = sum(weighted.values())
+    return loss, logs | {f"{network}_loss": loss}

@@ -31,7 +31,8 @@ def train(settings: dict, explicit: dict):
         settings: every option of the command line by name, defaults included.
         explicit: only the options that were given.
     """
-    experiment = Experiment(Path(settings["output_path"]) / settings["experiment_name"])
+    name = settings["experiment_name"] or settings["preset"]
+    experiment = Experiment(Path(settings["output_path"]) / name)
     experiment.clean()
     if settings["resume"]:
         settings = experiment.resumed_settings(explicit)
@@ -80,16 +81,20 @@ def train(settings: dict, explicit: dict):
     def load(i):
         try:
             batches = [training.batch(i * per_step + j) for j in range(per_step)]
+            joined = {k: np.concatenate([b[k] for b in batches]) for k in batches[0]}
+            model.check_masks(joined["mask"])
         except Exception as error:
             failures.append(error)
             raise
-        return {k: np.concatenate([b[k] for b in batches]) for k in batches[0]}
+        return joined
 
+    log = EventLog(experiment.folder / "logs" / stage)
+    log.hyper_parameters({**settings, "steps": total})
     samples = Samples(
         start,
         settings["sample_every"] or per_epoch,
         total,
-        EventLog(experiment.folder / "logs" / stage),
+        log,
         validation,
         experiment.folder / "predicted_pics" / stage,
     )

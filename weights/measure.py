@@ -23,13 +23,13 @@ from data.samples import face  # noqa: E402
 from files import write_bytes  # noqa: E402
 from metrics.baselines import BASELINES  # noqa: E402
 from metrics.pictures import grid, masked, save_png  # noqa: E402
+from metrics.protocol import MEASURES  # noqa: E402
 from training.commands import run  # noqa: E402
 
 REPORTS = ROOT / "weights" / "reports"
 PASTED_BACK_AT = 256
 EXAMPLE_SIZE = 128
 KEPT = ("protocol", "images", "image_size", "strategy", "seed", "weights_sha256")
-MEASURES = ("psnr", "psnr_hole", "ssim", "l1")
 BENCHMARKS = {
     "exported.json": "outputs/exported/report.json",
     "table1.json": "outputs/table1/table1.json",
@@ -98,8 +98,12 @@ def measure(preset, test_set, arguments, options):
 
 
 def is_done(path: Path, about: dict) -> bool:
-    """Whether a report is there and says the same as `about`."""
-    return path.is_file() and about.items() <= json.loads(path.read_text()).items()
+    """Whether a report is there, says the same as `about` and has all measures."""
+    if not path.is_file():
+        return False
+    report = json.loads(path.read_text())
+    complete = all(set(MEASURES) <= set(row) for row in report["methods"].values())
+    return complete and about.items() <= report.items()
 
 
 def trimmed(report: dict) -> dict:

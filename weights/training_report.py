@@ -124,7 +124,8 @@ def history(scalars: dict, points: int = POINTS) -> list:
     shown = {
         tag: values
         for tag, values in scalars.items()
-        if tag != "seconds_per_step" and not tag.startswith("weighted_")
+        if tag != "seconds_per_step"
+        and not (tag.startswith("weighted_") or tag.endswith("_loss"))
     }
     rows = []
     for first in range(0, len(steps), stride):
