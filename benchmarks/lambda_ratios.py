@@ -7,6 +7,7 @@ sharp centres that ignore what surrounds them. Needs folders of pictures, such a
 
 and leaves in outputs/lambda_ratios the experiments, ratios.json, and two pictures with
 a column for each ratio: ratios.png of an embedded face, pictures.png of the test.
+Further options, such as `-mixed_precision bfloat16`, are those of training.
 """
 
 import argparse
@@ -30,7 +31,8 @@ def main():
         name = f"ratio_{ratio:g}"
         training = ["-preset", options.preset, "-train_path", options.train_path,
                     "-lambda_ratio", ratio, "-steps", options.steps,
-                    "-save_every", 250, "-sample_every", 250]  # fmt: skip
+                    "-save_every", 250, "-sample_every", 250,
+                    *options.training]  # fmt: skip
         evaluation = ["-test_path", options.test_path]
         found = train_and_evaluate(name, output, training, evaluation)
         rows[ratio] = found["methods"][name] | {"images": found["images"]}
@@ -39,7 +41,9 @@ def main():
 
 
 def parse():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(
+        description=__doc__.splitlines()[0], allow_abbrev=False
+    )
     parser.add_argument("-train_path", required=True)
     parser.add_argument("-test_path", required=True)
     parser.add_argument("-preset", default="context_encoder_small")
@@ -47,7 +51,8 @@ def parse():
     parser.add_argument("-ratios", type=float, nargs="+", default=RATIOS)
     parser.add_argument("-pictures", type=int, default=6, help="rows of pictures.png")
     parser.add_argument("-output_path", default="outputs/lambda_ratios")
-    return parser.parse_args()
+    options, options.training = parser.parse_known_args()
+    return options
 
 
 def show(options, output):

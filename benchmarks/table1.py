@@ -6,7 +6,7 @@
 leaves in outputs/table1 the experiments, a report of each and table1.json: means and
 deviations over the seeds, for both stages, beside the classical methods. What is done
 with the same arguments is not done again, and an interrupted training goes on where it
-was.
+was. Further options, such as `-mixed_precision bfloat16`, are those of training.
 """
 
 import argparse
@@ -52,7 +52,9 @@ def main(argv=None):
 
 
 def parse(argv):
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(
+        description=__doc__.splitlines()[0], allow_abbrev=False
+    )
     for name in ("train_path", "mask_path", "test_path", "test_masks", "vgg_weights"):
         parser.add_argument(f"-{name}", required=True)
     parser.add_argument("-preset", default="gmcnn_small")
@@ -63,7 +65,8 @@ def parse(argv):
     parser.add_argument("-set", nargs="+", default=[], help="of the model, for all")
     parser.add_argument("-batch_size", type=int, help="the preset's")
     parser.add_argument("-output_path", default="outputs/table1")
-    return parser.parse_args(argv)
+    options, options.training = parser.parse_known_args(argv)
+    return options
 
 
 def measure(options, output, variant, seed) -> dict:
@@ -81,7 +84,7 @@ def arguments(options, output, variant, seed) -> dict:
     common = ["-train_path", options.train_path, "-mask_path", options.mask_path,
               "-preset", options.preset, "-set", *pairs, *options.set, "-seed", seed,
               "-learning_rate_decay", "cosine", "-save_every", 100,
-              "-sample_every", 500]  # fmt: skip
+              "-sample_every", 500, *options.training]  # fmt: skip
     if options.batch_size:
         common += ["-batch_size", options.batch_size]
     first = output / f"{variant}_{seed}_{STAGES[0]}" / "weights" / "generator.npz"
