@@ -28,9 +28,9 @@ test: setup
 	$(PY) -m pytest -q -n 2 --dist loadfile
 	KERAS_BACKEND=jax $(PY) -m pytest -q -n 2 --dist loadfile -m both_engines
 
-# The long forms of the reliability tests.
+# The long forms of the reliability tests; their figures go to docs/reliability.md.
 soak: setup
-	$(PY) -m pytest -q -m slow
+	RELIABILITY_REPORT=docs/reliability.md $(PY) -m pytest -q -m slow
 
 # Executes the notebook.
 notebook: setup

@@ -91,7 +91,7 @@ def digest(path, algorithm: str) -> str:
         return hashlib.file_digest(file, algorithm).hexdigest()
 
 
-def fetch(url: str, path, md5: str, timeout: float = 4.0) -> Path:
+def fetch(url: str, path, md5: str, timeout: float = 3.0) -> Path:
     """Returns the path of a file, which is downloaded unless it is there and intact.
 
     A file with another MD5 is deleted and never returned. A download that has another,

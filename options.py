@@ -82,7 +82,12 @@ INPAINT = (
     ("invert_mask", bool, False, "masks are black in the hole"),
     ("resize_mask", bool, False, "fit a mask of another size by nearest neighbour"),
     ("max_pixels", int, 64_000_000, "refuse larger pictures from their header"),
-    ("strategy", STRATEGIES, None, "for large pictures; by size"),
+    (
+        "strategy",
+        STRATEGIES,
+        None,
+        "crop if the longer side is more than twice the model's, else original",
+    ),
     ("in_place", bool, False, "allow the output to replace the input"),
     *MODEL,
 )

@@ -44,16 +44,17 @@ def evaluate(settings, explicit):
     from metrics import protocol, rules
     from metrics.baselines import BASELINES
 
-    name, model, weights = _model(settings)
     path, layout = settings["test_path"], settings["dataset_layout"]
     images = (
         list_split(layout, path, "val") if layout else list_images(path, "-test_path")
     )
-    images = images[: settings["limit"]]
-    masks, files = settings["masks"] or model.masks, None
+    images, masks, files = images[: settings["limit"]], settings["masks"], None
     if settings["mask_path"]:
         files = list_images(settings["mask_path"], "-mask_path")
-        masks = settings["masks"] or "files=1"
+        masks = masks or "files=1"
+    inputs = [path, settings["mask_path"] or path, *images, *(files or ())]
+    protocol.refuse_overwriting(settings["report"], inputs)
+    name, model, weights = _model(settings)
     size, strategy = settings["image_size"] or model.image_size, settings["strategy"]
     complete = model.inpaint
     if strategy != "original":  # which must fail, not shrink, without memory
@@ -68,7 +69,7 @@ def evaluate(settings, explicit):
         methods, fit = {name: model.predict_soft, **methods}, rules.report_004_pair
     pairs = EvaluationPairs(
         images,
-        masks,
+        masks or model.masks,
         size,
         settings["seed"],
         mask_files=files,
@@ -208,4 +209,5 @@ COMMANDS = {
 }
 
 if __name__ == "__main__":
+    sys.stdout.reconfigure(errors="surrogateescape")  # names that are not UTF-8
     sys.exit(main(sys.argv[1:]))

@@ -2,7 +2,6 @@
 
 import os
 import stat
-import warnings
 from pathlib import Path
 
 import cv2
@@ -16,8 +15,14 @@ FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP")
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp")
 MAX_PIXELS = 64_000_000
 
-# max_pixels decides instead; above 178 million pixels Pillow itself refuses.
-warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+# max_pixels decides instead, which would end at Pillow's own 178 million pixels.
+Image.MAX_IMAGE_PIXELS = None
+
+
+class PictureError(InputError):
+    """A picture file that cannot be read; `path` is its path."""
+
+    path: Path
 
 
 def open_picture(
@@ -36,7 +41,7 @@ def open_picture(
             that are then averaged down to ``draft`` pixels.
 
     Raises:
-        InputError: the file cannot be read completely, or is too large.
+        PictureError: the file cannot be read completely, or is too large.
     """
     try:
         if not stat.S_ISREG(os.stat(path).st_mode):  # opening a FIFO would wait
@@ -55,10 +60,12 @@ def open_picture(
         reason = getattr(error, "strerror", None) or str(error) or repr(error)
         if isinstance(error, UnidentifiedImageError):
             reason = "unknown or damaged content"
-        raise InputError(
+        refusal = PictureError(
             f"{str(path)!r}: must be a readable picture ({', '.join(FORMATS)}), "
             f"received {' '.join(reason.split())}"
-        ) from error
+        )
+        refusal.path = Path(path)
+        raise refusal from error
 
 
 def to_rgb(picture: Image.Image) -> np.ndarray:

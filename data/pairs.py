@@ -13,13 +13,52 @@ from pathlib import Path
 import numpy as np
 
 from data import masks as mask_table
-from data.images import MAX_PIXELS, fit_image, fit_mask, read_image, read_mask
+from data.images import (
+    MAX_PIXELS,
+    PictureError,
+    fit_image,
+    fit_mask,
+    read_image,
+    read_mask,
+)
 from errors import InputError
 
 log = logging.getLogger(__name__)
 
 # The last number of every seed, so that no two draws share random numbers.
 ORDER, CROP, MASK, EVALUATION_MASK = range(4)
+
+
+class Unreadable(dict):
+    """Reasons by path of files that cannot be read, each reported when it is added.
+
+    Threads may share it.
+
+    Args:
+        totals: how many files there are of each kind; at most 1 % may be unreadable.
+    """
+
+    def __init__(self, totals: dict[str, int]):
+        super().__init__()
+        self.totals = totals
+        self._counts, self._lock = Counter(), threading.Lock()
+
+    def add(self, error: PictureError, kind: str):
+        """Adds a file and reports it, unless it is known."""
+        with self._lock:
+            if error.path not in self:
+                self[error.path] = str(error)
+                self._counts[kind] += 1
+                log.warning("skipped %s", error)
+
+    def check(self, kind: str):
+        """Raises InputError if there are too many of a kind."""
+        if self._counts[kind] > self.totals[kind] / 100:
+            raise InputError(
+                f"{kind}: at most 1 % of the files may be unreadable, received "
+                f"{self._counts[kind]} of {self.totals[kind]}, such as "
+                f"{list(self.values())[-1]}"
+            )
 
 
 class TrainingPairs:
@@ -73,9 +112,8 @@ class TrainingPairs:
         self.images, self.mask_files = list(images), list(mask_files or [])
         self.invert_mask, self.max_zoom = invert_mask, max_zoom
         self.max_pixels = max_pixels
-        self.unreadable: dict[Path, str] = {}
-        self._failures = Counter()
-        self._lock = threading.Lock()
+        totals = {"-train_path": len(self.images), "-mask_path": len(self.mask_files)}
+        self.unreadable = Unreadable(totals)
 
     @property
     def steps_per_epoch(self) -> int:
@@ -133,22 +171,10 @@ class TrainingPairs:
             if path not in self.unreadable:
                 try:
                     return read(path)
-                except InputError as error:
-                    self._report(path, str(error), argument)
-            if self._failures[argument] > len(paths) / 100:
-                raise InputError(
-                    f"{argument}: at most 1 % of the files may be unreadable, received "
-                    f"{self._failures[argument]} of {len(paths)}, such as "
-                    f"{self.unreadable[path]}"
-                )
+                except PictureError as error:
+                    self.unreadable.add(error, argument)
+            self.unreadable.check(argument)
             index = (index + 1) % len(paths)
-
-    def _report(self, path, reason, argument):
-        with self._lock:
-            if path not in self.unreadable:
-                self.unreadable[path] = reason
-                self._failures[argument] += 1
-                log.warning("skipped %s", reason)
 
 
 def fit_pair(image, mask, size: int):
@@ -175,7 +201,8 @@ class EvaluationPairs(Sequence):
         max_pixels: larger files are refused from their header.
 
     Raises:
-        InputError: a setting breaks its rule; from indexing, if a file is unreadable.
+        InputError: a setting breaks its rule.
+        PictureError: from indexing, if a file is unreadable.
     """
 
     def __init__(
@@ -210,6 +237,32 @@ class EvaluationPairs(Sequence):
             mask = mask_table.get(name)(rng, self.image_size, self.image_size)
         image = read_image(self.images[index], self.max_pixels)
         return self.names[index], *self.fit(image, mask, self.image_size)
+
+
+def readable_pairs(
+    pairs: EvaluationPairs, unreadable: Unreadable
+) -> list[tuple[str, np.ndarray, np.ndarray]]:
+    """Reads the pairs to validate on; those with an unreadable file are left out.
+
+    Args:
+        unreadable: where such files are added, as "validation" or "-mask_path".
+
+    Raises:
+        InputError: if there are too many, or no pair is left.
+    """
+    found = []
+    for index in range(len(pairs)):
+        try:
+            found.append(pairs[index])
+        except PictureError as error:
+            kind = "-mask_path" if error.path in pairs.mask_files else "validation"
+            unreadable.add(error, kind)
+            unreadable.check(kind)
+    if not found:
+        raise InputError(
+            f"validation: a pair must be readable, received none of {len(pairs)}"
+        )
+    return found
 
 
 def relative_names(paths: Sequence[Path]) -> list[str]:

@@ -92,11 +92,14 @@ def _run(attempt, images, ledger, save_dir):
                 row = attempt(name, ledger)
             except Exception as error:  # of any library, about any damaged file
                 if _is_unwritable(save_dir, error):
-                    _give_up(ledger, images[position:], save_dir, error)
+                    _give_up(ledger, images[position:], save_dir, error.__cause__)
                 reason = " ".join(str(error).split()) or type(error).__name__
                 row = _row(name, "failed", reason)
                 tqdm.write(f"{name!r}: {reason}", file=sys.stderr)
-            ledger.add(row)
+            try:
+                ledger.add(row)
+            except OSError as error:
+                _give_up(ledger, images[position:], save_dir, error)
             counts[row["status"]] += 1
             counts["with warnings"] += bool(row["warnings"])
     return counts
@@ -143,7 +146,7 @@ def _give_up(ledger, rest, folder, error):
                 ledger.add(_row(name, "skipped", "not done: the run was stopped"))
     raise InputError(
         f"save_to: {str(folder)!r} must stay writable, {len(rest)} files are not done, "
-        f"received: {error.__cause__.strerror}"
+        f"received: {error.strerror}"
     ) from error
 
 

@@ -1,7 +1,9 @@
 """The record of a folder run."""
 
 import contextlib
+import errno
 import json
+import os
 from pathlib import Path
 
 from files import sha256, write_bytes
@@ -26,7 +28,8 @@ class Ledger:
                     row = json.loads(line)  # the last line may be cut
                     self.rows[row["file"]] = row
         self._rewrite()
-        self._file = open(path, "a", encoding="utf-8")  # noqa: SIM115
+        # A buffer would hold what a full disk has refused, and try it again.
+        self._file = open(path, "ab", buffering=0)  # noqa: SIM115
 
     def __enter__(self):
         return self
@@ -37,10 +40,20 @@ class Ledger:
             self._rewrite()
 
     def add(self, row: dict):
-        """Record the outcome of one file, named by ``row["file"]``."""
+        """Record the outcome of one file, named by ``row["file"]``.
+
+        Raises:
+            OSError: the disk is full, say; the rows before this one stay whole.
+        """
+        line = json.dumps(row).encode() + b"\n"
+        end = os.fstat(self._file.fileno()).st_size
+        try:
+            if self._file.write(line) < len(line):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), self.path)
+        except OSError:
+            self._file.truncate(end)
+            raise
         self.rows[row["file"]] = row
-        self._file.write(json.dumps(row) + "\n")
-        self._file.flush()
 
     def done(self, file: str, key: str, output: Path) -> dict | None:
         """The row of a file if it was completed with this key and the output is intact.

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import math
+import os
 import platform
 from importlib.metadata import packages_distributions, version
 from pathlib import Path
@@ -138,17 +139,49 @@ def write_report(report: dict, path):
     Raises:
         InputError: `path` does not end in .json.
     """
-    path = Path(path)
-    if path.suffix != ".json":
-        raise InputError(f"report: a path that ends in .json, received {path}")
+    path, table, picture = report_files(path)
     summary = {k: v for k, v in report.items() if k not in ("rows", "pictures")}
     if report["pictures"]:
         titles = list(report["pictures"][0])
         rows = [list(columns.values()) for columns in report["pictures"]]
-        save_png(path.with_suffix(".png"), grid(rows, titles))
-    write_bytes(path.with_suffix(".csv"), _csv(report["rows"]).encode())
+        save_png(picture, grid(rows, titles))
+    # Names of files need not be UTF-8: they are written as they are.
+    write_bytes(table, _csv(report["rows"]).encode(errors="surrogateescape"))
     content = json.dumps(summary, indent=2, allow_nan=False) + "\n"
     write_bytes(path, content.encode())
+
+
+def report_files(path) -> tuple[Path, Path, Path]:
+    """The files of a report: JSON, CSV and PNG.
+
+    Raises:
+        InputError: `path` does not end in .json.
+    """
+    path = Path(path)
+    if path.suffix != ".json":
+        raise InputError(f"-report: must end in .json, received {str(path)!r}")
+    return path, path.with_suffix(".csv"), path.with_suffix(".png")
+
+
+def refuse_overwriting(path, inputs):
+    """Checks that a report's files are none of the files that it is made from.
+
+    Raises:
+        InputError: if one is; names it.
+    """
+    former = [file for file in report_files(path) if file.exists()]
+    written = {_identity(file): file for file in former}
+    for file in filter(os.path.exists, inputs if written else ()):
+        if hit := written.get(_identity(file)):
+            raise InputError(
+                "-report: must overwrite neither pictures nor masks, received "
+                f"{str(path)!r}, which would overwrite {str(hit)!r}"
+            )
+
+
+def _identity(path):
+    found = os.stat(path)
+    return found.st_dev, found.st_ino
 
 
 def _csv(rows):

@@ -72,7 +72,6 @@ def test_what_is_no_regular_file_is_refused_without_waiting(tmp_path):
             open_picture(tmp_path / name)
 
 
-@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
 @pytest.mark.parametrize("width", [12_000, 20_000])
 def test_bombs_are_refused_before_they_unfold(tmp_path, width):
     rows = bytes((width // 8 + 1) * 10_000)
@@ -90,6 +89,16 @@ def test_the_pixel_limit_is_inclusive(tmp_path):
     assert open_picture(path, max_pixels=32 * 48).size == (48, 32)
     with pytest.raises(InputError, match="48x32 is over the limit of 1535"):
         open_picture(path, max_pixels=32 * 48 - 1)
+
+
+def test_the_pixel_limit_goes_beyond_pillows(tmp_path):
+    """Pillow would warn from 89 million pixels on, and refuse twice as many."""
+    width, height = 14_400, 12_500
+    rows = bytes((width // 8 + 1) * height)
+    path = write_png(tmp_path / "large.png", width, height, 1, 0, rows)
+    assert open_picture(path, max_pixels=width * height).size == (width, height)
+    with pytest.raises(InputError, match="over the limit of 179000000"):
+        open_picture(path, max_pixels=179_000_000)
 
 
 def test_errors_are_one_line(tmp_path):
@@ -337,6 +346,65 @@ def test_any_size_fits(height, width, size, seed):
     mask = fit_mask(image[..., 0] > 128, size)
     assert mask.shape == (size, size)
     assert set(np.unique(mask)) <= {0, 1}
+
+
+MODES = ("L", "LA", "P", "RGB", "RGBA", "CMYK", "I;16", "I", "F", "1")
+
+
+def stored(mode, height, width, seed):
+    """A picture of a mode, and the RGB (H, W, 3) that it shows."""
+    rng = np.random.default_rng(seed)
+    rgb, alpha = rng.integers(0, 256, (2, height, width, 3), np.uint8)
+    if mode in ("I;16", "I", "F"):
+        grey = rgb[..., 0]
+        scaled = {"I;16": np.uint16(257), "I": np.int32(257), "F": np.float32(1)}
+        return Image.fromarray(grey * scaled[mode]), np.dstack([grey] * 3)
+    picture = Image.fromarray(rgb)
+    opaque = picture.convert(mode.removesuffix("A"))  # "P" has 216 colours
+    if mode.endswith("A"):
+        opaque.putalpha(Image.fromarray(alpha[..., 0]))
+        shown = Image.fromarray(rgb).convert(mode.removesuffix("A"))
+        return opaque, np.array(shown.convert("RGB"))
+    return opaque, np.array(opaque.convert("RGB"))
+
+
+@settings(max_examples=80, deadline=None)
+@given(
+    st.sampled_from(MODES), st.integers(1, 20), st.integers(1, 20), st.integers(0, 99)
+)
+def test_any_mode_and_size_is_read(tmp_path_factory, mode, height, width, seed):
+    picture, rgb = stored(mode, height, width, seed)
+    path = tmp_path_factory.mktemp("mode", numbered=True) / "a.tif"
+    picture.save(path)
+    assert open_picture(path).mode.partition(";")[0] == mode.partition(";")[0]
+    found = read_image(path)
+    assert (found.dtype, found.shape) == (np.uint8, (height, width, 3))
+    if mode != "F" or rgb.max() > 1:  # of floats up to 1, 1 is white
+        np.testing.assert_array_equal(found, rgb)
+
+
+@settings(max_examples=80, deadline=None)
+@given(
+    st.sampled_from(MODES),
+    st.integers(1, 20),
+    st.integers(1, 20),
+    st.integers(0, 99),
+    st.booleans(),
+)
+def test_any_mask_means_its_hole(tmp_path_factory, mode, height, width, seed, invert):
+    """Whatever the mode: white is the hole, or with `invert` black."""
+    hole = np.random.default_rng(seed).random((height, width)) < 0.5
+    hole[-1, -1] = True  # an all black palette has nothing to tell white by
+    white = {"I;16": np.uint16(65535), "I": np.int32(65535), "F": np.float32(1)}
+    values = hole * white.get(mode, np.uint8(255))
+    picture = Image.fromarray(values)
+    if mode not in white:
+        picture = picture.convert("RGB").convert(mode)
+    path = tmp_path_factory.mktemp("mask", numbered=True) / "a.tif"
+    picture.save(path)
+    mask = read_mask(path, invert)
+    assert (mask.dtype, mask.shape) == (np.uint8, hole.shape)
+    np.testing.assert_array_equal(mask, hole != invert)
 
 
 @settings(max_examples=60, deadline=None)

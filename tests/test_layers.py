@@ -4,13 +4,15 @@ import keras
 import numpy as np
 import pytest
 import skimage.data
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from keras import ops
 from parity import difference, golden, nhwc
 from skimage.restoration import inpaint_biharmonic
 
 from gmcnn.networks import build_generator
 from layers.initializers import GlorotUniform
-from layers.padding import ReflectionPadding2D
+from layers.padding import ReflectionPadding2D, pad_to_multiple
 from layers.pull_push import PullPush
 from layers.resizing import BilinearUpsampling2D, resize_bilinear
 from layers.window import crop, hole_window
@@ -28,6 +30,18 @@ def test_reflection_is_numpys_at_any_size(size, padding):
     ours = ReflectionPadding2D(padding)(x)
     margins = [(0, 0), (padding, padding), (padding, padding), (0, 0)]
     assert difference(ours, np.pad(x, margins, mode="reflect")) == 0
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(1, 30), st.integers(1, 30), st.integers(0, 70), st.integers(1, 16))
+def test_any_reflection_is_numpys(height, width, padding, multiple):
+    x = random(1, height, width, 2)
+    inner, both = [(0, 0)], [(padding, padding)] * 2
+    expected = np.pad(x, inner + both + inner, mode="reflect")
+    np.testing.assert_array_equal(ReflectionPadding2D(padding)(x), expected)
+    after = [(0, -side % multiple) for side in (height, width)]
+    expected = np.pad(x, inner + after + inner, mode="reflect")
+    np.testing.assert_array_equal(pad_to_multiple(x, multiple), expected)
 
 
 @pytest.mark.both_engines

@@ -7,7 +7,13 @@ import pytest
 from PIL import Image
 
 from data.images import fit_image, read_image
-from data.pairs import EvaluationPairs, TrainingPairs, relative_names
+from data.pairs import (
+    EvaluationPairs,
+    TrainingPairs,
+    Unreadable,
+    readable_pairs,
+    relative_names,
+)
 from data.samples import files
 from errors import InputError
 
@@ -206,6 +212,32 @@ def test_an_unreadable_evaluation_image_is_named(flat):
     paths[1].write_bytes(b"")
     with pytest.raises(InputError, match=r"001\.png"):
         EvaluationPairs(paths, "centre", 4)[1]
+
+
+def test_pairs_to_validate_on_leave_out_what_is_unreadable(flat, mask_files, caplog):
+    """A mask counts among the masks, and once, however many pictures it is for."""
+    paths, unreadable = flat(4), Unreadable({"validation": 100, "-mask_path": 100})
+    paths[2].unlink()
+    pairs = EvaluationPairs(paths, "files", 4, mask_files=mask_files)
+    found = readable_pairs(pairs, unreadable)
+    assert [name for name, _, _ in found] == ["000.png", "001.png", "003.png"]
+    mask_files[0].write_bytes(b"")
+    found = readable_pairs(pairs, unreadable)
+    assert [name for name, _, _ in found] == ["001.png", "003.png"]
+    assert set(unreadable) == {paths[2], mask_files[0]}
+    assert len(caplog.records) == 3  # and one about the masks' names
+    paths[1].unlink()
+    with pytest.raises(InputError, match=r"validation: at most 1 % .* 2 of 100"):
+        readable_pairs(pairs, unreadable)
+
+
+def test_a_pair_to_validate_on_must_be_readable(flat):
+    (path,) = flat(1)
+    path.unlink()
+    with pytest.raises(InputError, match="received none of 1"):
+        readable_pairs(
+            EvaluationPairs([path], "centre", 4), Unreadable({"validation": 100})
+        )
 
 
 def test_names_tell_equal_file_names_apart(tmp_path):

@@ -110,6 +110,8 @@ class Samples(keras.callbacks.Callback):
 class Saver(keras.callbacks.Callback):
     """Saves every few steps, at the end, and when a signal asks to stop.
 
+    What other callbacks do after the step of the signal is still done.
+
     Args:
         start: step that training starts from.
         every: steps between saved states.
@@ -120,6 +122,7 @@ class Saver(keras.callbacks.Callback):
     def __init__(self, start, every, total, save):
         super().__init__()
         self.start, self.every, self.total, self.save = start, every, total, save
+        self.step, self.saved = start, start
         self.received, self.former = None, {}
 
     def on_train_begin(self, logs=None):
@@ -127,12 +130,20 @@ class Saver(keras.callbacks.Callback):
         self.former = {s: signal.signal(s, self._receive) for s in signals}
 
     def on_train_batch_end(self, batch, logs=None):
-        step = self.start + batch + 1
+        step = self.step = self.start + batch + 1
         if self.received or step % self.every == 0 or step == self.total:
-            self.save(self.model, step)
-        if self.received:
-            tqdm.write(f"stopped by {self.received.name}; saved step {step}")
+            self._save()
+
+    def on_train_batch_begin(self, batch, logs=None):
+        if self.received and self.step > self.start:  # in this run
+            if self.saved != self.step:  # the signal came after the end of the step
+                self._save()
+            tqdm.write(f"stopped by {self.received.name}; saved step {self.step}")
             raise SystemExit(128 + self.received)
+
+    def _save(self):
+        self.save(self.model, self.step)
+        self.saved = self.step
 
     def restore_signals(self):
         """Gives the signals back to whoever handled them before."""

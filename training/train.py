@@ -9,7 +9,7 @@ import numpy as np
 import presets
 from data.images import list_images
 from data.layouts import list_split
-from data.pairs import EvaluationPairs, TrainingPairs
+from data.pairs import EvaluationPairs, TrainingPairs, readable_pairs
 from training import engine
 from training.callbacks import NumericGuard, Progress, Samples, Saver
 from training.event_log import EventLog
@@ -105,7 +105,7 @@ def train(settings: dict, explicit: dict):
         model.fit(
             engine.stream(load, start, total),
             steps_per_epoch=total - start,
-            callbacks=[NumericGuard(start), progress, samples, saver],
+            callbacks=[NumericGuard(start), progress, saver, samples],
             verbose=0,
             shuffle=False,
         )
@@ -125,7 +125,7 @@ def train(settings: dict, explicit: dict):
 
 
 def load_data(settings: dict, size: int, default_masks: str):
-    """Returns training pairs without end and the pairs to validate on."""
+    """Returns training pairs without end and a list of those to validate on."""
     seed, masks = settings["seed"], settings["masks"]
     options = {n: settings[n] for n in ("invert_mask", "max_pixels")}
     options["mask_files"] = None
@@ -144,7 +144,10 @@ def load_data(settings: dict, size: int, default_masks: str):
         **options,
     )
     shown = (held_out or images)[:VALIDATION_IMAGES]
-    return training, EvaluationPairs(shown, masks, size, seed, **options)
+    validation = EvaluationPairs(shown, masks, size, seed, **options)
+    # Of all pictures, since one is more than 1 % of those kept aside.
+    training.unreadable.totals["validation"] = len(images) + len(held_out or ())
+    return training, readable_pairs(validation, training.unreadable)
 
 
 def split_images(settings: dict):

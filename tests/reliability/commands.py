@@ -69,16 +69,16 @@ class Session:
 
 def start(*arguments) -> subprocess.Popen:
     """Starts a command in a process of its own; prints of both kinds go to stdout."""
-    return _start([*RUNNER, *_words(arguments)], stderr=subprocess.STDOUT)
+    return _started([*RUNNER, *_words(arguments)])
 
 
 def start_as_root_of_its_own(script, *arguments) -> subprocess.Popen:
     """Starts a shell script that may mount; "$@" in it is the command."""
     shell = ["unshare", "-rm", "sh", "-c", script, "sh"]
-    return _start([*shell, *RUNNER, *_words(arguments)], stderr=subprocess.STDOUT)
+    return _started([*shell, *RUNNER, *_words(arguments)])
 
 
-def wait_for(process, condition, seconds=120):
+def wait_for(process, condition, seconds=300):
     """Waits until a condition holds while a process runs; returns its value."""
     end = time.monotonic() + seconds
     while not (value := condition()):
@@ -103,12 +103,27 @@ def kill(process):
     process.stdout.close()
 
 
-def finish(process, seconds=120):
+def finish(process, seconds=300):
     """Waits for the end; returns the exit code and what was printed since."""
     printed = process.communicate(timeout=seconds)[0]
     # A shell reports a signal as 128 and its number.
     code = process.returncode
     return (code if code >= 0 else 128 - code), printed
+
+
+def kill_all():
+    """Ends what a test that failed has left running."""
+    while STARTED:
+        if (process := STARTED.pop()).poll() is None:
+            kill(process)
+
+
+STARTED = []
+
+
+def _started(argv):
+    STARTED.append(_start(argv, stderr=subprocess.STDOUT))
+    return STARTED[-1]
 
 
 def _start(argv, **options):

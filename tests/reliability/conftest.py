@@ -2,7 +2,7 @@
 
 import pytest
 
-from .commands import EAGER, TINY, Session
+from .commands import EAGER, TINY, Session, kill_all
 from .report import pytest_collection_modifyitems, pytest_configure  # noqa: F401
 
 
@@ -12,6 +12,13 @@ def zoo():
     session = Session()
     yield session
     session.close()
+
+
+@pytest.fixture(autouse=True)
+def ended():
+    """No process outlives the test that started it."""
+    yield
+    kill_all()
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,12 @@ from collections import Counter
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
+from keras import ops
+
+import context_encoder.model
+import gmcnn.model
 import runner
+from context_encoder.model import ContextEncoder
 from gmcnn.model import GMCNN
 
 
@@ -25,6 +30,27 @@ def count(owner, name, calls):
         return method(*arguments, **options)
 
     setattr(owner, name, counting)
+
+
+def poison(module, owner):
+    """Lets the loss term TERM be NaN in step STEP where the variable NAN is TERM@STEP.
+
+    It is so on every engine, eagerly and compiled, with everything else as it is.
+    """
+    training_step, weighted_sum = owner.training_step, module.weighted_sum
+
+    def stepping(model, batch):
+        stepping.model = model
+        return training_step(model, batch)
+
+    def poisoned(terms, weights):
+        term, _, step = os.environ.get("NAN", "").partition("@")
+        if term in terms:
+            here = stepping.model.optimizer.iterations + 1 == int(step)
+            terms = terms | {term: ops.where(here, float("nan"), terms[term])}
+        return weighted_sum(terms, weights)
+
+    owner.training_step, module.weighted_sum = stepping, poisoned
 
 
 def memory(field):
@@ -63,6 +89,8 @@ def run(argv, environment):
 
 if __name__ == "__main__":
     calls = Counter()
+    poison(gmcnn.model, GMCNN)
+    poison(context_encoder.model, ContextEncoder)
     count(GMCNN, "predict_image", calls)
     count(GMCNN, "training_step", calls)  # once for each tracing, unless eager
     answers = os.fdopen(os.dup(1), "w")

@@ -7,9 +7,14 @@ import pickle
 import struct
 import zipfile
 
+import h5py
+import keras
 import numpy as np
 import pytest
 from numpy.lib import format as npy
+
+import presets
+import runner
 
 from .commands import EAGER, TINY
 
@@ -27,28 +32,30 @@ class Canary:
         return os.mkdir, (str(self.path),)
 
 
-def lambda_source(canary):
-    return f"lambda x: __import__('os').mkdir({str(canary)!r}) or x"
-
-
 def make_keras(path, canary):
-    """An archive of Keras whose Lambda layer runs on loading."""
-    layer = {"class_name": "Lambda", "config": {"function": lambda_source(canary)}}
-    with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr("config.json", json.dumps({"config": {"layers": [layer]}}))
-        archive.writestr("metadata.json", json.dumps({"keras_version": "3.15.1"}))
-        archive.writestr("model.weights.h5", b"")
+    """A model of Keras, `.keras` or `.h5`, whose Lambda layer runs on loading."""
+    # The path is a constant of the code, which is all that is saved of a function.
+    function = eval(
+        f"lambda x: __import__('os').makedirs({str(canary)!r}, exist_ok=True) or x"
+    )
+    inputs = keras.Input((1,))
+    model = keras.Model(inputs, keras.layers.Lambda(function)(inputs))
+    real = path.with_name(f"made{'.h5' if '.h5' in path.name else '.keras'}")
+    model.save(real)
+    real.rename(path)
+    if canary.exists():
+        canary.rmdir()  # made as the model was
 
 
-def make_h5(path, canary):
-    """HDF5 whose weights lie in another file and whose config holds a Lambda."""
-    import h5py
-
+def make_links(path, canary):
+    """HDF5 whose weights lie in another file, to be read from there."""
+    secret = path.with_name("secret.hdf5")
+    with h5py.File(secret, "w") as file:
+        file["x"] = np.full(4, 7, "f4")
     with h5py.File(path, "w") as file:
-        file.attrs["model_config"] = json.dumps({"class_name": lambda_source(canary)})
-        file["external"] = h5py.ExternalLink("/etc/passwd", "/")
+        file["external"] = h5py.ExternalLink(str(secret), "/x")
         layout = h5py.VirtualLayout((4,), "f4")
-        layout[:] = h5py.VirtualSource("/etc/passwd", "x", (4,))
+        layout[:] = h5py.VirtualSource(str(secret), "x", (4,))
         file.create_virtual_dataset("virtual", layout)
 
 
@@ -104,8 +111,9 @@ def make_negative_shape(path, canary):
 FILES = {
     "lambda.keras": make_keras,
     "lambda_keras.npz": make_keras,
-    "links.h5": make_h5,
-    "links_h5.npz": make_h5,
+    "lambda.h5": make_keras,
+    "links.h5": make_links,
+    "links_h5.npz": make_links,
     "pickle.pkl": make_pickle,
     "pickle.npz": make_pickle,
     "objects.npz": make_object_array,
@@ -126,15 +134,45 @@ def strangers(tmp_path_factory):
     return folder
 
 
-def test_the_canary_is_alive(strangers):
-    """What the tests below would notice does happen to who unpickles the file."""
-    pickle.loads((strangers / "pickle.pkl").read_bytes())
+def load_keras(path):
+    # By its content: these models also have suffixes of other formats.
+    real = path.with_name(f"loaded{'.h5' if '.h5' in path.name else '.keras'}")
+    real.write_bytes(path.read_bytes())
+    keras.saving.load_model(real, compile=False, safe_mode=False)
+
+
+def load_objects(path):
+    with np.load(path, allow_pickle=True) as file:
+        file["metadata"]
+
+
+TRUSTING = {
+    "lambda.keras": load_keras,
+    "lambda_keras.npz": load_keras,
+    "lambda.h5": load_keras,
+    "pickle.pkl": lambda path: pickle.loads(path.read_bytes()),
+    "pickle.npz": lambda path: pickle.loads(path.read_bytes()),
+    "objects.npz": load_objects,
+}
+
+
+@pytest.mark.parametrize("name", TRUSTING)
+def test_the_canary_is_alive(strangers, name):
+    """What the tests below would notice does happen to who trusts the file."""
+    TRUSTING[name](strangers / name)
     assert (strangers / "canary").is_dir()
     (strangers / "canary").rmdir()
 
 
+@pytest.mark.parametrize("name", ["external", "virtual"])
+@pytest.mark.parametrize("file", ["links.h5", "links_h5.npz"])
+def test_the_links_are_alive(strangers, file, name):
+    with h5py.File(strangers / file) as found:
+        np.testing.assert_array_equal(found[name], 7)
+
+
 # It builds networks first, and reads files as the other commands do.
-TRAINED_FROM = ("lambda.keras", "pickle.npz", "objects.npz", "shape.npz")
+TRAINED_FROM = ("lambda.keras", "lambda.h5", "pickle.npz", "objects.npz", "shape.npz")
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -163,7 +201,15 @@ def test_weights_of_strangers(strangers, zoo, images, tmp_path, name, record_pro
 
 
 @pytest.mark.parametrize(
-    "name", ["lambda.keras", "links.h5", "pickle.npz", "objects.npz", "shape.npz"]
+    "name",
+    [
+        "lambda.keras",
+        "lambda.h5",
+        "links.h5",
+        "pickle.npz",
+        "objects.npz",
+        "shape.npz",
+    ],
 )
 def test_vgg_weights_of_strangers(strangers, zoo, images, tmp_path, name):
     train = ("-train_path", images, "-output_path", tmp_path, *TINY, *EAGER)
@@ -173,6 +219,29 @@ def test_vgg_weights_of_strangers(strangers, zoo, images, tmp_path, name):
     assert name in result.error and "Traceback" not in result.err
     assert result.growth < 500 * MB
     assert not (strangers / "canary").exists()
+
+
+SHIPPED = [name for name in presets.PRESETS if "weights" in presets.get(name)]
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+@pytest.mark.parametrize("place", [0.001, 0.5, 0.999])
+def test_shipped_weights_with_another_byte(
+    images, tmp_path, monkeypatch, capsys, name, place
+):
+    """The table of presets knows the SHA-256 of each."""
+    path = tmp_path / presets.get(name)["weights"]
+    content = bytearray((presets.WEIGHTS / path.name).read_bytes())
+    content[int(place * len(content))] ^= 1
+    path.write_bytes(content)
+    monkeypatch.setattr(presets, "WEIGHTS", tmp_path)
+    paths = ("-image", images / "0.png", "-mask", images / "1.png")
+    save_to = ("-save_to", tmp_path / "out.png")
+    command = ["inpaint", *map(str, (*paths, *save_to)), "-preset", name]
+    assert runner.main(command) == 5
+    error = capsys.readouterr().err
+    assert f"must have the SHA-256 {presets.digest(name)}, received" in error
+    assert not (tmp_path / "out.png").exists()
 
 
 MANIFESTS = {
