@@ -49,8 +49,7 @@ table1: .venv/runs
 
 # Trains the weights that are shipped and publishes them; goes on if interrupted.
 weights: .venv/runs
-	$(PY) weights/train_faces.py -train_path $(TRAIN) -mask_path $(MASKS) \
-		-vgg_weights $(VGG)
+	$(PY) weights/train_faces.py -train_path $(TRAIN) -mask_path $(MASKS)
 
 # Measures every shipped preset and writes weights/README.md from the reports.
 numbers: setup

@@ -70,7 +70,7 @@ def show(options, output):
     models = [presets.load_file(path)[0] for path in files]
     images = list_images(options.test_path, "-test_path")[: options.pictures]
     pairs = EvaluationPairs(images, models[0].masks, models[0].image_size)
-    faces = [fit_image(face(margin), pairs.image_size) for margin in (0, 20, 40)]
+    faces = [fit_image(face(margin), pairs.image_size) for margin in (0, 10, 20)]
     titles = ["masked", *(f"x{ratio:g}" for ratio in options.ratios), "ground truth"]
     for name, shown in {
         "ratios": [(image, pairs[0][2]) for image in faces],

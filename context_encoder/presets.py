@@ -87,5 +87,9 @@ PRESETS = {
         "the same with weights: the centre of faces; 3.5 M",
         SMALL,
         batch_size=32,
-    ),
+    )
+    | {
+        "weights": "context_encoder_faces_128.npz",
+        "sha256": "da7ae1e02e46a885432aafa398121b33c2dc7b4058e091dba8d4f13b20b0be4f",
+    },
 }

@@ -2,24 +2,6 @@
 
 from gmcnn.model import GMCNN
 
-# What the presets trained on faces share: one network, two stages.
-FACES_128 = {
-    "model": GMCNN,
-    "config": {
-        "image_size": 128,
-        "base_channels": 16,
-        "hole_fill": "biharmonic",
-        "clip_gradient": "straight",
-        "critic_channels": 16,
-    },
-    "training": {
-        "batch_size": 16,
-        "optimizer": {"warm_up_generator": "muon", "wgan": "adam"},
-        "learning_rate": {"warm_up_generator": 3e-4, "wgan": 1e-4},
-        "adam_betas": {"warm_up_generator": [0.9, 0.999], "wgan": [0.5, 0.9]},
-    },
-}
-
 PRESETS = {
     "gmcnn_256": {
         "description": "full width, 256 px; 12.6 M parameters",
@@ -48,13 +30,22 @@ PRESETS = {
     },
     "gmcnn_faces_128": {
         "description": "half the width, 128 px, biharmonic pre-fill; for faces",
+        "model": GMCNN,
         "weights": "gmcnn_faces_128.npz",
-        "sha256": "19d87a17c76f2dfcf3acd7e70d14e746053b9b17502c92c53f0ff7ce3282779a",
-        **FACES_128,
-    },
-    "gmcnn_faces_128_wgan": {
-        "description": "the same after stage 2: sharper, lower PSNR",
-        **FACES_128,
+        "sha256": "4d5e317b76f8ca78814df4d0e224f9cb9b9940198b64091a58c7f0c25c071fd6",
+        "config": {
+            "image_size": 128,
+            "base_channels": 16,
+            "hole_fill": "biharmonic",
+            "clip_gradient": "straight",
+            "critic_channels": 16,
+        },
+        "training": {
+            "batch_size": 16,
+            "optimizer": {"warm_up_generator": "muon", "wgan": "adam"},
+            "learning_rate": {"warm_up_generator": 3e-4, "wgan": 1e-4},
+            "adam_betas": {"warm_up_generator": [0.9, 0.999], "wgan": [0.5, 0.9]},
+        },
     },
     "gmcnn_official_pytorch": {
         "description": "the official PyTorch network; 12.6 M parameters",

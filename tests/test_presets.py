@@ -13,7 +13,6 @@ PARAMETERS = {
     "gmcnn_256": 12_561_891,
     "gmcnn_small": 3_144_307,
     "gmcnn_faces_128": 3_144_307,
-    "gmcnn_faces_128_wgan": 3_144_307,
     "gmcnn_official_pytorch": 12_561_891,
     "gmcnn_official_tf1": 12_429_107,
     "gmcnn_keras_port": 12_806_595,

@@ -36,7 +36,8 @@ their side, `scenes_test` scenes with irregular holes.
 """
 EXAMPLES = """## Examples
 
-Three kinds of holes in one portrait, which no preset was trained on.
+Three kinds of holes in one portrait, which no preset was trained on, cropped about as
+closely as the faces that they were trained on.
 
 ![The portrait completed by each method](reports/examples.png)
 """

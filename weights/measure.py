@@ -72,7 +72,7 @@ def show(shipped):
     rng = np.random.default_rng(1)
     methods = {name: BASELINES[name] for name in ("navier_stokes", "biharmonic")}
     methods |= {name: presets.load(name).inpaint for name in shipped}
-    image, rows = fit_image(face(margin=20), EXAMPLE_SIZE), []
+    image, rows = fit_image(face(), EXAMPLE_SIZE), []
     for mask in ("strokes", "rectangle", "centre"):
         hole = get(mask)(rng, EXAMPLE_SIZE, EXAMPLE_SIZE)
         completed = [complete(image, hole) for complete in methods.values()]

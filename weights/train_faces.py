@@ -1,6 +1,6 @@
 """Trains and publishes the weights of faces that are shipped.
 
-    python weights/train_faces.py -train_path DIR -mask_path DIR -vgg_weights FILE
+    python weights/train_faces.py -train_path DIR -mask_path DIR
 
 goes on where an earlier call was interrupted. Further options, such as `-gpu 0`, are
 those of training.
@@ -22,11 +22,6 @@ TRAININGS = {
     "gmcnn_faces_128": COMMON
     + HOLES
     + "-preset gmcnn_faces_128 -warm_up_generator -steps 5000 -sample_every 200",
-    "gmcnn_faces_128_wgan": COMMON
-    + HOLES
-    + "-preset gmcnn_faces_128 -steps 1000 -sample_every 100 "
-    "-from_weights {output_path}/gmcnn_faces_128/weights/generator.npz "
-    "-vgg_weights {vgg_weights}",
     "context_encoder_faces_128": COMMON
     + "-preset context_encoder_faces_128 -steps 6000 -sample_every 500",
 }
@@ -49,7 +44,7 @@ def parse():
     parser = argparse.ArgumentParser(
         description=__doc__.splitlines()[0], allow_abbrev=False
     )
-    for name in ("train_path", "mask_path", "vgg_weights"):
+    for name in ("train_path", "mask_path"):
         parser.add_argument(f"-{name}", required=True)
     parser.add_argument("-output_path", default="outputs", help="of experiments")
     parser.add_argument("-save_to", default=ROOT / "weights", help="of the weights")

@@ -43,12 +43,12 @@ def poison(module, owner):
         stepping.model = model
         return training_step(model, batch)
 
-    def poisoned(terms, weights):
+    def poisoned(terms, *others):
         term, _, step = os.environ.get("NAN", "").partition("@")
         if term in terms:
             here = stepping.model.optimizer.iterations + 1 == int(step)
             terms = terms | {term: ops.where(here, float("nan"), terms[term])}
-        return weighted_sum(terms, weights)
+        return weighted_sum(terms, *others)
 
     owner.training_step, module.weighted_sum = stepping, poisoned
 
