@@ -27,10 +27,13 @@ def draw(report: dict, path):
         if name.startswith("validation_psnr"):
             label = "in the hole" if name.endswith("hole") else "completed"
             axes[1].plot(*zip(*points), "o-", markersize=3, label=label)
-        elif not name.startswith("validation_"):
+        elif not name.startswith("validation_") and name != "psnr":
             axes[0].plot(*zip(*points), label=name.replace("_", " "))
-    if max(map(abs, axes[0].get_ylim())) > 1:  # critics may be far beyond
+    low, high = axes[0].get_ylim()
+    if max(-low, high) > 1:  # critics may be far beyond
         axes[0].set_yscale("symlog", linthresh=1)
+    if axes[0].dataLim.ymin >= 0:
+        axes[0].set_ylim(bottom=0)
     for axis, title in zip(axes, ("loss terms, unweighted", "validation PSNR, dB")):
         axis.set(title=title, xlabel="step")
         axis.legend()
