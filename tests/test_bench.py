@@ -9,7 +9,7 @@ import pytest
 
 import presets
 from benchmarks.bench import QUICK, Bench, distinct, exponent, ratio
-from benchmarks.cases import macs, step_macs
+from benchmarks.cases import id_mrf, macs, step_macs
 from conftest import ROOT
 from layers.channelwise_dense import ChannelwiseDense
 
@@ -75,7 +75,7 @@ def test_a_quick_run_is_sane(tmp_path):
     found = subprocess.run(
         [
             *(sys.executable, ROOT / "benchmarks/bench.py", "--quick"),
-            *("--only", "forward,id_mrf,data", "--report", report, "--repeats", "2"),
+            *("--only", "forward,data", "--report", report, "--repeats", "2"),
         ],
         capture_output=True,
         text=True,
@@ -89,8 +89,24 @@ def test_a_quick_run_is_sane(tmp_path):
     assert 100 < row["peak_memory_mb"] < 20_000
     assert min(content["data"]["images"]) > 0
     assert min(content["data"]["masks"].values()) > 0
-    assert [row["positions"] for row in content["id_mrf"]] == [64, 256]
-    assert {"steps", "growth", "modes"}.isdisjoint(content)
+    assert {"steps", "growth", "modes", "id_mrf"}.isdisjoint(content)
+
+
+def test_id_mrf_is_measured():
+    found = id_mrf(side=16, batch_size=2, channels=8, repeats=2)
+    assert found["positions"] == 256 and found["seconds"] > 0
+
+
+@pytest.mark.slow
+def test_every_part_of_a_quick_run(tmp_path):
+    report = tmp_path / "bench.json"
+    command = [sys.executable, ROOT / "benchmarks/bench.py", "--quick"]
+    command += ["--report", report, "--repeats", "1"]
+    found = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
+    assert found.returncode == 0, found.stdout + found.stderr
+    assert "bfloat16" in found.stdout and "Targets" in found.stdout
+    content = json.loads(report.read_text())
+    assert all(row["found"] for row in content["targets"])
 
 
 def test_unknown_parts_are_refused():

@@ -332,9 +332,8 @@ def test_a_signal_to_stop_a_folder(zoo, tmp_path, weights, record_property):
     outs = {
         number: tmp_path / number.name for number in (signal.SIGTERM, signal.SIGINT)
     }
-    processes = {number: start(*pictures.command(out)) for number, out in outs.items()}
-    for number, process in processes.items():
-        out = outs[number]
+    for number, out in outs.items():
+        process = start(*pictures.command(out))
         wait_for(process, lambda out=out: len(list(out.glob("*.png"))) >= 3)
         process.send_signal(number)
         code, printed = finish(process, 30)
@@ -358,11 +357,11 @@ ENCODER += ("-set", "base_channels=4", "bottleneck=8", "discriminator_channels=4
     ("stage", "term", "mode"),
     [
         ("warm_up_generator", "reconstruction", EAGER),
-        ("warm_up_generator", "known", ()),
+        pytest.param("warm_up_generator", "known", (), marks=pytest.mark.slow),
         ("wgan", "adversarial", EAGER),
         ("wgan", "critic", EAGER),
-        ("wgan", "gradient_penalty", EAGER),
-        ("wgan", "id_mrf", EAGER),
+        pytest.param("wgan", "gradient_penalty", EAGER, marks=pytest.mark.slow),
+        pytest.param("wgan", "id_mrf", EAGER, marks=pytest.mark.slow),
         pytest.param("wgan", "gradient_penalty", (), marks=pytest.mark.slow),
         ("joint", "reconstruction", EAGER),
         pytest.param("joint", "discriminator", (), marks=pytest.mark.slow),
