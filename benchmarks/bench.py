@@ -15,6 +15,7 @@ import json
 import math
 import os
 import platform
+import statistics
 import subprocess
 import sys
 import time
@@ -246,10 +247,8 @@ def growth(bench):
 
 def exponent(x, y):
     """Returns the slope of the straight line through logarithms (least squares)."""
-    x, y = ([math.log(v) for v in values] for values in (x, y))
-    mean_x, mean_y = sum(x) / len(x), sum(y) / len(y)
-    covariance = sum((a - mean_x) * (b - mean_y) for a, b in zip(x, y))
-    return covariance / sum((a - mean_x) ** 2 for a in x)
+    logarithms = ([math.log(v) for v in values] for values in (x, y))
+    return statistics.linear_regression(*logarithms).slope
 
 
 def id_mrf(bench):

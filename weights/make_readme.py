@@ -13,11 +13,10 @@ sys.path.insert(0, str(ROOT))
 from files import write_bytes  # noqa: E402
 from metrics.protocol import BINS  # noqa: E402
 from weights.curves import draw  # noqa: E402
-from weights.markdown import number, table  # noqa: E402
+from weights.markdown import TITLES, number, table  # noqa: E402
 from weights.readme_benchmarks import exported, lambda_ratios, table1  # noqa: E402
 
 REPORTS = ROOT / "weights" / "reports"
-TITLES = {"psnr": "PSNR", "psnr_hole": "hole PSNR", "ssim": "SSIM", "l1": "L1"}
 LARGE = ("40-50", "50-60", "above")  # holes over 40 %
 HEAD = """# Weights
 

@@ -2,11 +2,10 @@
 
 import math
 
-from weights.markdown import number, table
+from weights.markdown import TITLES, number, table
 
 DATA_RANGE = 20 * math.log10(2)  # what a data range of 2 for images on [0, 1] adds
 STAGES = {"warm_up_generator": "stage 1", "wgan": "stage 2"}
-TITLES = {"psnr": "PSNR", "psnr_hole": "hole PSNR", "ssim": "SSIM", "l1": "L1"}
 RATIO_TITLES = {
     "l1_hole": "centre L1",
     "l2_hole": "centre L2",
