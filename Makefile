@@ -40,26 +40,27 @@ notebook: setup
 
 # Report 001's ratios of reconstruction to adversarial loss, on your own pictures.
 sweep: .venv/runs
-	$(PY) benchmarks/lambda_ratios.py -train_path $(TRAIN) -test_path $(TEST)
+	$(PY) benchmarks/lambda_ratios.py -train_path $(TRAIN) -test_path $(TEST) $(OPTIONS)
 
 # Attention and hole fills compared, each with three seeds; hours on a CPU.
 table1: .venv/runs
 	$(PY) benchmarks/table1.py -train_path $(TRAIN) -mask_path $(MASKS) \
-		-test_path $(TEST) -test_masks $(TEST_MASKS) -vgg_weights $(VGG)
+		-test_path $(TEST) -test_masks $(TEST_MASKS) -vgg_weights $(VGG) $(OPTIONS)
 
 # Trains the weights that are shipped and publishes them; goes on if interrupted.
 weights: .venv/runs
-	$(PY) weights/train_faces.py -train_path $(TRAIN) -mask_path $(MASKS)
+	$(PY) weights/train_faces.py -train_path $(TRAIN) -mask_path $(MASKS) \
+		-vgg_weights $(VGG)
 
 # Measures every shipped preset and writes weights/README.md from the reports.
 numbers: setup
 	$(PY) weights/measure.py -faces_pairs $(FACES) -scenes $(SCENES) \
-		-scene_masks $(MASKS)
+		-scene_masks $(SCENE_MASKS)
 	$(PY) weights/make_readme.py
 
 # Seconds per step, memory, and the speed of the data pipeline.
 bench: setup
-	$(PY) benchmarks/bench.py
+	$(PY) benchmarks/bench.py $(OPTIONS)
 
 # A generator in every exported format: PSNR, bytes, CPU seconds.
 exported: setup

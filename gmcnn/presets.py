@@ -2,6 +2,24 @@
 
 from gmcnn.model import GMCNN
 
+# Trained to the end of the first stage, and of the second.
+FACES_128 = {
+    "model": GMCNN,
+    "config": {
+        "image_size": 128,
+        "base_channels": 16,
+        "hole_fill": "biharmonic",
+        "clip_gradient": "straight",
+        "critic_channels": 16,
+    },
+    "training": {
+        "batch_size": 16,
+        "optimizer": {"warm_up_generator": "muon", "wgan": "adam"},
+        "learning_rate": {"warm_up_generator": 3e-4, "wgan": 1e-4},
+        "adam_betas": {"warm_up_generator": [0.9, 0.999], "wgan": [0.5, 0.9]},
+    },
+}
+
 PRESETS = {
     "gmcnn_256": {
         "description": "full width, 256 px; 12.6 M parameters",
@@ -30,22 +48,15 @@ PRESETS = {
     },
     "gmcnn_faces_128": {
         "description": "half the width, 128 px, biharmonic pre-fill; for faces",
-        "model": GMCNN,
         "weights": "gmcnn_faces_128.npz",
-        "sha256": "4d5e317b76f8ca78814df4d0e224f9cb9b9940198b64091a58c7f0c25c071fd6",
-        "config": {
-            "image_size": 128,
-            "base_channels": 16,
-            "hole_fill": "biharmonic",
-            "clip_gradient": "straight",
-            "critic_channels": 16,
-        },
-        "training": {
-            "batch_size": 16,
-            "optimizer": {"warm_up_generator": "muon", "wgan": "adam"},
-            "learning_rate": {"warm_up_generator": 3e-4, "wgan": 1e-4},
-            "adam_betas": {"warm_up_generator": [0.9, 0.999], "wgan": [0.5, 0.9]},
-        },
+        "sha256": "60714150fcee9fca18ce4288c37eca1d891d2927bf78295ec3b8a28dd0257f9f",
+        **FACES_128,
+    },
+    "gmcnn_faces_128_wgan": {
+        "description": "the same after the second stage: sharper, of lower PSNR",
+        "weights": "gmcnn_faces_128_wgan.npz",
+        "sha256": "7526d417396e8b21cdb9c234f2d32624f92831996dfb5e0f49b3d9fe3ad2abcc",
+        **FACES_128,
     },
     "gmcnn_official_pytorch": {
         "description": "the official PyTorch network; 12.6 M parameters",

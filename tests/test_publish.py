@@ -1,6 +1,7 @@
 """Published weights and what is reported of their training."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -12,7 +13,8 @@ from files import sha256
 from training.checkpoints import load_weights
 from training.experiment import Experiment, processor
 from weights import publish
-from weights.training_report import command, history
+from weights.make_readme import training
+from weights.training_report import command, history, in_order, training_report
 
 
 def recorded(**settings):
@@ -124,6 +126,27 @@ def test_an_experiment_is_published(experiment, tmp_path, capsys):
     assert [row["step"] for row in report["history"]] == [1, 2]
     assert report["history"][-1]["validation_psnr"] > 0
     assert report["history"][0]["reconstruction"] > 0
+
+
+def test_a_training_tells_of_the_one_before(experiment, tmp_path):
+    """Of the same stage; its steps come first."""
+    first, second = experiment / "one", tmp_path / "two"
+    shutil.copytree(first, second)
+    config = json.loads((first / "config.json").read_text())
+    config["settings"]["from_weights"] = str(first / "weights" / "generator.npz")
+    (second / "config.json").write_text(json.dumps(config))
+    metadata = load_weights(second / "weights" / "generator.npz")[1]
+    report, before = (training_report(path, metadata) for path in (second, first))
+    assert before["before"] is None
+    assert [row["step"] for row in report["history"]] == [1, 2, 3, 4]
+    assert report["history"][:2] == before.pop("history")
+    assert report["before"] == before
+    assert in_order(report) == [before, report]
+    page = training(report | {"preset": "gmcnn_small"})
+    assert page.count("python runner.py") == 2
+    config["settings"]["from_weights"] = str(tmp_path / "weights" / "gone.npz")
+    (second / "config.json").write_text(json.dumps(config))
+    assert training_report(second, metadata)["before"] is None
 
 
 def test_other_generators_and_stages_are_refused(experiment, tmp_path):

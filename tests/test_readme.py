@@ -11,10 +11,11 @@ import options
 import presets
 from conftest import ROOT
 from files import sha256
-from weights import make_readme, measure, publish
+from weights import make_readme, measure, publish, train_faces
 from weights.curves import draw
 from weights.markdown import number, table
 from weights.readme_benchmarks import exported, lambda_ratios
+from weights.training_report import in_order
 
 SHIPPED = [name for name in presets.PRESETS if "weights" in presets.get(name)]
 
@@ -37,9 +38,33 @@ def test_shipped_weights_are_small_intact_and_reported():
     assert digests == {name: presets.digest(name) for name in SHIPPED}
     for report in evaluations:
         assert report["weights_sha256"] == digests[report["preset"]]
+    if (exported := make_readme.REPORTS / "exported.json").is_file():
+        report = json.loads(exported.read_text())
+        assert report["weights_sha256"] == digests[report["preset"]]
     for report in trainings:
         options.parse(shlex.split(report["command"])[1:])  # it could be typed
         assert (make_readme.REPORTS / f"{report['preset']}.png").is_file()
+
+
+def test_every_shipped_weight_can_be_trained_again():
+    """By the settings that its report tells of."""
+    paths = dict.fromkeys(("mask_path", "vgg_weights", "train_path"), "DIR")
+    about = {"output_path": "outputs", "save_every": 0, "sample_every": 0}
+
+    def settings(words):
+        return options.parse(words)[1] | paths | about
+
+    assert set(train_faces.PUBLISHED) == set(SHIPPED)
+    trainings, _ = make_readme.read(make_readme.REPORTS)
+    for report in trainings:
+        name = train_faces.PUBLISHED[report["preset"]]
+        for part in reversed(in_order(report)):
+            words = train_faces.TRAININGS[name].format(**paths | about).split()
+            told = settings(shlex.split(part["command"])[1:])
+            assert told == settings(["-experiment_name", name, *words])
+            if told["from_weights"]:
+                name = told["from_weights"].split("/")[1]
+                assert name in train_faces.TRAININGS
 
 
 def scores(psnr, bins):
@@ -116,9 +141,9 @@ def test_reports_become_tables(reports):
     lines = page.splitlines()
     rows = [line for line in lines if line.startswith(("| one", "| two", "| telea"))]
     assert rows == [
-        "| one | 25.12 | 19.12 | 0.9000 | 0.0100 |",
-        "| two | 26.00 | 20.00 | 0.9000 | 0.0100 |",
-        "| telea | 24.25 | 18.25 | 0.9000 | 0.0100 |",
+        "| one | 25.12 | 19.12 | 0.9000 | 0.0100 | 0.1000 |",
+        "| two | 26.00 | 20.00 | 0.9000 | 0.0100 | 0.1000 |",
+        "| telea | 24.25 | 18.25 | 0.9000 | 0.0100 | 0.1000 |",
         *(f"| {m} | 40.00 | 20.00 | 17.00 | 19.00 |" for m in ("one", "two", "telea")),
     ]
     assert "| PSNR by hole area in % | 0-10 | 40-50 | 50-60 | over 40 |" in page

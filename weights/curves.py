@@ -1,8 +1,10 @@
 """The picture of a training: losses and validation over its steps."""
 
+import itertools
 from io import BytesIO
 
 from files import write_bytes
+from weights.training_report import in_order
 
 
 def draw(report: dict, path):
@@ -34,6 +36,9 @@ def draw(report: dict, path):
         axes[0].set_yscale("symlog", linthresh=1)
     if axes[0].dataLim.ymin >= 0:
         axes[0].set_ylim(bottom=0)
+    ends = itertools.accumulate(part["steps"] for part in in_order(report)[:-1])
+    for axis, end in itertools.product(axes, ends):
+        axis.axvline(end, color="grey", linestyle=":")
     for axis, title in zip(axes, ("loss terms, unweighted", "validation PSNR, dB")):
         axis.set(title=title, xlabel="step")
         axis.legend()

@@ -1,6 +1,7 @@
 """Tables in Markdown, and numbers in their cells."""
 
 TITLES = {"psnr": "PSNR", "psnr_hole": "hole PSNR", "ssim": "SSIM", "l1": "L1"}
+TITLES |= {"l1_hole": "hole L1"}
 DIGITS = {"psnr": 2, "psnr_hole": 2, "ssim": 4, "l1": 4, "l1_hole": 4, "l2": 4}
 DIGITS |= {"l2_hole": 4}
 

@@ -12,6 +12,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 import presets
 from errors import InputError
 from options import TRAIN
+from training.checkpoints import load_weights
 from training.experiment import processor
 from training.train import with_preset_defaults
 
@@ -24,6 +25,9 @@ LEFT_OUT = {"resume", "output_path", "gpu"}  # say where, not what
 
 def training_report(experiment: Path, metadata: dict) -> dict:
     """Returns how a generator was trained, fit for JSON.
+
+    Where it started from another experiment of the same stage, "before" tells of that,
+    and "history" goes on where its history ends.
 
     Args:
         experiment: folder of `training.experiment.Experiment`.
@@ -40,6 +44,11 @@ def training_report(experiment: Path, metadata: dict) -> dict:
             f"received those of {stage}"
         )
     scalars = read_scalars(experiment / "logs" / stage, step)
+    before, rows = earlier(settings["from_weights"], stage), history(scalars)
+    if before:
+        past = before.pop("history")
+        steps = past[-1]["step"]
+        rows = past + [row | {"step": steps + row["step"]} for row in rows]
     cpu = config.get("cpu")
     if cpu is None and config["machine"] == platform.platform():
         cpu = processor()  # of experiments that did not record it
@@ -58,8 +67,29 @@ def training_report(experiment: Path, metadata: dict) -> dict:
         "precision": settings["mixed_precision"],
         "versions": config["versions"],
         "commit": config["commit"],
-        "history": history(scalars),
+        "before": before,
+        "history": rows,
     }
+
+
+def earlier(source, stage: str) -> dict | None:
+    """Returns the report of the experiment that weights are from, if of this stage.
+
+    Args:
+        source: path of a generator, or what else `-from_weights` was.
+        stage: of training.
+    """
+    experiment = Path(source).parent.parent if isinstance(source, str) else None
+    if not experiment or not (experiment / "config.json").is_file():
+        return None
+    metadata = load_weights(source)[1]
+    return training_report(experiment, metadata) if metadata["stage"] == stage else None
+
+
+def in_order(report: dict) -> list:
+    """Returns the report of a training after those of the ones that it started from."""
+    before = report.get("before")
+    return [*(in_order(before) if before else ()), report]
 
 
 def command(settings: dict, stage: str) -> str:
