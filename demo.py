@@ -1,5 +1,6 @@
 """Trains, evaluates and inpaints on embedded pictures, by the commands a user types."""
 
+import shlex
 import shutil
 import subprocess
 import sys
@@ -10,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from data.masks import get
-from data.samples import FACE, files
+from data.samples import FACE, file
 from metrics.pictures import save_png
 
 OUTPUT = Path("outputs", "demo")
@@ -23,14 +24,15 @@ TRAIN = (
 
 def run(arguments):
     print(f"\n$ python runner.py {arguments}", flush=True)
-    subprocess.run([sys.executable, "runner.py", *arguments.split()], check=True)
+    subprocess.run([sys.executable, "runner.py", *shlex.split(arguments)], check=True)
 
 
 def inpaint(model, photograph, mask, name):
     """Completes a photograph and returns the path."""
     saved, completed = OUTPUT / f"{name}_mask.png", OUTPUT / f"{name}.png"
     save_png(saved, np.stack([mask * 255] * 3, axis=-1))
-    run(f"inpaint {model} -image {photograph} -mask {saved} -save_to {completed}")
+    image = shlex.quote(str(photograph))
+    run(f"inpaint {model} -image {image} -mask {saved} -save_to {completed}")
     return completed
 
 
@@ -40,12 +42,12 @@ def main():
     run(f"{TRAIN} -warm_up_generator -steps 150 -sample_every 50")
     # ID-MRF needs the VGG19 download, so the demo goes without.
     run(f"{TRAIN} -from_weights -id_mrf_weight 0 -steps 16 -sample_every 8")
-    photograph = next(path for path in files("test") if path.stem == "chelsea")
+    photograph = file("chelsea")
     with Image.open(photograph) as picture:
         mask = get("strokes")(np.random.default_rng(0), picture.height, picture.width)
     completed = inpaint("-experiment_name demo", photograph, mask, "completed")
     # The shipped weights were trained on faces.
-    photograph = next(path for path in files("train") if path.stem == "astronaut")
+    photograph = file("astronaut")
     mask = np.zeros((512, 512), np.uint8)
     left, top, right, bottom = FACE
     strokes = get("strokes")(np.random.default_rng(0), bottom - top, right - left)

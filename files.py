@@ -66,9 +66,15 @@ def replacing(path, suffix: str = ""):
             if file.is_file():
                 with open(file, "rb") as written:
                     os.fsync(written.fileno())
+        former = Path(folder, "former")
         if path.is_dir():  # only files are replaced in one go
-            os.replace(path, Path(folder, "former"))
-        os.replace(part, path)
+            os.replace(path, former)
+        try:
+            os.replace(part, path)
+        except BaseException:  # Ctrl-C as well
+            if former.exists():
+                os.replace(former, path)
+            raise
 
 
 def remove_parts(folder):

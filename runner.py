@@ -36,6 +36,7 @@ def train(settings, explicit):
 
 def evaluate(settings, explicit):
     from functools import partial
+    from pathlib import Path
 
     from data.images import list_images
     from data.layouts import list_split
@@ -43,6 +44,7 @@ def evaluate(settings, explicit):
     from inpainting.large import complete_large
     from metrics import protocol, rules
     from metrics.baselines import BASELINES
+    from training.experiment import Experiment
 
     path, layout = settings["test_path"], settings["dataset_layout"]
     images = (
@@ -88,6 +90,10 @@ def evaluate(settings, explicit):
     protocol.write_report(report, settings["report"])
     print(protocol.format_table(report))
     print(f"report: {settings['report']}, with .csv and .png beside it")
+    if settings["experiment_name"]:
+        experiment = Experiment(Path(settings["output_path"], name))
+        test = f"test_{Path(settings['report']).stem}"
+        experiment.log_test(test, report["methods"][name])
 
 
 def inpaint(settings, explicit):

@@ -6,7 +6,7 @@ sharp centres that ignore what surrounds them. Needs folders of pictures, such a
     python benchmarks/lambda_ratios.py -train_path faces -test_path faces_test
 
 and leaves in outputs/lambda_ratios the experiments, ratios.json, and two pictures with
-a column for each ratio: ratios.png of an embedded face, pictures.png of the test.
+a row for each ratio: ratios.png of an embedded face, pictures.png of the test.
 Further options, such as `-mixed_precision bfloat16`, are those of training.
 """
 
@@ -49,14 +49,14 @@ def parse():
     parser.add_argument("-preset", default="context_encoder_small")
     parser.add_argument("-steps", type=int, default=1500, help="of each ratio")
     parser.add_argument("-ratios", type=float, nargs="+", default=RATIOS)
-    parser.add_argument("-pictures", type=int, default=6, help="rows of pictures.png")
+    parser.add_argument("-pictures", type=int, default=6, help="in pictures.png")
     parser.add_argument("-output_path", default="outputs/lambda_ratios")
     options, options.training = parser.parse_known_args()
     return options
 
 
 def show(options, output):
-    """Writes picture rows: what is known, a centre for each ratio, the truth."""
+    """Writes rows: what is known, what each ratio makes of it, the truth."""
     import presets
     from data.images import fit_image, list_images
     from data.pairs import EvaluationPairs
@@ -77,10 +77,11 @@ def show(options, output):
         "pictures": [(image, mask) for _, image, mask in pairs],
     }.items():
         rows = [
-            [masked(image, mask), *(m.inpaint(image, mask) for m in models), image]
-            for image, mask in shown
+            [masked(image, mask) for image, mask in shown],
+            *([m.inpaint(image, mask) for image, mask in shown] for m in models),
+            [image for image, _ in shown],
         ]
-        save_png(output / f"{name}.png", grid(rows, titles))
+        save_png(output / f"{name}.png", grid(rows, row_labels=titles))
 
 
 def save(rows, options, output):

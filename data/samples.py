@@ -53,14 +53,18 @@ def files(split: str | None = None) -> list[Path]:
     return paths
 
 
+def file(stem: str) -> Path:
+    """The path of the embedded picture of this name, without its suffix."""
+    return next(path for path in files() if path.stem == stem)
+
+
 def face(margin: int = 0) -> np.ndarray:
     """Cut the face out of the astronaut's portrait: uint8 (S, S, 3).
 
     Args:
         margin: pixels around it, at most 50; S is 130 and twice as many.
     """
-    path = next(path for path in files("train") if path.stem == "astronaut")
     left, top, right, bottom = FACE
-    with Image.open(path) as portrait:
+    with Image.open(file("astronaut")) as portrait:
         box = (left - margin, top - margin, right + margin, bottom + margin)
         return np.asarray(portrait.convert("RGB").crop(box))

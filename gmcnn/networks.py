@@ -13,6 +13,7 @@ from keras import ops
 from errors import InputError, choose
 from gmcnn import topologies
 from layers import attention as attentions
+from layers.dilated import DilatedConv2D
 from layers.initializers import GlorotUniform
 from layers.padding import ReflectionPadding2D
 from layers.pull_push import PullPush
@@ -72,7 +73,8 @@ def build_generator(
             pixels = dilation * (kernel // 2)
             pad = ReflectionPadding2D(pixels, name=f"{name}_pad", dtype=dtype)
             x, mode = pad(x), "valid"
-        return keras_layers.Conv2D(
+        layer = keras_layers.Conv2D if dilation == 1 else DilatedConv2D
+        return layer(
             round(channels * base_channels),
             kernel,
             strides=stride,

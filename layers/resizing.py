@@ -1,42 +1,14 @@
-"""Bilinear resizing by two small matrix products, with or without aligned corners."""
+"""Bilinear resizing by two small matrix products, the same on every engine."""
 
 import keras
 from keras import ops
 
 
-def resize_bilinear(x, height, width, align_corners: bool = False):
-    """Resizes by bilinear interpolation, the same on every engine and at any size.
-
-    Args:
-        x: tensor (B, H, W, C).
-        height, width: the new size in pixels; integers or scalar tensors.
-        align_corners: whether corner pixels' centres stay where they are (as in
-            TensorFlow 1 and the official GMCNN); otherwise pixels are squares.
-    """
-    shape = ops.shape(x)
-    rows = _interpolation_matrix(shape[1], height, align_corners, x.dtype)
-    columns = _interpolation_matrix(shape[2], width, align_corners, x.dtype)
-    x = ops.reshape(x, (shape[0], shape[1], shape[2] * shape[3]))
-    x = ops.matmul(rows, x)  # (B, height, W * C)
-    x = ops.reshape(x, (shape[0], height, shape[2], shape[3]))
-    return ops.matmul(columns, x)  # (B, height, width, C)
-
-
-def _interpolation_matrix(old, new, align_corners, dtype):
-    """Returns the (new, old) matrix of a one-dimensional linear interpolation."""
-    centres = ops.cast(ops.arange(new), "float32")
-    pixels = ops.cast(ops.arange(old), "float32")
-    old, new = ops.cast(old, "float32"), ops.cast(new, "float32")
-    if align_corners:
-        centres = centres * ((old - 1) / ops.maximum(new - 1, 1))
-    else:
-        centres = ops.clip((centres + 0.5) * (old / new) - 0.5, 0, old - 1)
-    return ops.cast(ops.relu(1 - ops.abs(centres[:, None] - pixels)), dtype)
-
-
 @keras.saving.register_keras_serializable("inpainting")
 class BilinearUpsampling2D(keras.layers.Layer):
     """Upsamples by an integer factor with aligned corners, as the official GMCNN does.
+
+    The centres of corner pixels stay where they are, as in TensorFlow 1.
 
     Args:
         factor: how many times higher and wider the output is.
@@ -47,10 +19,21 @@ class BilinearUpsampling2D(keras.layers.Layer):
         self.factor = factor
 
     def call(self, x):
-        height, width = ops.shape(x)[1:3]
-        return resize_bilinear(
-            x, height * self.factor, width * self.factor, align_corners=True
-        )
+        batch, height, width, channels = ops.shape(x)
+        rows, columns = (self._interpolation(n, x.dtype) for n in (height, width))
+        x = ops.reshape(x, (batch, height, width * channels))
+        x = ops.matmul(rows, x)
+        x = ops.reshape(x, (batch, height * self.factor, width, channels))
+        return ops.matmul(columns, x)
+
+    def _interpolation(self, old, dtype):
+        """Returns the (factor * old, old) matrix of a linear interpolation."""
+        new = old * self.factor
+        centres = ops.cast(ops.arange(new), "float32")
+        pixels = ops.cast(ops.arange(old), "float32")
+        old, new = ops.cast(old, "float32"), ops.cast(new, "float32")
+        centres = centres * ((old - 1) / ops.maximum(new - 1, 1))
+        return ops.cast(ops.relu(1 - ops.abs(centres[:, None] - pixels)), dtype)
 
     def compute_output_shape(self, input_shape):
         batch, height, width, channels = input_shape

@@ -22,7 +22,7 @@ def confidence_mask(
 
     Args:
         mask: (B, H, W, 1), 1 in the hole.
-        kernel: name in `KERNELS`.
+        kernel: name in `KERNELS`; with "none" each hole pixel weighs 1.
         size: pixels of the kernel's side; by default a quarter of the image's width,
             made odd, which is 65 at 256 pixels.
         scale: spread of the kernel in pixels; by default 40 at 256 pixels, in
@@ -30,9 +30,12 @@ def confidence_mask(
         iterations: how often confidence is propagated.
         padding: "reflect" or "zeros" beyond the image.
     """
+    make_taps = get_kernel(kernel)
+    if make_taps is None:
+        return mask
     side = mask.shape[2]
     size = size or 2 * (side // 8) + 1
-    taps = get_kernel(kernel)(size, scale or 40 * side / 256)
+    taps = make_taps(size, scale or 40 * side / 256)
     known = 1 - mask
     confidence = ops.zeros_like(mask)
     for _ in range(iterations):
@@ -121,8 +124,8 @@ def _normalized(taps):
 
 
 def get_kernel(name: str):
-    """Returns the function that makes the taps of a kernel of `KERNELS`."""
+    """Returns the function in `KERNELS` that makes the taps of a kernel, or None."""
     return choose("confidence_kernel", name, KERNELS)
 
 
-KERNELS = {"gaussian": gaussian, "flat": flat, "laplacian": laplacian}
+KERNELS = {"gaussian": gaussian, "flat": flat, "laplacian": laplacian, "none": None}

@@ -1,5 +1,6 @@
 """Pictures for people: holes shown in white, labelled grids, PNG files."""
 
+import math
 from io import BytesIO
 
 import numpy as np
@@ -23,13 +24,14 @@ def masked(image, mask):
     return np.where(hole, np.uint8(WHITE), image)
 
 
-def grid(rows, labels=None, gap: int = 4):
+def grid(rows, labels=None, gap: int = 4, row_labels=None):
     """Lay pictures out in rows and columns on white.
 
     Args:
         rows: sequence of rows, each a sequence of uint8 (H, W, 3), all of one shape.
         labels: a title for every column, shortened where it is wider than its column.
         gap: pixels between pictures and around them.
+        row_labels: a title before every row.
 
     Returns:
         uint8 (height, width, 3).
@@ -38,22 +40,28 @@ def grid(rows, labels=None, gap: int = 4):
         InputError: rows, pictures or labels do not fit together.
     """
     rows = [list(row) for row in rows]
-    _check(rows, labels)
+    _check(rows, labels, row_labels)
     height, width, _ = rows[0][0].shape
     top = FONT_SIZES[0] + 2 * gap if labels else gap
+    font = ImageFont.load_default(FONT_SIZES[0])
+    lengths = [math.ceil(font.getlength(label)) for label in row_labels or []]
+    left = max(lengths) + 2 * gap if lengths else gap
     columns = len(rows[0])
-    size = (gap + columns * (width + gap), top + len(rows) * (height + gap))
+    size = (left + columns * (width + gap), top + len(rows) * (height + gap))
     canvas = Image.new("RGB", size, "white")
     for i, row in enumerate(rows):
         for j, picture in enumerate(row):
-            place = (gap + j * (width + gap), top + i * (height + gap))
+            place = (left + j * (width + gap), top + i * (height + gap))
             canvas.paste(Image.fromarray(picture), place)
     for j, label in enumerate(labels or []):
-        _write_title(canvas, label, gap + j * (width + gap), top / 2, width)
+        _write_title(canvas, label, left + j * (width + gap), top / 2, width)
+    for i, label in enumerate(row_labels or []):
+        place = (gap, top + i * (height + gap) + height / 2)
+        ImageDraw.Draw(canvas).text(place, label, "black", font, anchor="lm")
     return np.asarray(canvas)
 
 
-def _check(rows, labels):
+def _check(rows, labels, row_labels):
     shapes = {picture.shape for row in rows for picture in row}
     if len(shapes) != 1 or any(shape[2:] != (3,) for shape in shapes):
         raise InputError(f"rows: pictures of one shape (H, W, 3), received {shapes}")
@@ -63,6 +71,10 @@ def _check(rows, labels):
     if labels and len(labels) != len(rows[0]):
         raise InputError(
             f"labels: one for each of {len(rows[0])} columns, received {len(labels)}"
+        )
+    if row_labels and len(row_labels) != len(rows):
+        raise InputError(
+            f"row_labels: one for each of {len(rows)} rows, received {len(row_labels)}"
         )
 
 

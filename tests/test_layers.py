@@ -11,16 +11,61 @@ from parity import difference, golden, nhwc
 from skimage.restoration import inpaint_biharmonic
 
 from gmcnn.networks import build_generator
+from layers.dilated import DilatedConv2D
 from layers.initializers import GlorotUniform
 from layers.padding import ReflectionPadding2D, pad_to_multiple
 from layers.pull_push import PullPush
-from layers.resizing import BilinearUpsampling2D, resize_bilinear
+from layers.resizing import BilinearUpsampling2D
 from layers.window import crop, hole_window
+from training import engine
 from training.engine import input_gradient
 
 
 def random(*shape, seed=0):
     return np.random.default_rng(seed).normal(size=shape).astype("float32")
+
+
+@pytest.mark.both_engines
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float16"])
+@pytest.mark.parametrize("padding", ["valid", "same"])
+@pytest.mark.parametrize("rate", [1, 2, 5])
+def test_dilated_convolution_is_kerass(rate, padding, dtype):
+    """So are its gradients, by pixels and by the kernel."""
+    layer = DilatedConv2D(4, 3, padding=padding, dilation_rate=rate, dtype=dtype)
+    x, kernel = (ops.convert_to_tensor(random(*s)) for s in ((2, 13, 11, 3), KERNEL))
+    layer.build(x.shape)
+
+    def ours(x, kernel):
+        x, kernel = ops.cast(x, dtype), ops.cast(kernel, dtype)
+        return ops.cast(layer.convolution_op(x, kernel), "float32")
+
+    def kerass(x, kernel):
+        return ops.conv(x, kernel, 1, padding, dilation_rate=rate)
+
+    tolerance = {"float32": 1e-5, "bfloat16": 0.02, "float16": 0.002}[dtype]
+    upstream = random(*kerass(x, kernel).shape)
+
+    def results(convolve):
+        def projection(x, kernel):
+            return ops.sum(convolve(x, kernel) * upstream)
+
+        yield convolve(x, kernel)
+        yield input_gradient(lambda x: projection(x, kernel), x)
+        yield input_gradient(lambda kernel: projection(x, kernel), kernel)
+
+    for mine, theirs in zip(results(ours), results(kerass), strict=True):
+        assert difference(mine, theirs) < tolerance * np.abs(theirs).max()
+
+
+KERNEL = (3, 3, 3, 4)
+
+
+def test_machines_without_gradients_of_dilated_kernels_take_kerass(monkeypatch):
+    monkeypatch.setattr(engine, "_dilates", lambda dtype: False)
+    x, kernel = (ops.cast(random(*s), "bfloat16") for s in ((1, 9, 9, 3), KERNEL))
+    ours = engine.dilated_convolution(x, kernel, "valid", (2, 2))
+    theirs = ops.conv(x, kernel, 1, "valid", dilation_rate=2)
+    assert difference(*(ops.cast(y, "float32") for y in (ours, theirs))) == 0
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 5), (2, 3), (6, 4), (9, 17)])
@@ -92,26 +137,28 @@ def test_aligned_corners_by_hand():
     row = np.array([0, 3], "float32").reshape(1, 1, 2, 1)
     ours = ops.convert_to_numpy(BilinearUpsampling2D(2)(row))
     np.testing.assert_allclose(ours[0, :, :, 0], [[0, 1, 2, 3]] * 2, atol=1e-6)
-    half_pixel = ops.convert_to_numpy(resize_bilinear(row, 1, 4))
-    np.testing.assert_allclose(half_pixel[0, 0, :, 0], [0, 0.75, 2.25, 3], atol=1e-6)
 
 
-@pytest.mark.parametrize("old", [(1, 1), (3, 4), (5, 1)])
-@pytest.mark.parametrize("new", [(1, 1), (7, 2), (8, 9)])
-def test_resizing_keeps_a_constant(old, new):
-    for align in (False, True):
-        y = resize_bilinear(np.full((1, *old, 2), 0.7, "float32"), *new, align)
-        np.testing.assert_allclose(y, np.full((1, *new, 2), 0.7), rtol=1e-6)
+@pytest.mark.parametrize("size", [(1, 1), (3, 4), (5, 1)])
+def test_upsampling_keeps_a_constant(size):
+    y = BilinearUpsampling2D(3)(np.full((1, *size, 2), 0.7, "float32"))
+    np.testing.assert_allclose(y, np.full(y.shape, 0.7), rtol=1e-6)
 
 
-SIZES = [(1, 1), (1, 7), (2, 2), (5, 3), (16, 16), (33, 20)]
+SIZES = [(1, 1), (1, 7), (2, 2), (16, 16), (33, 20)]
+SIZES += [pytest.param((5, 3), marks=pytest.mark.both_engines)]
 
 
+@pytest.mark.parametrize("iterations", [0, 16])
+@pytest.mark.parametrize("soft", [False, True])
 @pytest.mark.parametrize("size", SIZES)
-def test_pull_push_fills_a_constant_picture_with_it(size):
-    hole = (np.random.default_rng(0).random((2, *size, 1)) < 0.8).astype("float32")
+def test_pull_push_fills_a_constant_picture_with_it(size, soft, iterations):
+    """Where pixels are known in part as well."""
+    hole = np.random.default_rng(0).random((2, *size, 1)).astype("float32")
+    hole = hole if soft else np.float32(hole < 0.8)
     hole[:, 0, 0] = 0
-    filled = PullPush()(np.full((2, *size, 3), -0.4, "float32"), hole)
+    image = np.full((2, *size, 3), -0.4, "float32")
+    filled = PullPush(iterations=iterations)(image, hole)
     np.testing.assert_allclose(filled, np.full((2, *size, 3), -0.4), atol=1e-6)
 
 
@@ -158,8 +205,11 @@ def test_iterations_approach_scikit_images_biharmonic_fill():
     assert distance.mean() < 0.005
 
 
-def test_pull_push_without_known_pixels_is_0():
-    filled = PullPush()(random(1, 12, 9, 3), np.ones((1, 12, 9, 1), "float32"))
+@pytest.mark.parametrize("iterations", [0, 16])
+def test_pull_push_without_known_pixels_is_0(iterations):
+    filled = PullPush(iterations=iterations)(
+        random(1, 12, 9, 3), np.ones((1, 12, 9, 1), "float32")
+    )
     assert not ops.convert_to_numpy(filled).any()
 
 

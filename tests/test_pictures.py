@@ -1,11 +1,15 @@
 """Picture grids pixel by pixel, and files that appear whole."""
 
+import contextlib
+import os
+from pathlib import Path
+
 import numpy as np
 import pytest
 from PIL import Image
 
 from errors import InputError
-from files import write_bytes
+from files import replacing, write_bytes
 from metrics.pictures import grid, masked, save_png
 
 
@@ -46,6 +50,19 @@ def test_labels_are_written_above_their_column_only(label):
     assert title[:, 69:].min() == 255
 
 
+def test_row_labels_are_written_before_their_row_only():
+    black, gap = flat(0, 0, 0), 4
+    rows = [[black, black], [black, black]]
+    plain = grid(rows, gap=gap)
+    labelled = grid(rows, gap=gap, row_labels=["", "second row"])
+    left = labelled.shape[1] - plain.shape[1]
+    assert np.array_equal(labelled[:, left:], plain)
+    assert labelled[28:, :left].min() < 128
+    assert labelled[:24, :left].min() == 255
+    with pytest.raises(InputError, match="row_labels: one for each of 2 rows"):
+        grid(rows, row_labels=["a"])
+
+
 @pytest.mark.parametrize(
     ("rows", "labels", "rule"),
     [
@@ -76,3 +93,23 @@ def test_a_failed_write_leaves_the_old_file_and_no_rubbish(tmp_path):
         write_bytes(path, "text is not bytes")
     assert path.read_bytes() == b"old"
     assert [p.name for p in tmp_path.iterdir()] == ["report.json"]
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_folder_is_replaced_or_stays(fails, tmp_path, monkeypatch):
+    path, rename = tmp_path / "model", os.replace
+    path.mkdir()
+    (path / "old").touch()
+
+    def replace(source, target):
+        if fails and Path(source).name == "part":
+            raise OSError("no")
+        rename(source, target)
+
+    monkeypatch.setattr(os, "replace", replace)
+    expected = pytest.raises(OSError) if fails else contextlib.nullcontext()
+    with expected, replacing(path) as part:
+        part.mkdir()
+        (part / "new").touch()
+    assert [p.name for p in path.iterdir()] == ["old" if fails else "new"]
+    assert list(tmp_path.iterdir()) == [path]

@@ -18,6 +18,7 @@ from weights import readme_benchmarks
 def row(psnr):
     """What an evaluation of three pictures gives; two have holes of 10 to 20 %."""
     measures = {"psnr": psnr, "psnr_hole": psnr - 6, "ssim": 0.9, "l1": 0.02}
+    measures |= {"l1_hole": 0.1, "report_004": psnr + 5}
     counts = dict.fromkeys(BINS, 0) | {"10-20": 2, "above": 1}
     bins = {
         area: {"images": count, "psnr": psnr + 1 if count else None}
@@ -33,6 +34,7 @@ def report(psnr):
         "images": 3,
         "image_size": 64,
         "versions": {"keras": "3"},
+        "weights_sha256": "ab",
     }
 
 
@@ -49,6 +51,7 @@ def table():
         ("se_report", 1): both_stages(25.5),
     }
     about = {"preset": "gmcnn_small", "set": [], "seeds": [0, 1]}
+    about |= {"batch_size": 8, "training": ["-gpu", "0"]}
     about |= {"steps": {"warm_up_generator": 9, "wgan": 3}, "claims": table1.CLAIMS}
     return about | table1.summary(reports)
 
@@ -80,13 +83,47 @@ def test_variants_without_the_plain_one_have_no_gain():
 
 def test_the_table_as_a_page(table):
     page = readme_benchmarks.table1(table)
-    assert "steps 9 of stage 1 and 3 of stage 2, seeds 0, 1" in page
     gain = "0.00 ± 0.71"
+    words = (
+        "steps 9 of stage 1 and 3 of stage 2 of 8 images, seeds 0, 1, options `-gpu 0`"
+    )
+    assert words in page.replace("\n", " ")
     assert "| se_report | 25.00 ± 0.71 | 19.00 ± 0.71 | 0.9000 ± 0.0000 |" in page
-    assert page.count(f"{gain} |") == 2
-    assert "| telea | 20.00 | 14.00 | 0.9000 | 0.0200 | - |" in page
-    assert "| none | 25.70 | 19.68 | 25.00 ± 1.41 | 24.00 ± 1.41 |" in page
-    assert "| a2_report | 27.78 | 21.76 | - | - |" in page
+    assert page.count(f"{gain} | no difference |") == 2
+    assert "| telea | 20.00 | 14.00 | 0.9000 | 0.0200 | 0.1000 | - | - |" in page
+    assert "| se_report | 27.78 | 29.00 ± 0.71 | 24.00 ± 0.71 |" in page
+    assert "| a2_report | 27.30 | - | - |" in page
+
+
+@pytest.mark.parametrize(
+    ("gain", "verdict"),
+    [
+        ({"mean": 0.3, "deviation": 0.1}, "better"),  # t is 4.303, so ± 0.25
+        ({"mean": 0.2, "deviation": 0.1}, "no difference"),
+        ({"mean": -0.3, "deviation": 0.1}, "worse"),
+        ({"mean": 0.3, "deviation": None}, "-"),
+        (None, "-"),
+    ],
+)
+def test_a_gain_is_one_beyond_its_confidence_interval(gain, verdict):
+    assert readme_benchmarks.verdict(gain, 3) == verdict
+
+
+@pytest.mark.parametrize("word", ["-seed", "--seed"])
+def test_one_seed_for_all_is_refused(word, capsys):
+    words = [word for name in PATHS for word in (f"-{name}", "nowhere")]
+    with pytest.raises(SystemExit):
+        table1.parse([*words, word, "3"])
+    assert "-seed: must be given as -seeds, received 3" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("dashes", ["-", "--"])
+def test_further_options_are_those_of_training(dashes):
+    words = [word for name in PATHS for word in (f"{dashes}{name}", "nowhere")]
+    words += [f"{dashes}set", "known_weight=1", f"{dashes}gpu", "0"]
+    options = table1.parse(words)
+    assert options.set == ["known_weight=1"]
+    assert options.training == [f"{dashes}gpu", "0"]
 
 
 PATHS = ("train_path", "mask_path", "test_path", "test_masks", "vgg_weights")
@@ -101,6 +138,7 @@ def test_what_is_done_is_not_done_again(tmp_path, capsys):
         found = report(psnr)
         found["methods"][name] = found.pop("own")
         (tmp_path / f"{name}.json").write_text(json.dumps(found))
+        (tmp_path / f"{name}_report_004.json").write_text(json.dumps(found))
         given = {"train": [*map(str, train)], "evaluate": evaluate}
         (tmp_path / f"{name}.args.json").write_text(json.dumps(given))
     table1.main(words)

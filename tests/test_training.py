@@ -15,6 +15,7 @@ from conftest import ROOT
 from errors import InputError
 from tiny_vgg import write as write_vgg
 from training import engine
+from training.experiment import Experiment
 from training.optimizers import make_optimizer
 from training.train import DTYPES
 
@@ -34,9 +35,7 @@ def vgg(tmp_path_factory):
     return write_vgg(tmp_path_factory.mktemp("vgg") / "vgg.npz")
 
 
-def make_model(
-    stage, vgg=None, precision="float32", eager=False, rate=1e-4, **overrides
-):
+def make_model(stage, vgg=None, precision="float32", mode=None, rate=1e-4, **overrides):
     """A tiny model with weights that are the same on every engine."""
     overrides = TINY | {"id_mrf_weight": 0.05 if vgg else 0.0} | overrides
     model = presets.build("gmcnn_small", dtype=DTYPES[precision], **overrides)
@@ -45,8 +44,8 @@ def make_model(
         stage,
         lambda name: make_optimizer(name, settings, 10),
         vgg_weights=vgg,
-        run_eagerly=eager,
-        jit_compile=engine.BACKEND == "jax",
+        run_eagerly=mode == "run_eagerly",
+        jit_compile=mode == "jit_compile" or engine.BACKEND == "jax",
     )
     rng = np.random.default_rng(0)
     for name, variable in model.state().items():
@@ -128,10 +127,13 @@ def test_losses_fall_on_one_batch(stage):
         assert logs[-1][name] < 0.8 * logs[0][name]
 
 
+@pytest.mark.parametrize(
+    "mode", ["run_eagerly", pytest.param("jit_compile", marks=pytest.mark.slow)]
+)
 @pytest.mark.parametrize("stage", STAGES)
-def test_eager_equals_compiled(stage, vgg):
-    eager = fit(make_model(stage, vgg, eager=True), 2)
-    for one, two in zip(losses_of_two_steps(stage, vgg), eager, strict=True):
+def test_eager_and_xla_equal_compiled(stage, mode, vgg):
+    other = fit(make_model(stage, vgg, mode=mode), 2)
+    for one, two in zip(losses_of_two_steps(stage, vgg), other, strict=True):
         assert one == pytest.approx(two, rel=1e-2, abs=1e-4)
 
 
@@ -191,3 +193,17 @@ def test_validation_loss_is_the_reconstruction_loss_of_one_picture():
 def test_unknown_stage_is_refused():
     with pytest.raises(InputError, match="stage"):
         make_model("finetune")
+
+
+def test_resuming_before_the_first_save_starts_from_the_same_weights(tmp_path):
+    """As `-from_weights` said, which is in the recorded settings."""
+    about = {"preset": "gmcnn_small", "overrides": {**TINY, "id_mrf_weight": 0.0}}
+    first, second = (make_model(stage) for stage in STAGES)
+    for variable in first.generator.trainable_variables:
+        variable.assign(variable + 1)
+    experiment = Experiment(tmp_path)
+    experiment.save(first, STAGES[0], 3, about, {"fingerprint": "x"})
+    settings = {"resume": True, "from_weights": True}
+    assert experiment.start(second, STAGES[1], settings, about, "x") == 0
+    for name, variable in first.generator_state().items():
+        np.testing.assert_array_equal(second.generator_state()[name], variable)

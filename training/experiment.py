@@ -13,7 +13,7 @@ from pathlib import Path
 import presets
 from errors import InputError, WeightsError
 from files import remove_parts, write_bytes
-from metrics.protocol import versions
+from metrics.protocol import MEASURES, versions
 from training import engine
 from training.checkpoints import (
     Checkpoints,
@@ -22,6 +22,7 @@ from training.checkpoints import (
     load_weights,
     save_weights,
 )
+from training.event_log import EventLog
 
 # What a resumed run may change without becoming another run.
 FREE_SETTINGS = {"steps", "epochs", "save_every", "sample_every", "gpu"}
@@ -78,7 +79,10 @@ class Experiment:
             fingerprint: of the training data.
         """
         if settings["resume"]:
-            return self._resume(model, stage, fingerprint)
+            step = self._resume(model, stage, fingerprint)
+            if step is not None:
+                return step
+            print(f"resume: no state of {stage} was saved yet, starts at step 0")
         taken = [e for e in self.checkpoints.entries() if e["stage"] == stage]
         if taken:
             raise InputError(
@@ -93,10 +97,10 @@ class Experiment:
         return 0
 
     def _resume(self, model, stage, fingerprint):
+        """Loads the last state of a stage and returns its step, None without one."""
         found = self.checkpoints.load(stage)
         if found is None:
-            print(f"resume: no state of {stage} was saved yet, starts at step 0")
-            return 0
+            return None
         arrays, metadata = found
         if metadata["fingerprint"] != fingerprint:
             raise InputError(
@@ -155,6 +159,19 @@ class Experiment:
             network.summary(line_length=110, print_fn=lines.append)
             path = self.folder / "summaries" / f"{name}.txt"
             write_bytes(path, "\n".join(lines).encode())
+
+    def log_test(self, name: str, found: dict):
+        """Logs for TensorBoard what a test measured, at the step of the generator.
+
+        Args:
+            name: of the test.
+            found: means by measure; None is one of nothing.
+        """
+        step = load_weights(self.generator)[1].get("step", 0)
+        log = EventLog(self.folder / "logs" / name)
+        values = {f"test_{m}": found[m] for m in MEASURES if found[m] is not None}
+        log.scalars(step, values)
+        log.close()
 
     def summarize(self, stage: str, start: int, samples, unreadable, seconds: float):
         """Adds a stage to metrics.json, or what a resumed run did of it."""

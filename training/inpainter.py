@@ -56,6 +56,7 @@ class Inpainter(StepModel):
             known = ", ".join(self.STAGES)
             raise InputError(f"stage: one of {known}, received {stage!r}")
         self.stage = stage
+        self.compiled_generator = compiled(self.generator)  # not frozen any more
         self.compile(make_optimizer("generator_optimizer"), **compile_options)
         self.optimizer.build(self.generator.trainable_variables)
 
@@ -157,6 +158,13 @@ class Inpainter(StepModel):
         """Runs the generator compiled, or operation by operation as training does."""
         run = self.generator if self.run_eagerly else self.compiled_generator
         return ops.convert_to_numpy(run(inputs))
+
+    def freeze(self):
+        """Makes `inpaint` and the like faster on TensorFlow, for the weights of now.
+
+        Until `begin`, changes of the weights have no effect on them.
+        """
+        self.compiled_generator = compiled(self.generator, constant=True)
 
     def inpaint(self, image, mask):
         """Completes one picture; its known pixels are returned bit for bit.
