@@ -346,7 +346,8 @@ def test_a_signal_to_stop_a_folder(zoo, tmp_path, weights, record_property):
         record_property(f"{number.name}: done", len(done))
     result = zoo.run(*pictures.command(outs[signal.SIGTERM]))
     assert result.code == 0, result.err
-    assert len(ledger(outs[signal.SIGTERM])) == count and not parts(outs[signal.SIGTERM])
+    out = outs[signal.SIGTERM]
+    assert len(ledger(out)) == count and not parts(out)
 
 
 ENCODER = ("-preset", "context_encoder_regions_64", "-batch_size", 2)
