@@ -1,9 +1,15 @@
 """One interpreter, one trained model and its pictures for all reliability tests."""
 
+import signal
+
 import pytest
 
 from .commands import EAGER, TINY, Session, kill_all
 from .report import pytest_collection_modifyitems, pytest_configure  # noqa: F401
+
+# What a shell runs in the background ignores Ctrl-C, and so would the programs that it
+# starts in turn.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
