@@ -430,7 +430,7 @@ PARTS = {
 }
 
 
-def parse():
+def parse(argv=None):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", help=f"of {','.join(PARTS)}; all", metavar="PARTS")
     parser.add_argument("--quick", action="store_true", help="tiny: to see it work")
@@ -443,7 +443,7 @@ def parse():
     parser.add_argument(
         "--precision", choices=("float32", "bfloat16"), default="float32"
     )
-    options = parser.parse_args()
+    options = parser.parse_args(argv)
     options.only = (options.only or ",".join(PARTS)).split(",")
     if unknown := set(options.only) - set(PARTS):
         parser.error(f"--only: of {','.join(PARTS)}, received {','.join(unknown)}")

@@ -88,14 +88,15 @@ def losses_of_two_steps(stage, vgg):
     return fit(make_model(stage, vgg), 2)
 
 
-@pytest.mark.parametrize("stage", STAGES)
-def test_engines_agree(stage, vgg):
-    """Two steps on TensorFlow and on JAX from the same weights and pictures."""
+@pytest.fixture(scope="module")
+def theirs(vgg):
+    """Losses of two steps of each stage on the other engine."""
     other = {"tensorflow": "jax", "jax": "tensorflow"}[engine.BACKEND]
     script = (
         "import json, sys; sys.path[:0] = ['tests', '.']\n"
         "from test_training import losses_of_two_steps\n"
-        f"print(json.dumps(losses_of_two_steps({stage!r}, {str(vgg)!r})))"
+        f"stages, vgg = {STAGES}, {str(vgg)!r}\n"
+        "print(json.dumps({s: losses_of_two_steps(s, vgg) for s in stages}))"
     )
     found = subprocess.run(
         [sys.executable, "-c", script],
@@ -105,8 +106,13 @@ def test_engines_agree(stage, vgg):
         env={**os.environ, "KERAS_BACKEND": other},
     )
     assert found.returncode == 0, found.stderr
-    theirs = json.loads(found.stdout.splitlines()[-1])
-    for ours, their in zip(losses_of_two_steps(stage, vgg), theirs, strict=True):
+    return json.loads(found.stdout.splitlines()[-1])
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_engines_agree(stage, vgg, theirs):
+    """Two steps on TensorFlow and on JAX from the same weights and pictures."""
+    for ours, their in zip(losses_of_two_steps(stage, vgg), theirs[stage], strict=True):
         assert ours.keys() == their.keys()
         for name, value in ours.items():
             # The engines draw other random points for the gradient penalty.
