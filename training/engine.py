@@ -63,7 +63,8 @@ def dilated_convolution(x, kernel, padding: str, dilation):
         padding: "valid" or "same".
         dilation: pixels from one tap of the kernel to the next.
     """
-    # In float32 the networks as a whole are not faster, though each convolution is.
+    # Not in float32: variables that are dilated kernels of it are rearranged in each
+    # call, which takes longer than is won.
     narrow = keras.backend.standardize_dtype(x.dtype) != "float32"
     if BACKEND == "tensorflow" and narrow and _dilates(x.dtype):
         return tf.nn.conv2d(x, kernel, 1, padding.upper(), dilations=dilation)
