@@ -44,7 +44,6 @@ def evaluate(settings, explicit):
     from inpainting.large import complete_large
     from metrics import protocol, rules
     from metrics.baselines import BASELINES
-    from training.experiment import Experiment
 
     path, layout = settings["test_path"], settings["dataset_layout"]
     images = (
@@ -91,6 +90,8 @@ def evaluate(settings, explicit):
     print(protocol.format_table(report))
     print(f"report: {settings['report']}, with .csv and .png beside it")
     if settings["experiment_name"]:
+        from training.experiment import Experiment
+
         experiment = Experiment(Path(settings["output_path"], name))
         test = f"test_{Path(settings['report']).stem}"
         experiment.log_test(test, report["methods"][name])

@@ -27,12 +27,12 @@ def table1(report: dict) -> str:
     steps = " and ".join(f"{n} of {STAGES[s]}" for s, n in report["steps"].items())
     seeds = report["seeds"]
     options = f" ({' '.join(report['set'])})" if report["set"] else ""
-    more = " ".join(["", *report["training"]])
+    more = f", options `{' '.join(report['training'])}`" if report["training"] else ""
     head = f"""## Attention and hole fills
 
 Preset `{report["preset"]}`{options} with other attention or another hole fill, all
 trained alike by `make table1`: steps {steps} of {report["batch_size"]} images, seeds
-{", ".join(map(str, seeds))}{more and f", options `{more[1:]}`"}. Measured on
+{", ".join(map(str, seeds))}{more}. Measured on
 {report["images"]} pictures of {report["image_size"]} px that were not trained on: mean
 ± deviation over the seeds. "Gain" is the PSNR of a variant above that of `none` with
 the same seed. It is "no difference" where its 95 % confidence interval (Student's t)
