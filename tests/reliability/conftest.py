@@ -5,6 +5,7 @@ import signal
 import pytest
 
 from .commands import EAGER, TINY, Session, kill_all
+from .folders import Batch
 from .report import pytest_collection_modifyitems, pytest_configure  # noqa: F401
 
 # What a shell runs in the background ignores Ctrl-C, and so would the programs that it
@@ -25,6 +26,12 @@ def ended():
     """No process outlives the test that started it."""
     yield
     kill_all()
+
+
+@pytest.fixture
+def batch(tmp_path):
+    """A `Batch` that has nothing in it yet."""
+    return Batch(tmp_path)
 
 
 @pytest.fixture(scope="session")
