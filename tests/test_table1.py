@@ -72,6 +72,15 @@ def test_means_deviations_and_paired_gains(table):
     assert table["baselines"]["telea"]["psnr"] == {"mean": 20, "deviation": None}
 
 
+def test_variants_and_classical_methods_have_rows_of_their_own():
+    reports = {(name, 0): both_stages(24.0) for name in table1.VARIANTS}
+    about = {"preset": "", "set": [], "seeds": [0], "batch_size": 1, "training": []}
+    about |= {"steps": {"warm_up_generator": 1, "wgan": 1}, "claims": {}}
+    page = readme_benchmarks.table1(about | table1.summary(reports))
+    for name in (*table1.VARIANTS, *BASELINES):
+        assert page.count(f"| {name} |") == 4  # two tables a stage
+
+
 def test_one_seed_has_no_deviation():
     assert table1.mean_and_deviation([3.0]) == {"mean": 3.0, "deviation": None}
 

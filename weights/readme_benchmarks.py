@@ -36,7 +36,7 @@ trained alike by `make table1`: steps {steps} of {report["batch_size"]} images, 
 {report["images"]} pictures of {report["image_size"]} px that were not trained on: mean
 ± deviation over the seeds. "Gain" is the PSNR of a variant above that of `none` with
 the same seed. It is "no difference" where its 95 % confidence interval (Student's t)
-holds 0.
+holds 0; by chance alone one in twenty does not.
 """
     parts = [head]
     for stage, title in STAGES.items():
