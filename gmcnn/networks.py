@@ -4,6 +4,7 @@ Reference: Wang et al., Image Inpainting via Generative Multi-column Convolution
 Neural Networks, NeurIPS 2018.
 """
 
+import dataclasses
 import functools
 
 import keras
@@ -13,6 +14,7 @@ from keras import ops
 from errors import InputError, choose
 from gmcnn import topologies
 from layers import attention as attentions
+from layers.concatenated import ConcatenatedConv2D
 from layers.dilated import DilatedConv2D
 from layers.initializers import GlorotUniform
 from layers.padding import ReflectionPadding2D
@@ -25,6 +27,22 @@ HOLE_FILLS = {
     "pull_push": PullPush,
     "biharmonic": functools.partial(PullPush, iterations=16),
 }
+UPSAMPLING = ("nearest", "bilinear")
+
+
+@dataclasses.dataclass
+class Upsampled:
+    """Features that are upsampled where they are padded, in one step.
+
+    Args:
+        x: tensor (B, H, W, C).
+        way: one of `UPSAMPLING`.
+        factor: how many times higher and wider they become.
+    """
+
+    x: keras.KerasTensor
+    way: str = "nearest"
+    factor: int = 1
 
 
 def build_generator(
@@ -67,19 +85,33 @@ def build_generator(
     topology = choose("topology", topology, topologies.TOPOLOGIES)
     attention = attentions.get(attention)
 
+    def pad(x, pixels, name):
+        """Upsamples features that are to be, and pads them by reflection."""
+        y = x if isinstance(x, Upsampled) else Upsampled(x)
+        if y.way == "bilinear":
+            return BilinearUpsampling2D(y.factor, pixels, name=name, dtype=dtype)(y.x)
+        if pixels:
+            return ReflectionPadding2D(pixels, y.factor, name=name, dtype=dtype)(y.x)
+        if y.factor == 1:
+            return y.x
+        return keras_layers.UpSampling2D(y.factor, name=name, dtype=dtype)(y.x)
+
     def convolve(x, channels, kernel, name, stride=1, dilation=1, activation="elu"):
-        mode = padding
-        if padding == "reflect":
-            pixels = dilation * (kernel // 2)
-            pad = ReflectionPadding2D(pixels, name=f"{name}_pad", dtype=dtype)
-            x, mode = pad(x), "valid"
-        layer = keras_layers.Conv2D if dilation == 1 else DilatedConv2D
+        """Convolves features, or a list of them as if it were concatenated."""
+        reflect = padding == "reflect"
+        pixels = dilation * (kernel // 2) if reflect else 0
+        if isinstance(x, list):
+            layer = ConcatenatedConv2D
+            x = [pad(part, pixels, f"{name}_pad{i}") for i, part in enumerate(x)]
+        else:
+            layer = keras_layers.Conv2D if dilation == 1 else DilatedConv2D
+            x = pad(x, pixels, f"{name}_pad")
         return layer(
             round(channels * base_channels),
             kernel,
             strides=stride,
             dilation_rate=dilation,
-            padding=mode,
+            padding="valid" if reflect else "same",
             activation=activation,
             kernel_initializer=GlorotUniform(),
             name=name,
@@ -113,12 +145,8 @@ def build_generator(
             outputs[-1] = attend(outputs[-1])
         for step, value in tail:
             i, y = len(outputs) - 1, outputs[-1]
-            if step == "bilinear":
-                y = BilinearUpsampling2D(value, name=f"column{c}_up{i}", dtype=dtype)(y)
-            elif step == "nearest":
-                y = keras_layers.UpSampling2D(
-                    value, name=f"column{c}_up{i}", dtype=dtype
-                )(y)
+            if step in UPSAMPLING:
+                y = Upsampled(y, step, value)
             else:
                 y = convolve(y, value, step, f"column{c}_conv{i}")
             outputs.append(y)
@@ -126,8 +154,7 @@ def build_generator(
     if attention.skip:
         merged.insert(0, attention.skip(outputs[1], outputs[-2], dtype))
 
-    x = ops.concatenate(merged, axis=-1)
-    x = convolve(x, 0.5, 3, "decoder_conv0")
+    x = convolve(merged, 0.5, 3, "decoder_conv0")
     x = convolve(x, 3 / base_channels, 3, "decoder_conv1", activation=None)
     x = ops.cast(x, "float32")
     if topology.bgr:

@@ -14,22 +14,30 @@ class ReflectionPadding2D(keras.layers.Layer):
 
     Args:
         padding: pixels added on each of the four sides.
+        factor: how many times higher and wider the image becomes before that, by
+            repeating pixels; one step takes half the time of two.
     """
 
-    def __init__(self, padding: int, **kwargs):
+    def __init__(self, padding: int, factor: int = 1, **kwargs):
         super().__init__(**kwargs)
-        self.padding = padding
+        self.padding, self.factor = padding, factor
 
     def call(self, x):
-        return _reflect(_reflect(x, self.padding, 1), self.padding, 2)
+        return _reflect(x, self.padding, self.factor)
 
     def compute_output_shape(self, input_shape):
-        batch, height, width, channels = input_shape
-        padded = [side and side + 2 * self.padding for side in (height, width)]
-        return (batch, *padded, channels)
+        return upsampled_and_padded(input_shape, self.factor, self.padding)
 
     def get_config(self):
-        return {**super().get_config(), "padding": self.padding}
+        own = {"padding": self.padding, "factor": self.factor}
+        return {**super().get_config(), **own}
+
+
+def upsampled_and_padded(shape: tuple, factor: int, padding: int) -> tuple:
+    """Returns the shape of images (B, H, W, C) after both; None stays None."""
+    batch, *sides, channels = shape
+    sides = [side and side * factor + 2 * padding for side in sides]
+    return (batch, *sides, channels)
 
 
 def pad_to_multiple(x, multiple: int):
@@ -38,25 +46,36 @@ def pad_to_multiple(x, multiple: int):
         size = ops.shape(x)[axis]
         missing = (size + multiple - 1) // multiple * multiple - size
         if not (isinstance(size, int) and missing == 0):
-            x = ops.take(x, _indices(size, 0, missing), axis=axis)
+            x = ops.take(x, reflected(size, 0, missing), axis=axis)
     return x
 
 
-def _reflect(x, padding, axis):
-    """Pads one axis, with a gradient in slices.
+def _reflect(x, padding, factor):
+    """Repeats pixels and pads by one gather, with a gradient in slices.
 
     The engines' own (of a mirrored pad or of a gather) take as long as the convolutions
     between them.
     """
-    size = ops.shape(x)[axis]
+    batch, height, width, channels = ops.shape(x)
+    sides = (height * factor, width * factor)
+    rows, columns = (reflected(n, padding, padding) // factor for n in sides)
+    pixels = rows[:, None] * width + columns
 
     @ops.custom_gradient
     def pad(x):
         def gradient(*arguments, upstream=None):
             dy = arguments[0] if upstream is None else upstream
-            return _reflect_gradient(dy, padding, axis, size)
+            for axis, size in zip((1, 2), sides):
+                dy = _reflect_gradient(dy, padding, axis, size)
+            if factor > 1:
+                repeated = (batch, height, factor, width, factor, channels)
+                dy = ops.sum(ops.reshape(dy, repeated), axis=(2, 4))
+            return dy
 
-        return ops.take(x, _indices(size, padding, padding), axis=axis), gradient
+        y = ops.reshape(x, (batch, height * width, channels))
+        y = ops.take(y, ops.reshape(pixels, (-1,)), axis=1)
+        padded = [side + 2 * padding for side in sides]
+        return ops.reshape(y, (batch, *padded, channels)), gradient
 
     return pad(x)
 
@@ -64,7 +83,7 @@ def _reflect(x, padding, axis):
 def _reflect_gradient(dy, padding, axis, size):
     """Adds each padded pixel to the one that it repeats."""
     if not isinstance(size, int) or size <= padding:
-        matrix = ops.one_hot(_indices(size, padding, padding), size, dtype=dy.dtype)
+        matrix = ops.one_hot(reflected(size, padding, padding), size, dtype=dy.dtype)
         dy = ops.moveaxis(dy, axis, -1)
         return ops.moveaxis(ops.matmul(dy, matrix), -1, axis)
 
@@ -94,8 +113,13 @@ def _reflect_gradient(dy, padding, axis, size):
     return ops.concatenate(parts, axis)
 
 
-def _indices(size, before, after):
-    """Returns the pixels that a padded axis repeats."""
+def reflected(size, before: int, after: int):
+    """Returns the indices of the pixels that an axis shows when padded by reflection.
+
+    Args:
+        size: of the axis, in pixels; an integer, for a NumPy array, or a tensor.
+        before, after: pixels to add.
+    """
     xp = np if isinstance(size, int) else ops  # far fewer operations to trace
     last = size - 1
     # The wave is even, and ONNX has no remainder of negative numbers as engines have.

@@ -3,6 +3,8 @@
 import keras
 from keras import ops
 
+from layers.padding import reflected, upsampled_and_padded
+
 
 @keras.saving.register_keras_serializable("inpainting")
 class BilinearUpsampling2D(keras.layers.Layer):
@@ -12,33 +14,35 @@ class BilinearUpsampling2D(keras.layers.Layer):
 
     Args:
         factor: how many times higher and wider the output is.
+        padding: pixels added by reflection on each of the four sides, which costs
+            nothing here.
     """
 
-    def __init__(self, factor: int, **kwargs):
+    def __init__(self, factor: int, padding: int = 0, **kwargs):
         super().__init__(**kwargs)
-        self.factor = factor
+        self.factor, self.padding = factor, padding
 
     def call(self, x):
         batch, height, width, channels = ops.shape(x)
         rows, columns = (self._interpolation(n, x.dtype) for n in (height, width))
         x = ops.reshape(x, (batch, height, width * channels))
         x = ops.matmul(rows, x)
-        x = ops.reshape(x, (batch, height * self.factor, width, channels))
+        height = height * self.factor + 2 * self.padding
+        x = ops.reshape(x, (batch, height, width, channels))
         return ops.matmul(columns, x)
 
     def _interpolation(self, old, dtype):
-        """Returns the (factor * old, old) matrix of a linear interpolation."""
+        """Returns the matrix that makes new pixels of old ones, a column for each."""
         new = old * self.factor
-        centres = ops.cast(ops.arange(new), "float32")
+        centres = ops.cast(reflected(new, self.padding, self.padding), "float32")
         pixels = ops.cast(ops.arange(old), "float32")
         old, new = ops.cast(old, "float32"), ops.cast(new, "float32")
         centres = centres * ((old - 1) / ops.maximum(new - 1, 1))
         return ops.cast(ops.relu(1 - ops.abs(centres[:, None] - pixels)), dtype)
 
     def compute_output_shape(self, input_shape):
-        batch, height, width, channels = input_shape
-        scaled = [side and side * self.factor for side in (height, width)]
-        return (batch, *scaled, channels)
+        return upsampled_and_padded(input_shape, self.factor, self.padding)
 
     def get_config(self):
-        return {**super().get_config(), "factor": self.factor}
+        own = {"factor": self.factor, "padding": self.padding}
+        return {**super().get_config(), **own}

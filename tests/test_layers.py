@@ -1,5 +1,7 @@
 """Padding, upsampling, smooth fill and windows: hand answers, and any size."""
 
+import math
+
 import keras
 import numpy as np
 import pytest
@@ -11,6 +13,7 @@ from parity import difference, golden, nhwc
 from skimage.restoration import inpaint_biharmonic
 
 from gmcnn.networks import build_generator
+from layers.concatenated import ConcatenatedConv2D
 from layers.dilated import DilatedConv2D
 from layers.initializers import GlorotUniform
 from layers.padding import ReflectionPadding2D, pad_to_multiple
@@ -68,6 +71,18 @@ def test_machines_without_gradients_of_dilated_kernels_take_kerass(monkeypatch):
     assert difference(*(ops.cast(y, "float32") for y in (ours, theirs))) == 0
 
 
+@pytest.mark.skipif(engine.BACKEND != "tensorflow", reason="of TensorFlow's graphs")
+@pytest.mark.parametrize("constant", [False, True])
+def test_constant_kernels_are_dilated_themselves(constant):
+    """Variables are not in float32, where that would take longer."""
+    image = keras.Input((9, 9, 3))
+    network = keras.Model([image], DilatedConv2D(2, 3, dilation_rate=2)(image))
+    call = engine.compiled(network, constant)
+    graph = call.get_concrete_function([ops.zeros((1, 9, 9, 3))]).graph
+    kinds = {operation.type for operation in graph.get_operations()}
+    assert "Conv2D" in kinds and ("SpaceToBatchND" in kinds) != constant
+
+
 @pytest.mark.parametrize("size", [(1, 1), (1, 5), (2, 3), (6, 4), (9, 17)])
 @pytest.mark.parametrize("padding", [0, 1, 3, 48])
 def test_reflection_is_numpys_at_any_size(size, padding):
@@ -92,16 +107,59 @@ def test_any_reflection_is_numpys(height, width, padding, multiple):
 @pytest.mark.both_engines
 @pytest.mark.parametrize("size", [(1, 1), (1, 5), (2, 3), (6, 4), (9, 17)])
 @pytest.mark.parametrize("padding", [0, 1, 3, 48])
-def test_the_gradient_of_reflection_returns_to_the_pixels_it_repeats(size, padding):
-    height, width = size
-    weight = random(2, height + 2 * padding, width + 2 * padding, 3)
-    layer = ReflectionPadding2D(padding)
-    ours = input_gradient(lambda x: layer(x) * weight, ops.zeros((2, *size, 3)))
+@pytest.mark.parametrize("factor", [1, 2])
+def test_reflection_and_its_gradient_after_upsampling(size, padding, factor):
+    """The gradient returns to the pixels that were repeated."""
+    pixels = np.arange(2 * math.prod(size) * 3, dtype="float32").reshape(2, *size, 3)
+    repeated = pixels.repeat(factor, axis=1).repeat(factor, axis=2)
     margins = [(0, 0), (padding, padding), (padding, padding), (0, 0)]
-    pixels = np.arange(2 * height * width * 3).reshape(2, *size, 3)
-    repeated = np.pad(pixels, margins, mode="reflect").ravel()
-    expected = np.bincount(repeated, weight.ravel()).reshape(2, *size, 3)
+    repeated = np.pad(repeated, margins, mode="reflect")
+    layer = ReflectionPadding2D(padding, factor)
+    assert difference(layer(pixels), repeated) == 0
+    assert layer.compute_output_shape(pixels.shape) == repeated.shape
+    weight = random(*repeated.shape)
+    ours = input_gradient(lambda x: layer(x) * weight, ops.zeros(pixels.shape))
+    expected = np.bincount(repeated.ravel().astype(int), weight.ravel())
+    expected = expected.reshape(pixels.shape)
     np.testing.assert_allclose(ours, expected, atol=1e-3 if padding == 48 else 1e-5)
+
+
+@pytest.mark.both_engines
+@pytest.mark.parametrize("size", [(1, 1), (2, 7), (6, 4)])
+@pytest.mark.parametrize("padding", [1, 9])
+def test_bilinear_upsampling_with_reflection(size, padding):
+    x, layer = random(2, *size, 3), BilinearUpsampling2D(2, padding)
+    expected = ReflectionPadding2D(padding)(BilinearUpsampling2D(2)(x))
+    assert difference(layer(x), expected) < 1e-6
+    assert layer.compute_output_shape(x.shape) == tuple(expected.shape)
+
+
+@pytest.mark.both_engines
+@pytest.mark.parametrize("padding", ["valid", "same"])
+def test_convolution_of_concatenated_features(padding):
+    """It is that of one tensor, and so are its gradients by each of the features."""
+    parts = [ops.convert_to_tensor(random(2, 6, 5, c, seed=c)) for c in (3, 1, 2)]
+    options = {"padding": padding, "activation": "elu", "bias_initializer": "ones"}
+    ours, theirs = (
+        ConcatenatedConv2D(4, 3, **options),
+        keras.layers.Conv2D(4, 3, **options),
+    )
+    joined = ops.concatenate(parts, -1)
+    ours(parts), theirs(joined)
+    theirs.set_weights(ours.get_weights())
+    assert ours.compute_output_shape([p.shape for p in parts]) == theirs(joined).shape
+    assert difference(ours(parts), theirs(joined)) < 1e-6
+    gradient = input_gradient(lambda x: ops.square(theirs(x)), joined)
+    start = 0
+    for i, part in enumerate(parts):
+
+        def alone(x, i=i):
+            return ops.square(ours([*parts[:i], x, *parts[i + 1 :]]))
+
+        stop = start + part.shape[-1]
+        found = input_gradient(alone, part)
+        assert difference(found, gradient[..., start:stop]) < 1e-5
+        start = stop
 
 
 def test_reflection_of_a_row_by_hand():

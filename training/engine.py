@@ -63,12 +63,22 @@ def dilated_convolution(x, kernel, padding: str, dilation):
         padding: "valid" or "same".
         dilation: pixels from one tap of the kernel to the next.
     """
-    # Not in float32: variables that are dilated kernels of it are rearranged in each
-    # call, which takes longer than is won.
-    narrow = keras.backend.standardize_dtype(x.dtype) != "float32"
-    if BACKEND == "tensorflow" and narrow and _dilates(x.dtype):
-        return tf.nn.conv2d(x, kernel, 1, padding.upper(), dilations=dilation)
+    if BACKEND == "tensorflow":
+        kernel = tf.convert_to_tensor(kernel)
+        if _gains(kernel) and _dilates(x.dtype):
+            return tf.nn.conv2d(x, kernel, 1, padding.upper(), dilations=dilation)
     return ops.conv(x, kernel, 1, padding, dilation_rate=dilation)
+
+
+def _gains(kernel):
+    """Whether to dilate a kernel itself is faster.
+
+    Float32 kernels that are variables are rearranged in each call, which takes longer
+    than is won.
+    """
+    if kernel.dtype != "float32":
+        return True
+    return tf.is_symbolic_tensor(kernel) and tf.get_static_value(kernel) is not None
 
 
 @functools.cache
