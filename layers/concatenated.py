@@ -7,8 +7,8 @@ import keras
 class ConcatenatedConv2D(keras.layers.Conv2D):
     """A `keras.layers.Conv2D` of a list of features, as of one that holds all channels.
 
-    It adds up the convolutions of each with its part of the kernel. To copy features
-    that are wide and as large as the image takes longer than that.
+    It adds up the convolutions of each with its part of the kernel, which saves copying
+    features that are wide and as large as the image.
     """
 
     def __init__(self, *args, **kwargs):
@@ -20,7 +20,7 @@ class ConcatenatedConv2D(keras.layers.Conv2D):
         self.input_spec = None
 
     def call(self, inputs):
-        total, start = self.bias, 0
+        total, start = (self.bias if self.use_bias else 0), 0
         for x in inputs:
             stop = start + x.shape[-1]
             total += self.convolution_op(x, self.kernel[:, :, start:stop])

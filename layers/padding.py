@@ -15,7 +15,7 @@ class ReflectionPadding2D(keras.layers.Layer):
     Args:
         padding: pixels added on each of the four sides.
         factor: how many times higher and wider the image becomes before that, by
-            repeating pixels; one step takes half the time of two.
+            repeating pixels in the same gathers.
     """
 
     def __init__(self, padding: int, factor: int = 1, **kwargs):

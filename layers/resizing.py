@@ -14,8 +14,8 @@ class BilinearUpsampling2D(keras.layers.Layer):
 
     Args:
         factor: how many times higher and wider the output is.
-        padding: pixels added by reflection on each of the four sides, which costs
-            nothing here.
+        padding: pixels added by reflection on each of the four sides, by the same
+            products.
     """
 
     def __init__(self, factor: int, padding: int = 0, **kwargs):
