@@ -18,6 +18,18 @@ ROOT = Path(__file__).parent.parent
 TINY = ["-set", "base_channels=4", "critic_channels=4", "image_size=32"]
 TINY += ["-batch_size", "2", "-preset", "gmcnn_small", "-validation_split", "0.3"]
 
+# What a file must hold for EXIF orientation n to show the same picture.
+STORED = {
+    1: lambda a: a,
+    2: np.fliplr,
+    3: lambda a: np.rot90(a, 2),
+    4: np.flipud,
+    5: lambda a: a.swapaxes(0, 1),
+    6: lambda a: np.rot90(a, 1),
+    7: lambda a: np.rot90(a, 2).swapaxes(0, 1),
+    8: lambda a: np.rot90(a, -1),
+}
+
 
 @pytest.fixture(scope="session")
 def pictures(tmp_path_factory):

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from conftest import STORED
 from data.images import (
     fit_image,
     fit_mask,
@@ -107,19 +108,6 @@ def test_errors_are_one_line(tmp_path):
     with pytest.raises(InputError) as caught:
         open_picture(path)
     assert "\n" not in str(caught.value)
-
-
-# What the file must hold for orientation n to show the same picture.
-STORED = {
-    1: lambda a: a,
-    2: np.fliplr,
-    3: lambda a: np.rot90(a, 2),
-    4: np.flipud,
-    5: lambda a: a.swapaxes(0, 1),
-    6: lambda a: np.rot90(a, 1),
-    7: lambda a: np.rot90(a, 2).swapaxes(0, 1),
-    8: lambda a: np.rot90(a, -1),
-}
 
 
 @pytest.mark.parametrize("orientation", STORED)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from conftest import STORED
 from data.images import PictureError
 from data.pairs import EvaluationPairs, TrainingPairs, readable_pairs
 
@@ -236,19 +237,6 @@ def test_the_pixel_limit_in_evaluation_and_training(zoo, weights, tmp_path, limi
     for result in (evaluated, trained):
         assert result.code == (4 if limit else 0), result.err
         assert ("over the limit of 100 pixels" in result.err) == bool(limit)
-
-
-# What a file must hold for orientation n to show the same picture.
-STORED = {
-    1: lambda a: a,
-    2: np.fliplr,
-    3: lambda a: np.rot90(a, 2),
-    4: np.flipud,
-    5: lambda a: a.swapaxes(0, 1),
-    6: lambda a: np.rot90(a, 1),
-    7: lambda a: np.rot90(a, 2).swapaxes(0, 1),
-    8: lambda a: np.rot90(a, -1),
-}
 
 
 @pytest.mark.row("B3")
