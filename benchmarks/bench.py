@@ -5,7 +5,8 @@
 
 Prints tables and writes them as JSON. A share is what part of the ceiling, the fastest
 matrix product of the same precision on the same machine, the multiply-adds of the
-convolutions alone make up. Other programs should rest meanwhile.
+convolutions alone make up, counted a product for each tap of a kernel. Frozen networks
+may exceed it: large kernels of theirs take fewer. Other programs should rest meanwhile.
 """
 
 import argparse

@@ -15,7 +15,7 @@ from errors import InputError, choose
 from gmcnn import topologies
 from layers import attention as attentions
 from layers.concatenated import ConcatenatedConv2D
-from layers.dilated import DilatedConv2D
+from layers.convolution import Conv2D
 from layers.initializers import GlorotUniform
 from layers.padding import ReflectionPadding2D
 from layers.pull_push import PullPush
@@ -104,7 +104,7 @@ def build_generator(
             layer = ConcatenatedConv2D
             x = [pad(part, pixels, f"{name}_pad{i}") for i, part in enumerate(x)]
         else:
-            layer = keras_layers.Conv2D if dilation == 1 else DilatedConv2D
+            layer = Conv2D if stride == 1 else keras_layers.Conv2D
             x = pad(x, pixels, f"{name}_pad")
         return layer(
             round(channels * base_channels),

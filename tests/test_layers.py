@@ -13,8 +13,10 @@ from parity import difference, golden, nhwc
 from skimage.restoration import inpaint_biharmonic
 
 from gmcnn.networks import build_generator
+from layers import frequency
 from layers.concatenated import ConcatenatedConv2D
-from layers.dilated import DilatedConv2D
+from layers.convolution import Conv2D
+from layers.frequency import Axis
 from layers.initializers import GlorotUniform
 from layers.padding import ReflectionPadding2D, pad_to_multiple
 from layers.pull_push import PullPush
@@ -34,7 +36,7 @@ def random(*shape, seed=0):
 @pytest.mark.parametrize("rate", [1, 2, 5])
 def test_dilated_convolution_is_kerass(rate, padding, dtype):
     """So are its gradients, by pixels and by the kernel."""
-    layer = DilatedConv2D(4, 3, padding=padding, dilation_rate=rate, dtype=dtype)
+    layer = Conv2D(4, 3, padding=padding, dilation_rate=rate, dtype=dtype)
     x, kernel = (ops.convert_to_tensor(random(*s)) for s in ((2, 13, 11, 3), KERNEL))
     layer.build(x.shape)
 
@@ -76,11 +78,56 @@ def test_machines_without_gradients_of_dilated_kernels_take_kerass(monkeypatch):
 def test_constant_kernels_are_dilated_themselves(constant):
     """Variables are not in float32, where that would take longer."""
     image = keras.Input((9, 9, 3))
-    network = keras.Model([image], DilatedConv2D(2, 3, dilation_rate=2)(image))
+    network = keras.Model([image], Conv2D(2, 3, dilation_rate=2)(image))
     call = engine.compiled(network, constant)
     graph = call.get_concrete_function([ops.zeros((1, 9, 9, 3))]).graph
     kinds = {operation.type for operation in graph.get_operations()}
     assert "Conv2D" in kinds and ("SpaceToBatchND" in kinds) != constant
+
+
+@pytest.mark.both_engines
+@settings(max_examples=30, deadline=None)
+@given(st.tuples(*[st.tuples(*[st.integers(1, n) for n in (20, 7, 5, 9)])] * 2))
+def test_frequencies_convolve_at_any_size(axes):
+    """Results, taps, dilation and tile less 1, down and across."""
+    axes = [Axis(n + rate * (k - 1), k, rate, tile + 1) for n, k, rate, tile in axes]
+    x = random(2, *[axis.side for axis in axes], 3)
+    kernel = random(*[axis.taps for axis in axes], 3, 4, seed=1)
+    ours = frequency.convolve(ops.convert_to_tensor(x), kernel, axes)
+    rates = [axis.rate for axis in axes]
+    theirs = ops.conv(x, kernel, 1, "valid", dilation_rate=rates)
+    assert difference(ours, theirs) < 1e-5 * np.abs(kernel).sum()
+
+
+@pytest.mark.parametrize(
+    ("side", "kernel", "rate", "tile"),
+    [
+        (70, (7, 7, 128, 128), 1, 8),  # 0.86 G of multiplications, not 3.3
+        (160, (7, 7, 128, 128), 16, 4),  # 4 by 4 results are all that a tile has
+        (66, (3, 3, 128, 128), 1, None),
+        (134, (7, 7, 4, 4), 1, None),  # transforms are all of the work
+        (None, (7, 7, 128, 128), 1, None),
+    ],
+)
+def test_tiles_are_used_where_they_halve_the_work(side, kernel, rate, tile):
+    axes = frequency.plan((1, side, side, kernel[2]), kernel, (rate, rate))
+    assert (axes and axes[0].tile) == tile
+
+
+@pytest.mark.skipif(engine.BACKEND != "tensorflow", reason="of TensorFlow's graphs")
+@pytest.mark.parametrize("padding", ["valid", "same"])
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_large_constant_kernels_multiply_frequencies(padding, dtype):
+    image = keras.Input((38, 38, 32))
+    layer = Conv2D(32, 7, padding=padding, activation="elu", dtype=dtype)
+    network = keras.Model([image], layer(image))
+    call, x = engine.compiled(network, constant=True), random(2, 38, 38, 32)
+    graph = call.get_concrete_function([x]).graph
+    kinds = {operation.type for operation in graph.get_operations()}
+    assert ("Conv2D" in kinds) == (dtype == "bfloat16")
+    tolerance = {"float32": 1e-5, "bfloat16": 0.05}[dtype]
+    ours, theirs = (ops.cast(y, "float32") for y in (call([x]), network([x])))
+    assert difference(ours, theirs) < tolerance
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 5), (2, 3), (6, 4), (9, 17)])

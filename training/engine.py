@@ -65,20 +65,28 @@ def dilated_convolution(x, kernel, padding: str, dilation):
     """
     if BACKEND == "tensorflow":
         kernel = tf.convert_to_tensor(kernel)
-        if _gains(kernel) and _dilates(x.dtype):
+        # Float32 variables are rearranged in each call, which takes longer than is won.
+        gains = kernel.dtype != "float32" or constant(kernel) is not None
+        if gains and _dilates(x.dtype):
             return tf.nn.conv2d(x, kernel, 1, padding.upper(), dilations=dilation)
     return ops.conv(x, kernel, 1, padding, dilation_rate=dilation)
 
 
-def _gains(kernel):
-    """Whether to dilate a kernel itself is faster.
+def constant(x):
+    """Returns the values of what a compiled function holds as a constant, or None."""
+    if BACKEND == "tensorflow":
+        x = tf.convert_to_tensor(x)
+        if tf.is_symbolic_tensor(x):
+            return tf.get_static_value(x)
+    return None
 
-    Float32 kernels that are variables are rearranged in each call, which takes longer
-    than is won.
-    """
-    if kernel.dtype != "float32":
-        return True
-    return tf.is_symbolic_tensor(kernel) and tf.get_static_value(kernel) is not None
+
+def outside(array):
+    """Returns a tensor of which compiled functions hold a reference, not copies."""
+    if BACKEND == "tensorflow":
+        with tf.init_scope():
+            return tf.constant(array)
+    return ops.convert_to_tensor(array)
 
 
 @functools.cache
@@ -131,7 +139,7 @@ def compiled(network, constant: bool = False):
     Args:
         network: functional Keras model of a list of inputs.
         constant: whether weights are those of now for ever, which saves TensorFlow from
-            rearranging them for the CPU in each call.
+            rearranging them for the CPU in each call, and lets layers transform them.
     """
     if BACKEND == "tensorflow":
         call = _with_constants(network) if constant else network
@@ -281,6 +289,13 @@ def devices():
     if BACKEND == "jax":
         return [f"{d.platform}:{d.id} {d.device_kind}" for d in jax.devices()]
     return [d.name for d in tf.config.list_physical_devices()]
+
+
+def on_cpu():
+    """Whether the engine has nothing faster."""
+    if BACKEND == "jax":
+        return jax.default_backend() == "cpu"
+    return not tf.config.list_physical_devices("GPU")
 
 
 def version():
