@@ -118,14 +118,14 @@ def test_tiles_are_used_where_they_halve_the_work(side, kernel, rate, tile):
 @pytest.mark.parametrize("padding", ["valid", "same"])
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 def test_large_constant_kernels_multiply_frequencies(padding, dtype):
-    image = keras.Input((38, 38, 32))
-    layer = Conv2D(32, 7, padding=padding, activation="elu", dtype=dtype)
+    image = keras.Input((38, 38, 64))
+    layer = Conv2D(64, 7, padding=padding, activation="elu", dtype=dtype)
     network = keras.Model([image], layer(image))
-    call, x = engine.compiled(network, constant=True), random(2, 38, 38, 32)
+    call, x = engine.compiled(network, constant=True), random(2, 38, 38, 64)
     graph = call.get_concrete_function([x]).graph
     kinds = {operation.type for operation in graph.get_operations()}
     assert ("Conv2D" in kinds) == (dtype == "bfloat16")
-    tolerance = {"float32": 1e-5, "bfloat16": 0.05}[dtype]
+    tolerance = {"float32": 5e-5, "bfloat16": 0.05}[dtype]
     ours, theirs = (ops.cast(y, "float32") for y in (call([x]), network([x])))
     assert difference(ours, theirs) < tolerance
 
