@@ -26,7 +26,7 @@ class Axis:
     Args:
         side: of the image, in pixels.
         taps: of the kernel.
-        rate: of dilation; a tile holds every so manieth pixel.
+        rate: of dilation; a tile holds one of so many pixels.
         tile: results that a tile gives.
     """
 
@@ -91,7 +91,7 @@ def plan(shape: tuple, kernel_shape: tuple, dilation: tuple) -> tuple | None:
 
 
 def convolve(x, kernel, axes: tuple):
-    """Convolves images (B, H, W, C) with a constant kernel.
+    """Returns images (B, H, W, C) convolved with a constant kernel, "valid".
 
     Args:
         x: images; H and W are static.
@@ -108,7 +108,7 @@ def convolve(x, kernel, axes: tuple):
     x = ops.reshape(x, (batch, rows.side * columns.side, channels))
     down, across = rows.pixels()[:, None, :, None], columns.pixels()[:, None]
     x = ops.take(x, np.ravel(down * columns.side + across), axis=1)
-    # Pixels of a tile by tiles to frequencies by tiles, real and imaginary.
+    # From (pixels of a tile, tiles) to (frequencies, tiles), real and imaginary.
     x = ops.reshape(x, (batch, rows.size * columns.size, tiles * channels))
     parts = [
         ops.reshape(ops.matmul(part, x), (batch, len(waves), tiles, channels))
@@ -116,7 +116,7 @@ def convolve(x, kernel, axes: tuple):
     ]
     (a, b), (c, d) = parts, _parts(spectrum)
     products = [a @ c - b @ d, a @ d + b @ c]  # (a + bi)(c + di)
-    # And to results of a tile by tiles.
+    # And to (results of a tile, tiles).
     real, imaginary = (
         ops.matmul(part, ops.reshape(y, (batch, len(waves), tiles * filters)))
         for part, y in zip(_parts(inverse.reshape(len(waves), -1).T), products)
