@@ -23,9 +23,7 @@ class ReflectionPadding2D(keras.layers.Layer):
         self.padding, self.factor = padding, factor
 
     def call(self, x):
-        for axis in (1, 2):
-            x = _reflect(x, self.padding, axis, self.factor)
-        return x
+        return _reflect(x, self.padding, self.factor)
 
     def compute_output_shape(self, input_shape):
         return upsampled_and_padded(input_shape, self.factor, self.padding)
@@ -52,63 +50,36 @@ def pad_to_multiple(x, multiple: int):
     return x
 
 
-def _reflect(x, padding, axis, factor):
-    """Repeats the pixels of one axis and pads it, with a gradient in slices.
+def _reflect(x, padding, factor):
+    """Repeats pixels and pads; the gradient adds up by two matrix products.
 
     The engines' own (of a mirrored pad or of a gather) take as long as the convolutions
     between them. One gather for both axes would be a little faster, but a file that is
     exported would hold an index of every pixel.
     """
-    shape = ops.shape(x)
-    size = shape[axis] * factor
+    batch, height, width, channels = ops.shape(x)
+    down, across = (
+        reflected(size * factor, padding, padding) // factor for size in (height, width)
+    )
 
     @ops.custom_gradient
     def pad(x):
         def gradient(*arguments, upstream=None):
             dy = arguments[0] if upstream is None else upstream
-            dx = _reflect_gradient(dy, padding, axis, size)
-            if factor == 1:
-                return dx
-            repeated = (*shape[: axis + 1], factor, *shape[axis + 1 :])
-            return ops.sum(ops.reshape(dx, repeated), axis=axis + 1)
+            dy = ops.matmul(_shows(width, across, dy.dtype), dy)
+            dy = ops.reshape(dy, (batch, -1, width * channels))
+            dx = ops.matmul(_shows(height, down, dy.dtype), dy)
+            return ops.reshape(dx, (batch, height, width, channels))
 
-        indices = reflected(size, padding, padding) // factor
-        return ops.take(x, indices, axis=axis), gradient
+        return ops.take(ops.take(x, down, axis=1), across, axis=2), gradient
 
     return pad(x)
 
 
-def _reflect_gradient(dy, padding, axis, size):
-    """Adds each padded pixel to the one that it repeats."""
-    if not isinstance(size, int) or size <= padding:
-        matrix = ops.one_hot(reflected(size, padding, padding), size, dtype=dy.dtype)
-        dy = ops.moveaxis(dy, axis, -1)
-        return ops.moveaxis(ops.matmul(dy, matrix), -1, axis)
-
-    def part(start, stop):
-        index = [slice(None)] * 4
-        index[axis] = slice(start, stop)
-        return dy[tuple(index)]
-
-    p, end = padding, size + padding
-    before = ops.flip(part(0, p), axis)
-    after = ops.flip(part(end, end + p), axis)
-    if size < 2 * p + 2:  # both edges repeat some of the same pixels
-
-        def shift(x, start):
-            margins = [(0, 0)] * 4
-            margins[axis] = (start, size - p - start)
-            return ops.pad(x, margins)
-
-        return part(p, end) + shift(before, 1) + shift(after, size - p - 1)
-    parts = [
-        part(p, p + 1),
-        part(p + 1, 2 * p + 1) + before,
-        part(2 * p + 1, end - p - 1),
-        part(end - p - 1, end - 1) + after,
-        part(end - 1, end),
-    ]
-    return ops.concatenate(parts, axis)
+def _shows(size, indices, dtype):
+    """Returns a matrix of which pixel is shown where: 1, and 0 elsewhere."""
+    xp = np if isinstance(size, int) else ops
+    return ops.cast(xp.arange(size)[:, None] == indices, dtype)
 
 
 def reflected(size, before: int, after: int):

@@ -11,6 +11,7 @@ from keras import ops
 from errors import InputError
 
 COMPILED_SIZES = 16  # that JAX keeps; each takes seconds to compile, and memory
+LARGEST_CONSTANT = 2**24  # in bytes; TensorFlow keeps several copies of each
 BACKEND = keras.backend.backend()
 if BACKEND == "tensorflow":
     import tensorflow as tf
@@ -160,10 +161,14 @@ def compiled(network, constant: bool = False):
 def _with_constants(network):
     """Returns a function that calls the network with the weights of now."""
     variables = (network.trainable_variables, network.non_trainable_variables)
-    values = [[v.numpy() for v in vs] for vs in variables]
+    arrays = [[v.numpy() for v in vs] for vs in variables]
+    values = [
+        [outside(a) if a.nbytes > LARGEST_CONSTANT else a for a in part]
+        for part in arrays
+    ]
 
     def call(inputs):
-        constants = [[tf.constant(v) for v in vs] for vs in values]
+        constants = [[tf.convert_to_tensor(v) for v in part] for part in values]
         return network.stateless_call(*constants, inputs)[0]
 
     return call
