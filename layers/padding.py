@@ -23,7 +23,9 @@ class ReflectionPadding2D(keras.layers.Layer):
         self.padding, self.factor = padding, factor
 
     def call(self, x):
-        return _reflect(x, self.padding, self.factor)
+        for axis in (1, 2):
+            x = _reflect(x, self.padding, axis, self.factor)
+        return x
 
     def compute_output_shape(self, input_shape):
         return upsampled_and_padded(input_shape, self.factor, self.padding)
@@ -50,36 +52,55 @@ def pad_to_multiple(x, multiple: int):
     return x
 
 
-def _reflect(x, padding, factor):
-    """Repeats pixels and pads; the gradient adds up by two matrix products.
+def _reflect(x, padding, axis, factor):
+    """Repeats the pixels of one axis and pads it, with a gradient in slices.
 
     The engines' own (of a mirrored pad or of a gather) take as long as the convolutions
     between them. One gather for both axes would be a little faster, but a file that is
     exported would hold an index of every pixel.
     """
-    batch, height, width, channels = ops.shape(x)
-    down, across = (
-        reflected(size * factor, padding, padding) // factor for size in (height, width)
-    )
+    shape = ops.shape(x)
+    size = shape[axis] * factor
 
     @ops.custom_gradient
     def pad(x):
         def gradient(*arguments, upstream=None):
             dy = arguments[0] if upstream is None else upstream
-            dy = ops.matmul(_shows(width, across, dy.dtype), dy)
-            dy = ops.reshape(dy, (batch, -1, width * channels))
-            dx = ops.matmul(_shows(height, down, dy.dtype), dy)
-            return ops.reshape(dx, (batch, height, width, channels))
+            dx = _reflect_gradient(dy, padding, axis, size)
+            if factor == 1:
+                return dx
+            repeated = (*shape[: axis + 1], factor, *shape[axis + 1 :])
+            return ops.sum(ops.reshape(dx, repeated), axis=axis + 1)
 
-        return ops.take(ops.take(x, down, axis=1), across, axis=2), gradient
+        indices = reflected(size, padding, padding) // factor
+        return ops.take(x, indices, axis=axis), gradient
 
     return pad(x)
 
 
-def _shows(size, indices, dtype):
-    """Returns a matrix of which pixel is shown where: 1, and 0 elsewhere."""
-    xp = np if isinstance(size, int) else ops
-    return ops.cast(xp.arange(size)[:, None] == indices, dtype)
+def _reflect_gradient(dy, padding, axis, size):
+    """Adds each padded pixel to the one that it repeats."""
+    if not isinstance(size, int) or size <= padding:
+        matrix = ops.one_hot(reflected(size, padding, padding), size, dtype=dy.dtype)
+        dy = ops.moveaxis(dy, axis, -1)
+        return ops.moveaxis(ops.matmul(dy, matrix), -1, axis)
+
+    p, end = padding, size + padding
+    if size < 2 * p + 2:  # both edges repeat some of the same pixels
+        before, inner, after = ops.split(dy, [p, end], axis)
+
+        def shift(x, start):
+            margins = [(0, 0)] * 4
+            margins[axis] = (start, size - p - start)
+            return ops.pad(x, margins)
+
+        before, after = ops.flip(before, axis), ops.flip(after, axis)
+        return inner + shift(before, 1) + shift(after, size - p - 1)
+    # Neither edge repeats the first and the last pixel, nor what lies between.
+    cuts = [p, p + 1, 2 * p + 1, end - p - 1, end - 1, end]
+    before, first, left, middle, right, last, after = ops.split(dy, cuts, axis)
+    left, right = left + ops.flip(before, axis), right + ops.flip(after, axis)
+    return ops.concatenate([first, left, middle, right, last], axis)
 
 
 def reflected(size, before: int, after: int):

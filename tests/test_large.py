@@ -298,7 +298,7 @@ def test_other_errors_pass_unchanged():
 def test_a_hundred_holes_cost_at_most_three_times_one():
     def best_time(mask):
         image, times = noise(*mask.shape), []
-        for _ in range(2):
+        for _ in range(5):
             start = time.perf_counter()
             complete_large(diffuse, image, mask, 256)
             times.append(time.perf_counter() - start)
