@@ -4,6 +4,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from training.engine import split
+
 
 @keras.saving.register_keras_serializable("inpainting")
 class ReflectionPadding2D(keras.layers.Layer):
@@ -23,9 +25,7 @@ class ReflectionPadding2D(keras.layers.Layer):
         self.padding, self.factor = padding, factor
 
     def call(self, x):
-        for axis in (1, 2):
-            x = _reflect(x, self.padding, axis, self.factor)
-        return x
+        return _reflect(x, self.padding, self.factor)
 
     def compute_output_shape(self, input_shape):
         return upsampled_and_padded(input_shape, self.factor, self.padding)
@@ -52,28 +52,31 @@ def pad_to_multiple(x, multiple: int):
     return x
 
 
-def _reflect(x, padding, axis, factor):
-    """Repeats the pixels of one axis and pads it, with a gradient in slices.
+def _reflect(x, padding, factor):
+    """Repeats the pixels and pads them, with a gradient in slices.
 
     The engines' own (of a mirrored pad or of a gather) take as long as the convolutions
     between them. One gather for both axes would be a little faster, but a file that is
     exported would hold an index of every pixel.
     """
-    shape = ops.shape(x)
-    size = shape[axis] * factor
+    batch, height, width, channels = ops.shape(x)
+    sizes = {1: height * factor, 2: width * factor}
 
     @ops.custom_gradient
     def pad(x):
         def gradient(*arguments, upstream=None):
-            dy = arguments[0] if upstream is None else upstream
-            dx = _reflect_gradient(dy, padding, axis, size)
+            dx = arguments[0] if upstream is None else upstream
+            for axis, size in sizes.items():
+                dx = _reflect_gradient(dx, padding, axis, size)
             if factor == 1:
                 return dx
-            repeated = (*shape[: axis + 1], factor, *shape[axis + 1 :])
-            return ops.sum(ops.reshape(dx, repeated), axis=axis + 1)
+            repeated = (batch, height, factor, width, factor, channels)
+            return ops.sum(ops.reshape(dx, repeated), axis=(2, 4))
 
-        indices = reflected(size, padding, padding) // factor
-        return ops.take(x, indices, axis=axis), gradient
+        for axis, size in sizes.items():
+            indices = reflected(size, padding, padding) // factor
+            x = ops.take(x, indices, axis=axis)
+        return x, gradient
 
     return pad(x)
 
@@ -85,9 +88,9 @@ def _reflect_gradient(dy, padding, axis, size):
         dy = ops.moveaxis(dy, axis, -1)
         return ops.moveaxis(ops.matmul(dy, matrix), -1, axis)
 
-    p, end = padding, size + padding
+    p = padding
     if size < 2 * p + 2:  # both edges repeat some of the same pixels
-        before, inner, after = ops.split(dy, [p, end], axis)
+        before, inner, after = split(dy, [p, size, p], axis)
 
         def shift(x, start):
             margins = [(0, 0)] * 4
@@ -97,8 +100,8 @@ def _reflect_gradient(dy, padding, axis, size):
         before, after = ops.flip(before, axis), ops.flip(after, axis)
         return inner + shift(before, 1) + shift(after, size - p - 1)
     # Neither edge repeats the first and the last pixel, nor what lies between.
-    cuts = [p, p + 1, 2 * p + 1, end - p - 1, end - 1, end]
-    before, first, left, middle, right, last, after = ops.split(dy, cuts, axis)
+    sizes = [p, 1, p, size - 2 * p - 2, p, 1, p]
+    before, first, left, middle, right, last, after = split(dy, sizes, axis)
     left, right = left + ops.flip(before, axis), right + ops.flip(after, axis)
     return ops.concatenate([first, left, middle, right, last], axis)
 

@@ -1,10 +1,12 @@
 """Training steps: both stages, both engines, every precision, eager and compiled."""
 
 import functools
+import gc
 import json
 import os
 import subprocess
 import sys
+import weakref
 
 import keras
 import numpy as np
@@ -131,6 +133,18 @@ def test_losses_fall_on_one_batch(stage):
     logs = fit(model, 25, lambda i: same)
     for name in ("known", "reconstruction"):
         assert logs[-1][name] < 0.8 * logs[0][name]
+
+
+def test_optimizers_of_eager_steps_are_freed():
+    weight, optimizer = keras.Variable([2.0]), keras.optimizers.SGD(0.25)
+    optimizer.build([weight])
+    for _ in range(2):  # w - w / 2
+        engine.minimize(lambda: (weight[0] ** 2, {}), [weight], optimizer)
+    assert float(weight[0]) == 0.5 and int(optimizer.iterations.numpy()) == 2
+    left = weakref.ref(optimizer)
+    del optimizer
+    gc.collect()
+    assert left() is None
 
 
 @pytest.mark.parametrize(
