@@ -13,6 +13,8 @@ from PIL import Image, ImageSequence
 from tiny_vgg import write as write_vgg
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+# What tests run once or twice compiles longer than it runs.
+os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
 
 ROOT = Path(__file__).parent.parent
 TINY = ["-set", "base_channels=4", "critic_channels=4", "image_size=32"]
