@@ -350,7 +350,7 @@ def targets(bench):
         row = {"name": name, "found": found, "wanted": f"at {side} {bound}"}
         rows.append(row | {"reached": bool(reached)})
         shown = "-" if found is None else f"{found:.2f}"
-        print(f"{name:<46} {shown:>6}  {row['wanted']:<13} {'' if reached else 'no'}")
+        print(f"{name:<42} {shown:>6}  {row['wanted']:<13} {'' if reached else 'no'}")
     return rows
 
 

@@ -85,6 +85,7 @@ def test_constant_kernels_are_dilated_themselves(constant):
     assert "Conv2D" in kinds and ("SpaceToBatchND" in kinds) != constant
 
 
+@pytest.mark.skipif(engine.BACKEND != "tensorflow", reason="of TensorFlow's graphs")
 @settings(max_examples=30, deadline=None)
 @given(st.tuples(*[st.tuples(*[st.integers(1, n) for n in (20, 7, 5, 9)])] * 2))
 def test_frequencies_convolve_at_any_size(axes):

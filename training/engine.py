@@ -100,11 +100,9 @@ def constant(x):
 
 
 def outside(array):
-    """Returns a tensor of which compiled functions hold a reference, not copies."""
-    if BACKEND == "tensorflow":
-        with tf.init_scope():
-            return tf.constant(array)
-    return ops.convert_to_tensor(array)
+    """Returns a tensor of which TensorFlow's functions hold a reference, not copies."""
+    with tf.init_scope():
+        return tf.constant(array)
 
 
 def split(x, sizes, axis: int):
