@@ -83,9 +83,10 @@ def dilated_convolution(x, kernel, padding: str, dilation):
     """
     if BACKEND == "tensorflow":
         kernel = tf.convert_to_tensor(kernel)
-        # Float32 variables are rearranged in each call, which takes longer than is won.
-        gains = kernel.dtype != "float32" or constant(kernel) is not None
-        if gains and _dilates(x.dtype):
+        # Float32 variables are rearranged in each call, which takes longer than is won;
+        # of a constant no gradient is wanted.
+        fixed = constant(kernel) is not None
+        if fixed or (kernel.dtype != "float32" and _dilates(x.dtype)):
             return tf.nn.conv2d(x, kernel, 1, padding.upper(), dilations=dilation)
     return ops.conv(x, kernel, 1, padding, dilation_rate=dilation)
 
@@ -112,19 +113,28 @@ def split(x, sizes, axis: int):
     return ops.split(x, list(itertools.accumulate(sizes[:-1])), axis)
 
 
-@functools.cache
 def _dilates(dtype):
     """Whether TensorFlow has gradients of dilated kernels here; not on every CPU."""
-    with tf.init_scope():
+    return _probe_dilation(dtype, tf.executing_eagerly())
+
+
+@functools.cache
+def _probe_dilation(dtype, eagerly):
+    def gradients():
         x, kernel = tf.ones((1, 5, 5, 1), dtype), tf.ones((3, 3, 1, 1), dtype)
+        with tf.GradientTape() as tape:
+            tape.watch([x, kernel])
+            y = tf.nn.conv2d(x, kernel, 1, "VALID", dilations=2)
+        return tape.gradient(y, [x, kernel])
+
+    # In a thread of its own: where a function is traced nothing runs at once, and
+    # `tf.init_scope`, which would make it, pauses tapes.
+    run = gradients if eagerly else tf.function(gradients, autograph=False)
+    with concurrent.futures.ThreadPoolExecutor(1) as thread:
         try:
-            with tf.GradientTape() as tape:
-                tape.watch([x, kernel])
-                y = tf.nn.conv2d(x, kernel, 1, "VALID", dilations=2)
-            tape.gradient(y, [x, kernel])
+            return thread.submit(run).result() is not None
         except tf.errors.OpError:
             return False
-    return True
 
 
 def fold(fn, value, parts):
