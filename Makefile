@@ -7,16 +7,16 @@ PY := .venv/bin/python
 # Everything that the other targets need.
 setup: .venv/ready
 
-.venv/ready: requirements.txt requirements-export.txt requirements-test.txt
+.venv/ready: requirements.txt requirements-export.txt requirements-test.txt pyproject.toml
 	$(PYTHON) -m venv .venv
 	$(PY) -m pip install --quiet --upgrade pip
-	$(PY) -m pip install --quiet -r requirements-test.txt
+	$(PY) -m pip install --quiet -e ".[export,test]"
 	touch $@
 
 # Only what running the zoo needs; `setup` contains it.
-.venv/runs: requirements.txt
+.venv/runs: requirements.txt pyproject.toml
 	test -e .venv/ready || $(PYTHON) -m venv .venv
-	test -e .venv/ready || $(PY) -m pip install --quiet -r requirements.txt
+	test -e .venv/ready || $(PY) -m pip install --quiet -e .
 	touch $@
 
 # Trains on embedded pictures, evaluates, inpaints; minutes on two cores.
@@ -40,23 +40,23 @@ notebook: setup
 
 # Report 001's ratios of reconstruction to adversarial loss, on your own pictures.
 sweep: .venv/runs
-	$(PY) benchmarks/lambda_ratios.py -train_path $(TRAIN) -test_path $(TEST) $(OPTIONS)
+	$(PY) tools/lambda_ratios.py -train_path $(TRAIN) -test_path $(TEST) $(OPTIONS)
 
 # Attention and hole fills compared, each with three seeds; hours on a CPU.
 table1: .venv/runs
-	$(PY) benchmarks/table1.py -train_path $(TRAIN) -mask_path $(MASKS) \
+	$(PY) tools/table1.py -train_path $(TRAIN) -mask_path $(MASKS) \
 		-test_path $(TEST) -test_masks $(TEST_MASKS) -vgg_weights $(VGG) $(OPTIONS)
 
 # Trains the weights that are shipped and publishes them; goes on if interrupted.
 weights: .venv/runs
-	$(PY) weights/train_faces.py -train_path $(TRAIN) -mask_path $(MASKS) \
+	$(PY) tools/train_faces.py -train_path $(TRAIN) -mask_path $(MASKS) \
 		-vgg_weights $(VGG)
 
 # Measures every shipped preset and writes weights/README.md from the reports.
 numbers: setup
-	$(PY) weights/measure.py -faces_pairs $(FACES) -scenes $(SCENES) \
+	$(PY) tools/measure.py -faces_pairs $(FACES) -scenes $(SCENES) \
 		-scene_masks $(SCENE_MASKS)
-	$(PY) weights/make_readme.py
+	$(PY) tools/make_readme.py
 
 # Seconds per step, memory, and the speed of the data pipeline.
 bench: setup

@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from data.masks import get
-from data.samples import FACE, file
-from metrics.pictures import save_png
+from inpainting_zoo.data.embedded import FACE, file
+from inpainting_zoo.data.masks import get
+from inpainting_zoo.drawing import save_png
 
 OUTPUT = Path("outputs", "demo")
 MASKS = "-masks rectangle=1,strokes=1"

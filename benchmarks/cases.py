@@ -15,24 +15,24 @@ import time
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-sys.path.insert(0, str(Path(__file__).parent.parent))
-
 import keras
 import numpy as np
 from keras import ops
 
-import presets
-from data import masks
-from data.images import list_images
-from data.pairs import TrainingPairs
-from layers.channelwise_dense import ChannelwiseDense
-from losses.id_mrf import MAX_POSITIONS, id_mrf_loss
-from metrics.protocol import versions
-from options import TRAIN
-from training import engine
-from training.inpainter import as_floats
-from training.optimizers import make_optimizer
-from training.train import DTYPES, with_preset_defaults
+from inpainting_zoo import presets
+from inpainting_zoo.data import masks
+from inpainting_zoo.data.images import list_images
+from inpainting_zoo.data.pairs import TrainingPairs
+from inpainting_zoo.engine import backend
+from inpainting_zoo.engine.batches import stream
+from inpainting_zoo.engine.steps import StepModel, minimize
+from inpainting_zoo.evaluation.protocol import versions
+from inpainting_zoo.layers.channelwise_dense import ChannelwiseDense
+from inpainting_zoo.losses.id_mrf import MAX_POSITIONS, id_mrf_loss
+from inpainting_zoo.models.pixels import as_floats
+from inpainting_zoo.options import TRAIN
+from inpainting_zoo.training.optimizers import make_optimizer
+from inpainting_zoo.training.train import DTYPES, with_preset_defaults
 
 WARM_UP = 1  # the first call traces
 # Blocks of VGG19 up to the last tap: width, convolutions.
@@ -41,7 +41,7 @@ VGG_BLOCKS = ((64, 2), (128, 2), (256, 4), (512, 2))
 
 def ceiling(sides: list, repeats: int):
     """The fastest square matrix product of each precision, in GFLOP/s."""
-    found = {"versions": versions(), "devices": engine.devices()}
+    found = {"versions": versions(), "devices": backend.devices()}
     for precision in ("float32", "bfloat16"):
         speeds = []
         for side in sides:
@@ -122,7 +122,7 @@ def begin(preset, stage, precision, mode, overrides, vgg_weights=None):
     settings = with_preset_defaults({**defaults, "preset": preset}, stage)
     # On noise, full steps would soon leave the range that is learned in.
     settings |= {"mixed_precision": precision, "learning_rate": 1e-5}
-    engine.deterministic()
+    backend.deterministic()
     with tempfile.TemporaryDirectory() as folder:
         model.begin(
             stage,
@@ -140,7 +140,7 @@ def data(images: str, pipelines: list, batches: int, draws: int):
     batch_size, largest = min(8, len(paths)), max(side for side, _ in pipelines)
     for side, mixture in pipelines:
         pairs = TrainingPairs(paths, mixture, side, batch_size, seed=0)
-        times = [time.perf_counter() for _ in engine.stream(pairs.batch, 0, batches)]
+        times = [time.perf_counter() for _ in stream(pairs.batch, 0, batches)]
         speed = (batches - 1) * batch_size / (times[-1] - times[0])
         found["images"].append(speed)
     for name, draw in masks.MASKS.items():
@@ -151,7 +151,7 @@ def data(images: str, pipelines: list, batches: int, draws: int):
     return found | {"mask_side": largest}
 
 
-class Matching(engine.StepModel):
+class Matching(StepModel):
     """Moves features towards others by the ID-MRF loss alone."""
 
     def __init__(self, batch_size: int, side: int, channels: int):
@@ -164,7 +164,7 @@ class Matching(engine.StepModel):
         self.built = True
 
     def training_step(self, batch):
-        return engine.minimize(self.terms, [self.features], self.optimizer)
+        return minimize(self.terms, [self.features], self.optimizer)
 
     def terms(self):
         loss = id_mrf_loss(self.features, self.target, seed=self.seed)
@@ -216,7 +216,7 @@ def time_steps(model, batch, repeats):
         )
     )
     model.fit(
-        engine.stream(lambda i: batch, 0, steps),
+        stream(lambda i: batch, 0, steps),
         steps_per_epoch=steps,
         callbacks=[keep],
         verbose=0,

@@ -13,10 +13,9 @@ import sys
 import time
 from pathlib import Path
 
-ROOT = Path(__file__).parent.parent
-sys.path.insert(0, str(ROOT))
+from inpainting_zoo.storage.files import write_bytes
 
-from files import write_bytes  # noqa: E402
+ROOT = Path(__file__).parent.parent
 
 
 def open_saved_model(path):
@@ -73,13 +72,13 @@ def compare(
         "preset", "weights_sha256", "image_size", "images", "versions", and "files":
         measures by "keras" and by format and precision.
     """
-    import presets
-    from data.images import list_images
-    from data.pairs import EvaluationPairs
-    from files import sha256
-    from inpainting import exporting
-    from inpainting.formats import FORMATS
-    from metrics import protocol
+    from inpainting_zoo import presets
+    from inpainting_zoo.data.images import list_images
+    from inpainting_zoo.data.pairs import EvaluationPairs
+    from inpainting_zoo.evaluation import protocol
+    from inpainting_zoo.exporting import export as exporting
+    from inpainting_zoo.exporting.formats import FORMATS
+    from inpainting_zoo.storage.files import sha256
 
     model, about = presets.load_file(from_weights)
     side = image_size or model.image_size

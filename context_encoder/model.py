@@ -8,18 +8,21 @@ import inspect
 import numpy as np
 from keras import ops
 
-from context_encoder import fitting, topologies
-from context_encoder.networks import build_discriminator, build_generator
-from errors import InputError
-from inpainting.scaling import enlarge, shrink
-from losses.adversarial import binary_critic_loss, binary_generator_loss
-from losses.ring_reconstruction import (
+from inpainting_zoo.context_encoder import architectures
+from inpainting_zoo.context_encoder.networks import build_discriminator, build_generator
+from inpainting_zoo.engine.steps import minimize
+from inpainting_zoo.errors import InputError
+from inpainting_zoo.losses.adversarial import binary_critic_loss, binary_generator_loss
+from inpainting_zoo.losses.ring_reconstruction import (
     joint_weights,
     ring_weights,
     weighted_squared_error,
 )
-from training.engine import minimize
-from training.inpainter import Inpainter, as_floats, weighted_sum
+from inpainting_zoo.models import sizes
+from inpainting_zoo.models.bookkeeping import weighted_sum
+from inpainting_zoo.models.inpainter import Inpainter
+from inpainting_zoo.models.pixels import as_floats
+from inpainting_zoo.models.scaling import enlarge, shrink
 
 
 class ContextEncoder(Inpainter):
@@ -31,7 +34,7 @@ class ContextEncoder(Inpainter):
 
     Args:
         image_size: side in pixels of the images; the topology's.
-        topology: name in `context_encoder.topologies.TOPOLOGIES`.
+        topology: name in `context_encoder.architectures.TOPOLOGIES`.
         discriminator_channels: width of the discriminator's first convolution.
         conditional: whether the discriminator sees the surroundings as well.
         ring: pixels of the hole next to known ones that count `ring_weight` times, as
@@ -64,7 +67,7 @@ class ContextEncoder(Inpainter):
         seed: int = 0,
         **generator,
     ):
-        table = topologies.get(topology)
+        table = architectures.get(topology)
         if image_size != table.image_size:
             raise InputError(
                 f"image_size: {table.image_size} for the topology {topology}, "
@@ -188,11 +191,11 @@ class ContextEncoder(Inpainter):
         hole, prediction = np.asarray(mask) != 0, image.copy()
         if not hole.any():
             return prediction
-        top, left, side = fitting.window_of(hole, self.image_size, self.centre)
-        square = fitting.take(image, top, left, side)
-        unknown = fitting.take(hole, top, left, side).astype("uint8")
+        top, left, side = sizes.window_of(hole, self.image_size, self.centre)
+        square = sizes.take(image, top, left, side)
+        unknown = sizes.take(hole, top, left, side).astype("uint8")
         small = super().predict_image(*shrink(square, unknown, self.image_size))
-        fitting.put(enlarge(small, (side, side)), prediction, top, left)
+        sizes.put(enlarge(small, (side, side)), prediction, top, left)
         return prediction
 
     def reconstruction(self, prediction, image, mask):

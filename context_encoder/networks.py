@@ -10,10 +10,10 @@ import numpy as np
 from keras import layers as keras_layers
 from keras import ops
 
-from context_encoder import topologies
-from errors import InputError
-from layers.channelwise_dense import ChannelwiseDense
-from layers.initializers import Normal
+from inpainting_zoo.context_encoder import architectures
+from inpainting_zoo.errors import InputError
+from inpainting_zoo.layers.channelwise_dense import ChannelwiseDense
+from inpainting_zoo.layers.initializers import Normal
 
 
 def build_generator(
@@ -30,7 +30,7 @@ def build_generator(
     width alone; around it the prediction is what the network was shown.
 
     Args:
-        topology: name in `context_encoder.topologies.TOPOLOGIES`.
+        topology: name in `context_encoder.architectures.TOPOLOGIES`.
         base_channels: width of the first convolution.
         bottleneck: channels between encoder and decoder.
         dtype: Keras dtype policy of the inner layers, such as "mixed_bfloat16".
@@ -38,7 +38,7 @@ def build_generator(
     Raises:
         InputError: if the topology is unknown.
     """
-    table = topologies.get(topology)
+    table = architectures.get(topology)
     side = table.image_size
     block = functools.partial(_block, use_bias=table.use_bias, dtype=dtype)
     encode = functools.partial(block, keras_layers.Conv2D, slope=table.slope)
@@ -51,7 +51,7 @@ def build_generator(
         x = encode(x, width * base_channels, f"encoder{i}", norm=i > 0)
     if table.bottleneck == "channelwise":
         x = ChannelwiseDense(name="channelwise", dtype=dtype)(x)
-    _, kernel, stride = topologies.BOTTLENECKS[table.bottleneck]
+    _, kernel, stride = architectures.BOTTLENECKS[table.bottleneck]
     norm = table.bottleneck_norm
     x = encode(x, bottleneck, "bottleneck", stride=stride, kernel=kernel, norm=norm)
     for i, width in enumerate(table.decoder):
@@ -78,7 +78,7 @@ def build_discriminator(
     4x4: one for each patch then. Always in float32.
 
     Args:
-        topology: name in `context_encoder.topologies.TOPOLOGIES`.
+        topology: name in `context_encoder.architectures.TOPOLOGIES`.
         base_channels: width of the first convolution.
         conditional: whether it sees the surroundings as well. It takes a list then:
             region, image and mask, and fills the image's hole itself.
@@ -87,7 +87,7 @@ def build_discriminator(
     Raises:
         InputError: if the topology is unknown, or has no surroundings to see.
     """
-    table = topologies.get(topology)
+    table = architectures.get(topology)
     side = table.image_size // 2 if table.centre else table.image_size
     block = functools.partial(
         _block, keras_layers.Conv2D, use_bias=table.use_bias, slope=0.2, dtype="float32"

@@ -1,6 +1,6 @@
 """Configurations of context encoders by name."""
 
-from context_encoder.model import ContextEncoder
+from inpainting_zoo.context_encoder.model import ContextEncoder
 
 
 def _preset(description, config, batch_size=64, **training):

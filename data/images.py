@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from data import samples
-from errors import InputError
+from inpainting_zoo.data import embedded as samples
+from inpainting_zoo.errors import InputError
 
 FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP")
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp")

@@ -9,8 +9,8 @@ import functools
 from collections.abc import Iterator
 from pathlib import Path
 
-from data.images import list_images
-from errors import InputError, choose
+from inpainting_zoo.data.images import list_images
+from inpainting_zoo.errors import InputError, choose
 
 SPLITS = ("train", "val")
 

@@ -11,7 +11,7 @@ from functools import partial
 import cv2
 import numpy as np
 
-from errors import InputError
+from inpainting_zoo.errors import InputError
 
 
 def rectangle(

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from data import masks as mask_table
-from data.images import (
+from inpainting_zoo.data import masks as mask_table
+from inpainting_zoo.data.images import (
     MAX_PIXELS,
     PictureError,
     fit_image,
@@ -21,7 +21,7 @@ from data.images import (
     read_image,
     read_mask,
 )
-from errors import InputError
+from inpainting_zoo.errors import InputError
 
 log = logging.getLogger(__name__)
 

@@ -9,15 +9,21 @@ import inspect
 import keras
 from keras import ops
 
-from gmcnn.networks import build_critic, build_generator
-from layers.window import crop, hole_window
-from losses import adversarial as adversarial_losses
-from losses.adversarial import gradient_penalty
-from losses.id_mrf import id_mrf_loss
-from losses.reconstruction import confidence_mask, known_loss, reconstruction_loss
-from losses.vgg import TAPS, build_vgg_features
-from training.engine import minimize
-from training.inpainter import Inpainter, as_floats, paste, weighted_sum
+from inpainting_zoo.engine.steps import minimize
+from inpainting_zoo.features.vgg import TAPS, build_vgg_features
+from inpainting_zoo.gmcnn.networks import build_critic, build_generator
+from inpainting_zoo.layers.window import crop, hole_window
+from inpainting_zoo.losses import adversarial as adversarial_losses
+from inpainting_zoo.losses.adversarial import gradient_penalty
+from inpainting_zoo.losses.id_mrf import id_mrf_loss
+from inpainting_zoo.losses.reconstruction import (
+    confidence_mask,
+    known_loss,
+    reconstruction_loss,
+)
+from inpainting_zoo.models.bookkeeping import weighted_sum
+from inpainting_zoo.models.inpainter import Inpainter
+from inpainting_zoo.models.pixels import as_floats, paste
 
 
 class GMCNN(Inpainter):
@@ -31,7 +37,7 @@ class GMCNN(Inpainter):
         local_size: side in pixels of the window; half of `image_size` by default.
         critic_channels: width of the critics' first convolution.
         critic_steps: critic steps, each on a fresh batch, for one of the generator.
-        critic: name in `gmcnn.topologies.CRITICS`.
+        critic: name in `gmcnn.architectures.CRITICS`.
         adversarial: name in `losses.adversarial.ADVERSARIAL`; "hinge" and "binary" go
             with a `gradient_penalty_weight` of 0.
         id_mrf_formula: name in `losses.id_mrf.FORMULAS`.

@@ -11,16 +11,16 @@ import keras
 from keras import layers as keras_layers
 from keras import ops
 
-from errors import InputError, choose
-from gmcnn import topologies
-from layers import attention as attentions
-from layers.concatenated import ConcatenatedConv2D
-from layers.convolution import Conv2D
-from layers.initializers import GlorotUniform
-from layers.padding import ReflectionPadding2D
-from layers.pull_push import PullPush
-from layers.resizing import BilinearUpsampling2D
-from layers.spectral_normalization import SpectralNormalization
+from inpainting_zoo.errors import InputError, choose
+from inpainting_zoo.gmcnn import architectures
+from inpainting_zoo.layers import attention as attentions
+from inpainting_zoo.layers.concatenated import ConcatenatedConv2D
+from inpainting_zoo.layers.convolution import Conv2D
+from inpainting_zoo.layers.initializers import GlorotUniform
+from inpainting_zoo.layers.padding import ReflectionPadding2D
+from inpainting_zoo.layers.pull_push import PullPush
+from inpainting_zoo.layers.spectral_normalization import SpectralNormalization
+from inpainting_zoo.layers.upsampling import BilinearUpsampling2D
 
 HOLE_FILLS = {
     "zero": None,
@@ -62,7 +62,7 @@ def build_generator(
 
     Args:
         base_channels: width of the first convolutions; even.
-        topology: name in `gmcnn.topologies.TOPOLOGIES`.
+        topology: name in `gmcnn.architectures.TOPOLOGIES`.
         padding: "reflect" (by index, at any size) or "same" (zeros).
         hole_fill: name in `HOLE_FILLS`: "zero" shows the columns an empty hole; the
             others a smooth fill, to which the network then predicts the difference
@@ -82,7 +82,7 @@ def build_generator(
     _check("padding", padding, ("reflect", "same"))
     _check("hole_fill", hole_fill, HOLE_FILLS)
     _check("clip_gradient", clip_gradient, ("zero", "straight"))
-    topology = choose("topology", topology, topologies.TOPOLOGIES)
+    topology = choose("topology", topology, architectures.TOPOLOGIES)
     attention = attentions.get(attention)
 
     def pad(x, pixels, name):
@@ -183,10 +183,10 @@ def build_critic(
         side: height and width of the image or of the window around the hole, in pixels.
         base_channels: width of the first convolution.
         name: of the model; its layers' names start with it.
-        topology: name in `gmcnn.topologies.CRITICS`. With spectral normalization, call
-            the critic with `training=True` in its own step, and only there.
+        topology: name in `gmcnn.architectures.CRITICS`. With spectral normalization,
+            call the critic with `training=True` in its own step, and only there.
     """
-    topology = choose("critic", topology, topologies.CRITICS)
+    topology = choose("critic", topology, architectures.CRITICS)
 
     def linear(layer, *arguments, name, **options):
         options = {"kernel_initializer": GlorotUniform(), "dtype": "float32", **options}

@@ -1,6 +1,6 @@
 """Configurations of GMCNN by name."""
 
-from gmcnn.model import GMCNN
+from inpainting_zoo.gmcnn.model import GMCNN
 
 # Trained to the end of the first stage, and of the second.
 FACES_128 = {

@@ -3,7 +3,8 @@
 import cv2
 import numpy as np
 
-Box = tuple[slice, slice]  # rows, columns
+from inpainting_zoo.models.scaling import Box
+
 CONTEXT = 0.5  # of the holes' longer side, on each side of them
 MOST_BOXES = 256  # merging compares all pairs
 CROPS_TIMES_HOLES = 200

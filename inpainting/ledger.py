@@ -6,7 +6,7 @@ import json
 import os
 from pathlib import Path
 
-from files import sha256, write_bytes
+from inpainting_zoo.storage.files import sha256, write_bytes
 
 
 class Ledger:

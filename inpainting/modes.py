@@ -20,8 +20,8 @@ import numpy as np
 from PIL import Image
 from scipy.spatial import cKDTree
 
-from data.images import to_rgb
-from errors import InputError, choose
+from inpainting_zoo.data.images import to_rgb
+from inpainting_zoo.errors import InputError, choose
 
 JPEG = ("JPEG", ("L", "RGB"), {"quality": 95, "subsampling": 0})
 PNG = ("PNG", ("1", "L", "LA", "P", "RGB", "RGBA", "I;16"), {})

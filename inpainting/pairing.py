@@ -4,8 +4,8 @@ import os
 from collections import defaultdict
 from pathlib import Path, PurePath
 
-from data.images import SUFFIXES, list_images
-from errors import InputError
+from inpainting_zoo.data.images import SUFFIXES, list_images
+from inpainting_zoo.errors import InputError
 
 
 def find_images(image_dir: Path, *besides: Path) -> tuple[list[str], list[str]]:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 import keras
 from keras import ops
 
-from errors import InputError, choose
+from inpainting_zoo.errors import InputError, choose
 
 
 @keras.saving.register_keras_serializable("inpainting")

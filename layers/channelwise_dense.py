@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from layers.initializers import Normal
+from inpainting_zoo.layers.initializers import Normal
 
 
 @keras.saving.register_keras_serializable("inpainting")

@@ -3,8 +3,9 @@
 import keras
 from keras import ops
 
-from layers import frequency
-from training.engine import constant, dilated_convolution, on_cpu
+from inpainting_zoo.engine.backend import on_cpu
+from inpainting_zoo.engine.operations import constant, dilated_convolution
+from inpainting_zoo.layers import frequency
 
 
 @keras.saving.register_keras_serializable("inpainting")

@@ -14,7 +14,7 @@ import math
 import numpy as np
 from keras import ops
 
-from training.engine import outside
+from inpainting_zoo.engine.operations import outside
 
 TILES = (4, 8)  # results that a tile may give, down and across
 

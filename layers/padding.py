@@ -4,7 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from training.engine import split
+from inpainting_zoo.engine.operations import split
 
 
 @keras.saving.register_keras_serializable("inpainting")

@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from errors import InputError
+from inpainting_zoo.errors import InputError
 
 
 @keras.saving.register_keras_serializable("inpainting")

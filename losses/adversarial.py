@@ -7,8 +7,8 @@ Nets, NeurIPS 2014 (binary cross-entropy).
 
 from keras import ops
 
-from errors import choose
-from training.engine import input_gradient
+from inpainting_zoo.engine.steps import input_gradient
+from inpainting_zoo.errors import choose
 
 
 def wasserstein_critic_loss(real_scores, fake_scores):

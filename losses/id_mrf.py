@@ -11,8 +11,8 @@ import keras
 import numpy as np
 from keras import ops
 
-from errors import choose
-from training.engine import fold
+from inpainting_zoo.engine.operations import fold
+from inpainting_zoo.errors import choose
 
 MAX_POSITIONS = 65 * 65
 MAX_CHUNK = 2**21  # similarities held at once, batch included; 8 MB in float32

@@ -4,7 +4,7 @@ import numpy as np
 from keras import ops
 from scipy.stats import norm
 
-from errors import choose
+from inpainting_zoo.errors import choose
 
 
 def confidence_mask(

@@ -2,7 +2,7 @@
 
 from keras import ops
 
-from errors import InputError
+from inpainting_zoo.errors import InputError
 
 
 def ring_weights(mask, ring: int, weight: float = 10.0):

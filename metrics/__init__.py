@@ -1,1 +1,1 @@
-"""Image quality, classical baselines, and the one evaluation protocol."""
+"""Measures of completed pictures."""

@@ -64,8 +64,8 @@ def run(*arguments, engine="tensorflow", timeout=180, cwd=None):
 
 def save_tiny(path, preset="gmcnn_small", **overrides):
     """Writes untrained weights of four channels at 32 px; returns the path."""
-    import presets  # loads the engine, which many tests do without
-    from training.checkpoints import as_arrays, save_weights
+    from inpainting_zoo import presets  # loads the engine, which many tests do without
+    from inpainting_zoo.storage.checkpoints import as_arrays, save_weights
 
     overrides = {"base_channels": 4, "image_size": 32, **overrides}
     arrays = as_arrays(presets.build(preset, **overrides).generator_state())
@@ -91,7 +91,7 @@ def check_animation(experiment, steps, path):
         steps: how many samples it drew.
         path: GIF file to write.
     """
-    from training.animation import STRIP, animate
+    from inpainting_zoo.training.animate import STRIP, animate
 
     animate(experiment, path)
     shown = [picture for picture, _ in frames(path)]

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from training.engine import StepModel, minimize
+from inpainting_zoo.engine.steps import StepModel, minimize
 
 GOLDENS = pathlib.Path(__file__).parent / "goldens"
 

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from conftest import frames, run
-from errors import InputError
-from metrics.pictures import save_png
-from training.animation import STRIP, animate
-from training.checkpoints import Checkpoints
+from inpainting_zoo.drawing import save_png
+from inpainting_zoo.errors import InputError
+from inpainting_zoo.storage.checkpoints import Checkpoints
+from inpainting_zoo.training.animate import STRIP, animate
 
 RED, BLUE, GREY = (255, 0, 0), (0, 0, 255), (128, 128, 128)
 

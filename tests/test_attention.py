@@ -7,9 +7,14 @@ import numpy as np
 import pytest
 from keras import ops
 
-from errors import InputError
-from gmcnn.networks import build_critic, build_generator
-from layers.attention import ATTENTION, DoubleAttention, SqueezeExcitation, get
+from inpainting_zoo.errors import InputError
+from inpainting_zoo.gmcnn.networks import build_critic, build_generator
+from inpainting_zoo.layers.attention import (
+    ATTENTION,
+    DoubleAttention,
+    SqueezeExcitation,
+    get,
+)
 
 # Parameters of a generator of 32 base channels with each variant.
 PARAMETERS = {

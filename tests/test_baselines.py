@@ -6,8 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from skimage.data import chelsea
 
-from errors import InputError
-from metrics import baselines, image_quality
+from inpainting_zoo.errors import InputError
+from inpainting_zoo.evaluation import baselines
+from inpainting_zoo.metrics import image_quality
 
 METHODS = pytest.mark.parametrize("name", baselines.BASELINES)
 

@@ -7,11 +7,18 @@ import sys
 import keras
 import pytest
 
-import presets
-from benchmarks.bench import QUICK, Bench, distinct, exponent, parse, ratio
-from benchmarks.cases import id_mrf, macs, step_macs
 from conftest import ROOT
-from layers.channelwise_dense import ChannelwiseDense
+from inpainting_zoo import presets
+from inpainting_zoo.benchmarks.bench import (
+    QUICK,
+    Bench,
+    distinct,
+    exponent,
+    parse,
+    ratio,
+)
+from inpainting_zoo.benchmarks.cases import id_mrf, macs, step_macs
+from inpainting_zoo.layers.channelwise_dense import ChannelwiseDense
 
 
 def test_multiply_adds_by_hand():

@@ -7,7 +7,7 @@ import pytest
 from skimage.data import astronaut, chelsea, coffee
 from skimage.transform import downscale_local_mean, resize
 
-from metrics.checkerboard import checkerboard
+from inpainting_zoo.metrics.checkerboard import checkerboard
 
 PHOTOGRAPHS = {"astronaut": astronaut, "chelsea": chelsea, "coffee": coffee}
 

@@ -5,9 +5,9 @@ import numpy as np
 import psutil
 import pytest
 
-import presets
-from training import engine
-from training.inpainter import as_floats
+from inpainting_zoo import presets
+from inpainting_zoo.engine import backend
+from inpainting_zoo.models.pixels import as_floats
 
 SIZES = ((1, 1), (7, 40), (32, 32), (33, 5), (64, 48))
 VARIANTS = (
@@ -40,7 +40,7 @@ def test_compiled_equals_eager(preset, overrides):
 @pytest.mark.both_engines
 def test_any_size_and_new_weights():
     model = presets.build("gmcnn_small", base_channels=2)
-    for size in SIZES if engine.BACKEND == "tensorflow" else SIZES[2:3]:
+    for size in SIZES if backend.BACKEND == "tensorflow" else SIZES[2:3]:
         image, mask = picture(*size)
         assert model.predict_image(image, mask).shape == image.shape
     assert image[~mask].any()

@@ -6,29 +6,32 @@ import keras
 import numpy as np
 import pytest
 from keras import ops
-from parity import difference, golden, nhwc
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-import presets
-import runner
 from conftest import check_animation
-from context_encoder import fitting
-from context_encoder.networks import build_discriminator, build_generator
-from context_encoder.presets import PRESETS
-from context_encoder.topologies import TOPOLOGIES
-from data.masks import get as get_mask
-from errors import InputError, WeightsError
-from losses.adversarial import binary_critic_loss, binary_generator_loss
-from losses.ring_reconstruction import (
+from inpainting_zoo import cli as runner
+from inpainting_zoo import presets
+from inpainting_zoo.context_encoder.architectures import TOPOLOGIES
+from inpainting_zoo.context_encoder.networks import build_discriminator, build_generator
+from inpainting_zoo.context_encoder.presets import PRESETS
+from inpainting_zoo.data.masks import get as get_mask
+from inpainting_zoo.engine import backend
+from inpainting_zoo.engine.batches import stream
+from inpainting_zoo.engine.steps import input_gradient
+from inpainting_zoo.errors import InputError, WeightsError
+from inpainting_zoo.losses.adversarial import binary_critic_loss, binary_generator_loss
+from inpainting_zoo.losses.ring_reconstruction import (
     joint_weights,
     ring_weights,
     weighted_squared_error,
 )
-from training import engine
-from training.engine import input_gradient
-from training.optimizers import make_optimizer as make_trainings_optimizer
-from training.train import with_preset_defaults
-from weights.convert_context_encoder import convert
+from inpainting_zoo.models import sizes
+from inpainting_zoo.training.optimizers import (
+    make_optimizer as make_trainings_optimizer,
+)
+from inpainting_zoo.training.train import with_preset_defaults
+from inpainting_zoo.weights.convert_context_encoder import convert
+from parity import difference, golden, nhwc
 
 # Of the generator and of the discriminator.
 PARAMETERS = {
@@ -161,7 +164,7 @@ def test_a_hole_anywhere_comes_into_the_centre_that_is_predicted():
     for corner in ((0, 0), (190, 0), (90, 250)):
         mask = np.zeros((200, 260), np.uint8)
         mask[corner[0] : corner[0] + 10, corner[1] : corner[1] + 10] = 1
-        top, left, side = fitting.window_of(mask != 0, 128, centre=True)
+        top, left, side = sizes.window_of(mask != 0, 128, centre=True)
         rows, columns = np.nonzero(mask)
         assert rows.min() - top >= side // 4 and columns.min() - left >= side // 4
         assert rows.max() - top < 3 * side // 4 > columns.max() - left
@@ -185,7 +188,7 @@ def test_a_hole_anywhere_comes_into_the_centre_that_is_predicted():
 def test_windows(box, centre, window):
     hole = np.zeros((128, 128), bool)
     hole[box[0] : box[1], box[2] : box[3]] = True
-    top, left, side = fitting.window_of(hole, 128, centre)
+    top, left, side = sizes.window_of(hole, 128, centre)
     assert side == window[2]
     assert top == pytest.approx(window[0], abs=1)
     assert left == pytest.approx(window[1], abs=1)
@@ -193,10 +196,10 @@ def test_windows(box, centre, window):
 
 def test_windows_reflect_beyond_the_picture_and_are_put_back():
     row = np.arange(3, dtype=np.uint8).reshape(1, 3, 1)
-    square = fitting.take(row, -2, -3, 8)
+    square = sizes.take(row, -2, -3, 8)
     assert square[0, :, 0].tolist() == [1, 2, 1, 0, 1, 2, 1, 0]
     picture = np.zeros((1, 3, 1), np.uint8)
-    fitting.put(square + 10, picture, -2, -3)
+    sizes.put(square + 10, picture, -2, -3)
     np.testing.assert_array_equal(picture, row + 10)
 
 
@@ -437,7 +440,7 @@ def make_model(stage, name="context_encoder_small", **overrides):
     def make_optimizer(name, factor=1.0):
         return keras.optimizers.Adam(factor * 2e-3, 0.5, 0.9, name=name)
 
-    model.begin(stage, make_optimizer, jit_compile=engine.BACKEND == "jax")
+    model.begin(stage, make_optimizer, jit_compile=backend.BACKEND == "jax")
     return model
 
 
@@ -455,7 +458,7 @@ def fit(model, steps):
         on_train_batch_end=lambda i, logs: kept.append(logs)
     )
     same = batch(model)
-    batches = engine.stream(lambda i: same, 0, steps)
+    batches = stream(lambda i: same, 0, steps)
     options = {"steps_per_epoch": steps, "verbose": 0, "shuffle": False}
     model.fit(batches, callbacks=[keep], **options)
     return kept

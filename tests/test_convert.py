@@ -8,12 +8,12 @@ import keras
 import numpy as np
 import pytest
 from keras import ops
-from parity import difference, golden, nhwc
 
-import presets
-from errors import InputError, WeightsError
-from gmcnn.networks import build_generator
-from weights.convert_gmcnn import convert, official_tensors
+from inpainting_zoo import presets
+from inpainting_zoo.errors import InputError, WeightsError
+from inpainting_zoo.gmcnn.networks import build_generator
+from inpainting_zoo.weights.convert_gmcnn import convert, official_tensors
+from parity import difference, golden, nhwc
 
 PYTORCH, TF1 = "gmcnn_official_pytorch", "gmcnn_official_tf1"
 NARROW = {"base_channels": 4}

@@ -10,20 +10,21 @@ import pytest
 from keras import ops
 from PIL import Image
 
-import presets
-import runner
-from benchmarks.exported import RUNTIMES
 from conftest import ROOT, run
-from data import samples
-from data.pairs import EvaluationPairs
-from inpainting import exporting, formats
-from layers.attention import DoubleAttention
-from layers.padding import ReflectionPadding2D
-from layers.pull_push import PullPush
-from layers.resizing import BilinearUpsampling2D
-from metrics.image_quality import psnr
-from training.checkpoints import as_arrays, save_weights
-from training.inpainter import Inpainter
+from inpainting_zoo import cli as runner
+from inpainting_zoo import presets
+from inpainting_zoo.benchmarks.exported import RUNTIMES
+from inpainting_zoo.data import embedded as samples
+from inpainting_zoo.data.pairs import EvaluationPairs
+from inpainting_zoo.exporting import export as exporting
+from inpainting_zoo.exporting import formats
+from inpainting_zoo.layers.attention import DoubleAttention
+from inpainting_zoo.layers.padding import ReflectionPadding2D
+from inpainting_zoo.layers.pull_push import PullPush
+from inpainting_zoo.layers.upsampling import BilinearUpsampling2D
+from inpainting_zoo.metrics.image_quality import psnr
+from inpainting_zoo.models.inpainter import Inpainter
+from inpainting_zoo.storage.checkpoints import as_arrays, save_weights
 
 GMCNN = {"base_channels": 4, "image_size": 32, "attention": "a2"}
 # Fixed sides keep graphs small; 30 is no multiple of 4.

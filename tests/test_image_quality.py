@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.lib.stride_tricks import sliding_window_view
 
-from metrics import image_quality as quality
+from inpainting_zoo.metrics import image_quality as quality
 
 
 def flat(value, side=16):

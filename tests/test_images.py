@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from conftest import STORED
-from data.images import (
+from inpainting_zoo.data.images import (
     fit_image,
     fit_mask,
     list_images,
@@ -20,7 +20,7 @@ from data.images import (
     read_image,
     read_mask,
 )
-from errors import InputError
+from inpainting_zoo.errors import InputError
 
 # Nothing here may be full white or flat, or a lost channel would not show.
 PICTURE = np.stack(

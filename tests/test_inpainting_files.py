@@ -17,11 +17,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from errors import InputError
-from inpainting import inpaint_file, inpaint_folder
-from inpainting.modes import FORMATS, NEXT_BEST, editable, encode, paste
-from inpainting.pairing import Masks, find_images
-from inpainting.single import PictureWarning
+from inpainting_zoo.errors import InputError
+from inpainting_zoo.inpainting.folder import inpaint_folder
+from inpainting_zoo.inpainting.modes import FORMATS, NEXT_BEST, editable, encode, paste
+from inpainting_zoo.inpainting.pairing import Masks, find_images
+from inpainting_zoo.inpainting.picture import PictureWarning, inpaint_file
 
 ROOT = Path(__file__).parents[1]
 MODES = sorted(NEXT_BEST)
@@ -117,7 +117,7 @@ def test_mode_size_alpha_and_known_pixels_stay(tmp_path, mode):
     seed=st.integers(0, 99),
     share=st.sampled_from([0, 0.01, 0.3, 1]),
 )
-@pytest.mark.filterwarnings("ignore::inpainting.single.PictureWarning")
+@pytest.mark.filterwarnings("ignore::inpainting_zoo.inpainting.picture.PictureWarning")
 def test_any_mode_size_and_mask(tmp_path, mode, suffix, height, width, seed, share):
     """What the output shows of known pixels is what the input shows of them."""
     source = save(picture_of(mode, height, width, seed), tmp_path / "in.png")
@@ -327,7 +327,7 @@ def test_pixel_cap(tmp_path):
         inpaint_file(never, source, mask, tmp_path / "out.png", max_pixels=767)
 
 
-@pytest.mark.filterwarnings("ignore::inpainting.single.PictureWarning")
+@pytest.mark.filterwarnings("ignore::inpainting_zoo.inpainting.picture.PictureWarning")
 def test_known_pixels_of_a_hundred_pictures(tmp_path):
     rng = np.random.default_rng(0)
     for seed in range(100):
@@ -424,8 +424,8 @@ def test_rerun_redoes_what_has_changed(folders):
 
 SLOWLY = """
 import sys, time
-from inpainting import inpaint_folder
-from tests.test_inpainting_files import red
+from inpainting_zoo.inpainting.folder import inpaint_folder
+from test_inpainting_files import red
 def slowly(image, mask):
     time.sleep(0.1)
     return red(image, mask)
@@ -440,7 +440,7 @@ def test_killed_half_way_and_run_again(tmp_path):
     for number in range(12):
         picture_of("RGB", seed=number).save(images / f"{number:02}.png")
     arguments = [sys.executable, "-c", SLOWLY, images, mask, tmp_path / "out"]
-    process = subprocess.Popen(arguments, cwd=ROOT, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(arguments, cwd=ROOT / "tests", stderr=subprocess.DEVNULL)
     while len(list(tmp_path.glob("out/*.png"))) < 6:
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)

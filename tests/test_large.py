@@ -12,16 +12,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from errors import InputError
-from inpainting.crops import plan_crops, union, window_around
-from inpainting.large import (
+from inpainting_zoo.errors import InputError
+from inpainting_zoo.inpainting.crops import plan_crops, union, window_around
+from inpainting_zoo.inpainting.strategies import (
     STRATEGIES,
     choose_strategy,
     complete_large,
     get,
     predict,
 )
-from inpainting.scaling import enlarge, feather
+from inpainting_zoo.models.scaling import enlarge, feather
 
 
 class Telea:
@@ -312,7 +312,7 @@ def test_a_hundred_holes_cost_at_most_three_times_one():
 BIG = """
 import resource
 import numpy as np
-from tests.test_large import Telea, complete_large
+from test_large import Telea, complete_large
 image = np.random.default_rng(0).integers(0, 256, (6000, 8000, 3), np.uint8)
 mask = np.zeros((6000, 8000), np.uint8)
 mask[100:500, 100:400] = mask[3000:5200, 4000:6100] = mask[5900:, 7800:] = 1
@@ -324,10 +324,10 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 
 
 def test_a_photograph_of_48_megapixels_stays_under_4_gb():
-    root = Path(__file__).parents[1]
+    tests = Path(__file__).parent
     run = subprocess.run(
         [sys.executable, "-c", BIG],
-        cwd=root,
+        cwd=tests,
         capture_output=True,
         text=True,
         check=True,

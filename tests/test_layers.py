@@ -9,21 +9,21 @@ import skimage.data
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from keras import ops
-from parity import difference, golden, nhwc
 from skimage.restoration import inpaint_biharmonic
 
-from gmcnn.networks import build_generator
-from layers import frequency
-from layers.concatenated import ConcatenatedConv2D
-from layers.convolution import Conv2D
-from layers.frequency import Axis
-from layers.initializers import GlorotUniform
-from layers.padding import ReflectionPadding2D, pad_to_multiple
-from layers.pull_push import PullPush
-from layers.resizing import BilinearUpsampling2D
-from layers.window import crop, hole_window
-from training import engine
-from training.engine import input_gradient
+from inpainting_zoo.engine import backend, inference, operations
+from inpainting_zoo.engine.steps import input_gradient
+from inpainting_zoo.gmcnn.networks import build_generator
+from inpainting_zoo.layers import frequency
+from inpainting_zoo.layers.concatenated import ConcatenatedConv2D
+from inpainting_zoo.layers.convolution import Conv2D
+from inpainting_zoo.layers.frequency import Axis
+from inpainting_zoo.layers.initializers import GlorotUniform
+from inpainting_zoo.layers.padding import ReflectionPadding2D, pad_to_multiple
+from inpainting_zoo.layers.pull_push import PullPush
+from inpainting_zoo.layers.upsampling import BilinearUpsampling2D
+from inpainting_zoo.layers.window import crop, hole_window
+from parity import difference, golden, nhwc
 
 
 def random(*shape, seed=0):
@@ -71,26 +71,26 @@ KERNEL = (3, 3, 3, 4)
 
 
 def test_machines_without_gradients_of_dilated_kernels_take_kerass(monkeypatch):
-    monkeypatch.setattr(engine, "_dilates", lambda dtype: False)
+    monkeypatch.setattr(operations, "_dilates", lambda dtype: False)
     x, kernel = (ops.cast(random(*s), "bfloat16") for s in ((1, 9, 9, 3), KERNEL))
-    ours = engine.dilated_convolution(x, kernel, "valid", (2, 2))
+    ours = operations.dilated_convolution(x, kernel, "valid", (2, 2))
     theirs = ops.conv(x, kernel, 1, "valid", dilation_rate=2)
     assert difference(*(ops.cast(y, "float32") for y in (ours, theirs))) == 0
 
 
-@pytest.mark.skipif(engine.BACKEND != "tensorflow", reason="of TensorFlow's graphs")
+@pytest.mark.skipif(backend.BACKEND != "tensorflow", reason="of TensorFlow's graphs")
 @pytest.mark.parametrize("constant", [False, True])
 def test_constant_kernels_are_dilated_themselves(constant):
     """Variables are not in float32, where that would take longer."""
     image = keras.Input((9, 9, 3))
     network = keras.Model([image], Conv2D(2, 3, dilation_rate=2)(image))
-    call = engine.compiled(network, constant)
+    call = inference.compiled(network, constant)
     graph = call.get_concrete_function([ops.zeros((1, 9, 9, 3))]).graph
     kinds = {operation.type for operation in graph.get_operations()}
     assert "Conv2D" in kinds and ("SpaceToBatchND" in kinds) != constant
 
 
-@pytest.mark.skipif(engine.BACKEND != "tensorflow", reason="of TensorFlow's graphs")
+@pytest.mark.skipif(backend.BACKEND != "tensorflow", reason="of TensorFlow's graphs")
 @settings(max_examples=30, deadline=None)
 @given(st.tuples(*[st.tuples(*[st.integers(1, n) for n in (20, 7, 5, 9)])] * 2))
 def test_frequencies_convolve_at_any_size(axes):
@@ -119,14 +119,14 @@ def test_tiles_are_used_where_they_halve_the_work(side, kernel, rate, tile):
     assert (axes and axes[0].tile) == tile
 
 
-@pytest.mark.skipif(engine.BACKEND != "tensorflow", reason="of TensorFlow's graphs")
+@pytest.mark.skipif(backend.BACKEND != "tensorflow", reason="of TensorFlow's graphs")
 @pytest.mark.parametrize("padding", ["valid", "same"])
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 def test_large_constant_kernels_multiply_frequencies(padding, dtype):
     image = keras.Input((38, 38, 64))
     layer = Conv2D(64, 7, padding=padding, activation="elu", dtype=dtype)
     network = keras.Model([image], layer(image))
-    call, x = engine.compiled(network, constant=True), random(2, 38, 38, 64)
+    call, x = inference.compiled(network, constant=True), random(2, 38, 38, 64)
     graph = call.get_concrete_function([x]).graph
     kinds = {operation.type for operation in graph.get_operations()}
     assert ("Conv2D" in kinds) == (dtype == "bfloat16")

@@ -6,10 +6,10 @@ import json
 import pytest
 from PIL import Image
 
-import runner
 from conftest import ROOT, TINY
-from data.layouts import LAYOUTS, get, list_split
-from errors import InputError
+from inpainting_zoo import cli as runner
+from inpainting_zoo.data.layouts import LAYOUTS, get, list_split
+from inpainting_zoo.errors import InputError
 
 
 def unpack(root, *names):

@@ -6,12 +6,16 @@ import numpy as np
 import pytest
 from keras import ops
 
-from errors import InputError
-from losses import adversarial, id_mrf, reconstruction
-from losses.adversarial import gradient_penalty
-from losses.id_mrf import id_mrf_loss
-from losses.reconstruction import confidence_mask, known_loss, reconstruction_loss
-from training.engine import input_gradient
+from inpainting_zoo.engine.steps import input_gradient
+from inpainting_zoo.errors import InputError
+from inpainting_zoo.losses import adversarial, id_mrf, reconstruction
+from inpainting_zoo.losses.adversarial import gradient_penalty
+from inpainting_zoo.losses.id_mrf import id_mrf_loss
+from inpainting_zoo.losses.reconstruction import (
+    confidence_mask,
+    known_loss,
+    reconstruction_loss,
+)
 
 
 def random(*shape, seed=0):

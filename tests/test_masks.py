@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from data import masks
-from errors import InputError
+from inpainting_zoo.data import masks
+from inpainting_zoo.errors import InputError
 
 PYTORCH_TRAINING = {
     "parts": 10,

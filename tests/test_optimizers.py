@@ -4,8 +4,8 @@ import keras
 import numpy as np
 import pytest
 
-from errors import InputError
-from training.optimizers import Muon, make_optimizer, muon
+from inpainting_zoo.errors import InputError
+from inpainting_zoo.training.optimizers import Muon, make_optimizer, muon
 
 pytestmark = pytest.mark.both_engines
 

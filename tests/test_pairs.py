@@ -6,16 +6,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from data.images import fit_image, read_image
-from data.pairs import (
+from inpainting_zoo.data.embedded import files
+from inpainting_zoo.data.images import fit_image, read_image
+from inpainting_zoo.data.pairs import (
     EvaluationPairs,
     TrainingPairs,
     Unreadable,
     readable_pairs,
     relative_names,
 )
-from data.samples import files
-from errors import InputError
+from inpainting_zoo.errors import InputError
 
 
 @pytest.fixture

@@ -3,13 +3,17 @@
 import numpy as np
 import pytest
 from keras import ops
-from parity import difference, flattened, golden, gradients, hwio, nhwc
 
-from gmcnn.networks import build_critic
-from losses import adversarial
-from losses.id_mrf import id_mrf_loss
-from losses.reconstruction import confidence_mask, known_loss, reconstruction_loss
-from training.engine import input_gradient
+from inpainting_zoo.engine.steps import input_gradient
+from inpainting_zoo.gmcnn.networks import build_critic
+from inpainting_zoo.losses import adversarial
+from inpainting_zoo.losses.id_mrf import id_mrf_loss
+from inpainting_zoo.losses.reconstruction import (
+    confidence_mask,
+    known_loss,
+    reconstruction_loss,
+)
+from parity import difference, flattened, golden, gradients, hwio, nhwc
 
 pytestmark = pytest.mark.both_engines
 

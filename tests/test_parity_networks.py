@@ -3,10 +3,14 @@
 import numpy as np
 import pytest
 from keras import ops
-from parity import difference, flattened, golden, gradients, hwio, nhwc
 
-from gmcnn.networks import build_critic, build_generator, build_patch_critic
-from weights.convert_gmcnn import official_tensors
+from inpainting_zoo.gmcnn.networks import (
+    build_critic,
+    build_generator,
+    build_patch_critic,
+)
+from inpainting_zoo.weights.convert_gmcnn import official_tensors
+from parity import difference, flattened, golden, gradients, hwio, nhwc
 
 pytestmark = pytest.mark.both_engines
 

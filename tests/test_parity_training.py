@@ -4,12 +4,17 @@ import keras
 import numpy as np
 import pytest
 from keras import ops
-from parity import Step, difference, golden, nhwc
 
-from gmcnn.networks import build_generator
-from losses.reconstruction import confidence_mask, known_loss, reconstruction_loss
-from training.inpainter import paste, weighted_sum
-from weights.convert_gmcnn import official_tensors
+from inpainting_zoo.gmcnn.networks import build_generator
+from inpainting_zoo.losses.reconstruction import (
+    confidence_mask,
+    known_loss,
+    reconstruction_loss,
+)
+from inpainting_zoo.models.bookkeeping import weighted_sum
+from inpainting_zoo.models.pixels import paste
+from inpainting_zoo.weights.convert_gmcnn import official_tensors
+from parity import Step, difference, golden, nhwc
 
 pytestmark = pytest.mark.both_engines
 

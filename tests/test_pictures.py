@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from errors import InputError
-from files import replacing, write_bytes
-from metrics.pictures import grid, masked, save_png
+from inpainting_zoo.drawing import grid, masked, save_png
+from inpainting_zoo.errors import InputError
+from inpainting_zoo.storage.files import replacing, write_bytes
 
 
 def flat(*colour, height=20, width=30):

@@ -4,10 +4,10 @@ import keras
 import numpy as np
 import pytest
 
-import presets
-from errors import InputError, WeightsError
-from gmcnn.presets import PRESETS
-from training.checkpoints import as_arrays, save_weights
+from inpainting_zoo import presets
+from inpainting_zoo.errors import InputError, WeightsError
+from inpainting_zoo.gmcnn.presets import PRESETS
+from inpainting_zoo.storage.checkpoints import as_arrays, save_weights
 
 PARAMETERS = {
     "gmcnn_256": 12_561_891,

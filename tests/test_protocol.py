@@ -9,10 +9,10 @@ import pytest
 from PIL import Image
 from skimage.data import astronaut, chelsea, coffee
 
-from errors import InputError
-from metrics import rules
-from metrics.baselines import BASELINES
-from metrics.protocol import (
+from inpainting_zoo.errors import InputError
+from inpainting_zoo.evaluation import scoring as rules
+from inpainting_zoo.evaluation.baselines import BASELINES
+from inpainting_zoo.evaluation.protocol import (
     BINS,
     evaluate,
     format_table,

@@ -6,15 +6,19 @@ import shutil
 import numpy as np
 import pytest
 
-import options
-import presets
 from conftest import run
-from files import sha256
-from training.checkpoints import load_weights
-from training.experiment import Experiment, processor
-from weights import publish
-from weights.make_readme import training
-from weights.training_report import command, history, in_order, training_report
+from inpainting_zoo import options, presets
+from inpainting_zoo.storage.checkpoints import load_weights
+from inpainting_zoo.storage.files import sha256
+from inpainting_zoo.tools import publish
+from inpainting_zoo.tools.make_readme import training
+from inpainting_zoo.tools.training_report import (
+    command,
+    history,
+    in_order,
+    training_report,
+)
+from inpainting_zoo.training.experiment import Experiment, processor
 
 
 def recorded(**settings):

@@ -7,15 +7,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import options
-import presets
 from conftest import ROOT
-from files import sha256
-from weights import make_readme, measure, publish, train_faces
-from weights.curves import draw
-from weights.markdown import number, table
-from weights.readme_benchmarks import exported, lambda_ratios
-from weights.training_report import in_order
+from inpainting_zoo import options, presets
+from inpainting_zoo.storage.files import sha256
+from inpainting_zoo.tools import make_readme, measure, publish, train_faces
+from inpainting_zoo.tools.curves import draw
+from inpainting_zoo.tools.readme_benchmarks import exported, lambda_ratios
+from inpainting_zoo.tools.tables import number, table
+from inpainting_zoo.tools.training_report import in_order
 
 SHIPPED = [name for name in presets.PRESETS if "weights" in presets.get(name)]
 

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from keras import ops
 
-from errors import InputError
-from layers.channelwise_dense import ChannelwiseDense
-from losses import adversarial
-from losses.ring_reconstruction import (
+from inpainting_zoo.errors import InputError
+from inpainting_zoo.layers.channelwise_dense import ChannelwiseDense
+from inpainting_zoo.losses import adversarial
+from inpainting_zoo.losses.ring_reconstruction import (
     joint_weights,
     ring_weights,
     weighted_squared_error,

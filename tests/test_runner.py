@@ -10,10 +10,10 @@ from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 
-import options
-import runner
 from conftest import ROOT, TINY, check_animation, run, save_tiny
-from metrics.image_quality import psnr
+from inpainting_zoo import cli as runner
+from inpainting_zoo import options
+from inpainting_zoo.metrics.image_quality import psnr
 
 
 def test_an_experiment_is_a_folder(trained):

@@ -6,12 +6,12 @@ import keras
 import numpy as np
 import pytest
 from keras import ops
-from parity import Step, difference
 
-from errors import InputError
-from gmcnn.networks import build_critic
-from layers.spectral_normalization import SpectralNormalization
-from training.engine import input_gradient
+from inpainting_zoo.engine.steps import input_gradient
+from inpainting_zoo.errors import InputError
+from inpainting_zoo.gmcnn.networks import build_critic
+from inpainting_zoo.layers.spectral_normalization import SpectralNormalization
+from parity import Step, difference
 
 pytestmark = pytest.mark.both_engines
 

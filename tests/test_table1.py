@@ -6,13 +6,12 @@ import sys
 
 import pytest
 
-from benchmarks import table1
 from conftest import ROOT
-from metrics.baselines import BASELINES
-from metrics.protocol import BINS
+from inpainting_zoo.evaluation.baselines import BASELINES
+from inpainting_zoo.evaluation.protocol import BINS
+from inpainting_zoo.tools import readme_benchmarks, table1
+from inpainting_zoo.tools.commands import train_and_evaluate
 from tiny_vgg import write as write_vgg
-from training.commands import train_and_evaluate
-from weights import readme_benchmarks
 
 
 def row(psnr):
@@ -180,7 +179,7 @@ def test_it_trains_and_evaluates_both_stages(pictures, tmp_path):
     tiny = ["base_channels=4", "critic_channels=4", "image_size=32", "critic_steps=1"]
     what = ["-steps", 2, "-wgan_steps", 1, "-seeds", 0, "-variants", "none"]
     what += ["-batch_size", 2, "-set", *tiny, "-output_path", tmp_path]
-    script = ROOT / "benchmarks" / "table1.py"
+    script = ROOT / "tools" / "table1.py"
     found = subprocess.run(
         [sys.executable, str(script), *map(str, [*data, *what])],
         capture_output=True,

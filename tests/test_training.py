@@ -12,14 +12,16 @@ import keras
 import numpy as np
 import pytest
 
-import presets
 from conftest import ROOT
-from errors import InputError
+from inpainting_zoo import presets
+from inpainting_zoo.engine import backend
+from inpainting_zoo.engine.batches import stream
+from inpainting_zoo.engine.steps import minimize
+from inpainting_zoo.errors import InputError
+from inpainting_zoo.training.experiment import Experiment
+from inpainting_zoo.training.optimizers import make_optimizer
+from inpainting_zoo.training.train import DTYPES
 from tiny_vgg import write as write_vgg
-from training import engine
-from training.experiment import Experiment
-from training.optimizers import make_optimizer
-from training.train import DTYPES
 
 STAGES = ("warm_up_generator", "wgan")
 TINY = {"image_size": 32, "base_channels": 4, "critic_channels": 4, "critic_steps": 1}
@@ -47,7 +49,7 @@ def make_model(stage, vgg=None, precision="float32", mode=None, rate=1e-4, **ove
         lambda name: make_optimizer(name, settings, 10),
         vgg_weights=vgg,
         run_eagerly=mode == "run_eagerly",
-        jit_compile=mode == "jit_compile" or engine.BACKEND == "jax",
+        jit_compile=mode == "jit_compile" or backend.BACKEND == "jax",
     )
     rng = np.random.default_rng(0)
     for name, variable in model.state().items():
@@ -76,7 +78,7 @@ def fit(model, steps, load=None):
         on_train_batch_end=lambda i, logs: kept.append(logs)
     )
     model.fit(
-        engine.stream(load or (lambda i: batch(model, i)), 0, steps),
+        stream(load or (lambda i: batch(model, i)), 0, steps),
         steps_per_epoch=steps,
         callbacks=[keep],
         verbose=0,
@@ -93,9 +95,9 @@ def losses_of_two_steps(stage, vgg):
 @pytest.fixture(scope="module")
 def theirs(vgg):
     """Losses of two steps of each stage on the other engine."""
-    other = {"tensorflow": "jax", "jax": "tensorflow"}[engine.BACKEND]
+    other = {"tensorflow": "jax", "jax": "tensorflow"}[backend.BACKEND]
     script = (
-        "import json, sys; sys.path[:0] = ['tests', '.']\n"
+        "import json\n"
         "from test_training import losses_of_two_steps\n"
         f"stages, vgg = {STAGES}, {str(vgg)!r}\n"
         "print(json.dumps({s: losses_of_two_steps(s, vgg) for s in stages}))"
@@ -104,7 +106,7 @@ def theirs(vgg):
         [sys.executable, "-c", script],
         capture_output=True,
         text=True,
-        cwd=ROOT,
+        cwd=ROOT / "tests",
         env={**os.environ, "KERAS_BACKEND": other},
     )
     assert found.returncode == 0, found.stderr
@@ -139,7 +141,7 @@ def test_optimizers_of_eager_steps_are_freed():
     weight, optimizer = keras.Variable([2.0]), keras.optimizers.SGD(0.25)
     optimizer.build([weight])
     for _ in range(2):  # w - w / 2
-        engine.minimize(lambda: (weight[0] ** 2, {}), [weight], optimizer)
+        minimize(lambda: (weight[0] ** 2, {}), [weight], optimizer)
     assert float(weight[0]) == 0.5 and int(optimizer.iterations.numpy()) == 2
     left = weakref.ref(optimizer)
     del optimizer

@@ -1,1 +1,1 @@
-"""Training: the engine, the base model, checkpoints, callbacks."""
+"""Training: one stage of one experiment, its folder, callbacks and optimizers."""

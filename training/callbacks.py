@@ -9,10 +9,10 @@ import keras
 import numpy as np
 from tqdm import tqdm
 
-from errors import NumericError
-from metrics.checkerboard import checkerboard
-from metrics.image_quality import psnr, psnr_hole
-from metrics.pictures import grid, masked, save_png
+from inpainting_zoo.drawing import grid, masked, save_png
+from inpainting_zoo.errors import NumericError
+from inpainting_zoo.metrics.checkerboard import checkerboard
+from inpainting_zoo.metrics.image_quality import psnr, psnr_hole
 
 
 class NumericGuard(keras.callbacks.Callback):

@@ -9,7 +9,7 @@ from tensorboard.compat.proto.summary_pb2 import Summary
 from tensorboard.plugins.hparams.summary_v2 import hparams_pb
 from tensorboard.summary.writer.event_file_writer import EventFileWriter
 
-from metrics.pictures import png_bytes
+from inpainting_zoo.drawing import png_bytes
 
 
 class EventLog:

@@ -10,19 +10,19 @@ import subprocess
 import sys
 from pathlib import Path
 
-import presets
-from errors import InputError, WeightsError
-from files import remove_parts, write_bytes
-from metrics.protocol import MEASURES, versions
-from training import engine
-from training.checkpoints import (
+from inpainting_zoo import presets
+from inpainting_zoo.engine import backend
+from inpainting_zoo.errors import InputError, WeightsError
+from inpainting_zoo.evaluation.protocol import MEASURES, versions
+from inpainting_zoo.storage.checkpoints import (
     Checkpoints,
     as_arrays,
     assign,
     load_weights,
     save_weights,
 )
-from training.event_log import EventLog
+from inpainting_zoo.storage.files import remove_parts, write_bytes
+from inpainting_zoo.training.event_log import EventLog
 
 # What a resumed run may change without becoming another run.
 FREE_SETTINGS = {"steps", "epochs", "save_every", "sample_every", "gpu"}
@@ -145,9 +145,9 @@ class Experiment:
         recorded = {
             "stage": stage,
             "settings": settings,
-            "versions": {**versions(), **engine.version()},
-            "engine": engine.BACKEND,
-            "devices": engine.devices(),
+            "versions": {**versions(), **backend.version()},
+            "engine": backend.BACKEND,
+            "devices": backend.devices(),
             "machine": platform.platform(),
             "cpu": processor(),
             "commit": commit(),

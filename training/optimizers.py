@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from errors import choose
+from inpainting_zoo.errors import choose
 
 
 class Muon(keras.optimizers.Muon):

@@ -6,15 +6,16 @@ from pathlib import Path
 import keras
 import numpy as np
 
-import presets
-from data.images import list_images
-from data.layouts import list_split
-from data.pairs import EvaluationPairs, TrainingPairs, readable_pairs
-from training import engine
-from training.callbacks import NumericGuard, Progress, Samples, Saver
-from training.event_log import EventLog
-from training.experiment import Experiment
-from training.optimizers import make_optimizer
+from inpainting_zoo import presets
+from inpainting_zoo.data.images import list_images
+from inpainting_zoo.data.layouts import list_split
+from inpainting_zoo.data.pairs import EvaluationPairs, TrainingPairs, readable_pairs
+from inpainting_zoo.engine import backend
+from inpainting_zoo.engine.batches import stream
+from inpainting_zoo.training.callbacks import NumericGuard, Progress, Samples, Saver
+from inpainting_zoo.training.event_log import EventLog
+from inpainting_zoo.training.experiment import Experiment
+from inpainting_zoo.training.optimizers import make_optimizer
 
 VALIDATION_IMAGES = 40
 DTYPES = {
@@ -42,7 +43,7 @@ def train(settings: dict, explicit: dict):
     about = {"preset": settings["preset"], "overrides": _overrides(settings)}
 
     keras.utils.set_random_seed(settings["seed"])
-    engine.deterministic()
+    backend.deterministic()
     model = presets.build(
         settings["preset"],
         seed=settings["seed"],
@@ -69,7 +70,7 @@ def train(settings: dict, explicit: dict):
     print(
         f"{stage}: {settings['preset']}, {len(training.images)} images, {total} steps "
         f"of {per_step} x {settings['batch_size']} images, from step {start}, "
-        f"{engine.BACKEND}, {settings['mixed_precision']}"
+        f"{backend.BACKEND}, {settings['mixed_precision']}"
     )
 
     def save(model, step):
@@ -103,7 +104,7 @@ def train(settings: dict, explicit: dict):
     began = time.perf_counter()
     try:
         model.fit(
-            engine.stream(load, start, total),
+            stream(load, start, total),
             steps_per_epoch=total - start,
             callbacks=[NumericGuard(start), progress, saver, samples],
             verbose=0,

@@ -1,1 +1,1 @@
-"""Trained weights: made, measured, reported, and converted from others."""
+"""Shipped weights, and the names and layouts of official files."""

@@ -7,8 +7,8 @@ import re
 
 import numpy as np
 
-from errors import InputError
-from weights.converting import write_converted
+from inpainting_zoo.errors import InputError
+from inpainting_zoo.weights.converting import write_converted
 
 BATCHES_SEEN = re.compile(r".*\.num_batches_tracked")
 
@@ -27,7 +27,7 @@ def convert(source, preset: str, save_path, overrides: dict | None = None) -> di
     """Converts a checkpoint into a weight file that `presets.load_file` reads.
 
     Args:
-        source: file such as netG_streetview.pth; see `weights.sources.read_tensors`.
+        source: file such as netG_streetview.pth; see `weights.read_checkpoint.read_tensors`.
         preset: name of a preset with the topology "centre".
         save_path: the `.npz` file to write.
         overrides: arguments of the preset to replace, such as base_channels.

@@ -7,8 +7,8 @@ import re
 
 import numpy as np
 
-from errors import InputError
-from weights.converting import write_converted
+from inpainting_zoo.errors import InputError
+from inpainting_zoo.weights.converting import write_converted
 
 # What a TensorFlow 1 training run saves beside the generator.
 TRAINING_STATE = re.compile(
@@ -20,7 +20,7 @@ def convert(source, preset: str, save_path, overrides: dict | None = None) -> di
     """Converts a checkpoint into a weight file that `presets.load_file` reads.
 
     Args:
-        source: file or folder; see `weights.sources.read_tensors`.
+        source: file or folder; see `weights.read_checkpoint.read_tensors`.
         preset: name of a GMCNN preset; its topology says which program's names and
             layouts to expect ("pytorch" or "tf1").
         save_path: the `.npz` file to write.

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 
-import presets
-from errors import WeightsError
-from files import sha256
-from training.checkpoints import assign, save_weights
-from weights.sources import digests, read_tensors
+from inpainting_zoo import presets
+from inpainting_zoo.errors import WeightsError
+from inpainting_zoo.storage.checkpoints import assign, save_weights
+from inpainting_zoo.storage.files import sha256
+from inpainting_zoo.weights.read_checkpoint import digests, read_tensors
 
 
 def write_converted(
@@ -24,7 +24,7 @@ def write_converted(
     """Converts a checkpoint into a weight file that `presets.load_file` reads.
 
     Args:
-        source: file or folder; see `weights.sources.read_tensors`.
+        source: file or folder; see `weights.read_checkpoint.read_tensors`.
         preset: name of the preset that the weights are for.
         save_path: the `.npz` file to write.
         overrides: arguments of the preset to replace, such as base_channels.

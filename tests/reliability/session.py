@@ -11,14 +11,13 @@ import urllib.request
 from collections import Counter
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[2]))
 from keras import ops
 
-import context_encoder.model
-import gmcnn.model
-import runner
-from context_encoder.model import ContextEncoder
-from gmcnn.model import GMCNN
+from inpainting_zoo import cli as runner
+from inpainting_zoo.context_encoder import model as context_encoder_model
+from inpainting_zoo.context_encoder.model import ContextEncoder
+from inpainting_zoo.gmcnn import model as gmcnn_model
+from inpainting_zoo.gmcnn.model import GMCNN
 
 
 def count(owner, name, calls):
@@ -89,8 +88,8 @@ def run(argv, environment):
 
 if __name__ == "__main__":
     calls = Counter()
-    poison(gmcnn.model, GMCNN)
-    poison(context_encoder.model, ContextEncoder)
+    poison(gmcnn_model, GMCNN)
+    poison(context_encoder_model, ContextEncoder)
     count(GMCNN, "predict_image", calls)
     count(GMCNN, "training_step", calls)  # once for each tracing, unless eager
     answers = os.fdopen(os.dup(1), "w")

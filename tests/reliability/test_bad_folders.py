@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import runner
+from inpainting_zoo import cli as runner
 
 from .commands import EAGER, TINY
 from .folders import SQUARE, noise, save

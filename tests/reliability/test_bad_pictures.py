@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 
 from conftest import STORED
-from data.images import PictureError
-from data.pairs import EvaluationPairs, TrainingPairs, readable_pairs
+from inpainting_zoo.data.images import PictureError
+from inpainting_zoo.data.pairs import EvaluationPairs, TrainingPairs, readable_pairs
 
 from .commands import EAGER, TINY
 from .folders import HEIGHT, SQUARE, WIDTH, noise, save

@@ -7,9 +7,9 @@ import threading
 
 import pytest
 
-from errors import InputError, WeightsError
-from files import fetch
-from losses.vgg import FILE, MD5
+from inpainting_zoo.errors import InputError, WeightsError
+from inpainting_zoo.features.vgg import FILE, MD5
+from inpainting_zoo.storage.files import fetch
 
 from .commands import EAGER, TINY
 from .experiments import parts, where

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 import tiny_vgg
-from inpainting import inpaint_folder
+from inpainting_zoo.inpainting.folder import inpaint_folder
 
 from .commands import EAGER, TINY, finish, start_as_root_of_its_own
 from .experiments import RESUME, STAGES, WARM_UP, parts, states, where

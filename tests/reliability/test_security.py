@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 from numpy.lib import format as npy
 
-import presets
-import runner
+from inpainting_zoo import cli as runner
+from inpainting_zoo import presets
 
 from .commands import EAGER, TINY
 

@@ -1,0 +1,42 @@
+"""Batches made ahead, in order, in parallel."""
+
+import collections
+import concurrent.futures
+
+from inpainting_zoo.engine.backend import BACKEND, tf
+
+
+def stream(load_batch, start: int, stop: int, workers: int = 4):
+    """Yields `(load_batch(i),)` for i in [start, stop), in order, made ahead.
+
+    Parallel: a `tf.data` pipeline on TensorFlow, threads elsewhere.
+
+    Args:
+        load_batch: a pure function of i that returns a dict of uint8 arrays of fixed
+            shapes; called from several threads.
+    """
+    if BACKEND != "tensorflow":
+        return _threaded(load_batch, start, stop, workers)
+    shapes = {k: v.shape for k, v in load_batch(start).items()}
+    keys = list(shapes)
+
+    def load(i):
+        arrays = tf.numpy_function(
+            lambda i: [load_batch(int(i))[k] for k in keys], [i], [tf.uint8] * len(keys)
+        )
+        return ({k: tf.ensure_shape(a, shapes[k]) for k, a in zip(keys, arrays)},)
+
+    batches = tf.data.Dataset.range(start, stop)
+    batches = batches.map(load, num_parallel_calls=workers, deterministic=True)
+    return batches.prefetch(workers)
+
+
+def _threaded(load_batch, start, stop, workers):
+    with concurrent.futures.ThreadPoolExecutor(workers) as pool:
+        ahead = collections.deque()
+        for i in range(start, stop):
+            ahead.append(pool.submit(load_batch, i))
+            if len(ahead) > workers:
+                yield (ahead.popleft().result(),)
+        while ahead:
+            yield (ahead.popleft().result(),)

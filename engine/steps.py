@@ -1,0 +1,132 @@
+"""Gradients, and training steps that are the same on every engine."""
+
+import itertools
+import weakref
+
+import keras
+from keras import ops
+
+from inpainting_zoo.engine.backend import BACKEND, jax, tf
+
+
+def minimize(loss_fn, variables, optimizer):
+    """Takes one optimizer step on `variables` and returns what the loss logs.
+
+    Args:
+        loss_fn: takes nothing, returns `(loss, logs)` with a scalar loss.
+        variables: the trainable variables of the step, as `optimizer` was built.
+        optimizer: a built Keras optimizer; scales the loss if it is a
+            `LossScaleOptimizer`.
+    """
+    if BACKEND == "jax":
+        return _bound.minimize(loss_fn, variables, optimizer)
+    with tf.GradientTape(watch_accessed_variables=False) as tape:
+        tape.watch([v.value for v in variables])
+        loss, logs = loss_fn()
+        loss = optimizer.scale_loss(loss)
+    _apply(optimizer)(tape.gradient(loss, [v.value for v in variables]))
+    return logs
+
+
+def _apply(optimizer):
+    """Returns what applies gradients: one operation in steps that run eagerly, too.
+
+    One by one, the thousands of Adam take a tenth of such a step's time.
+    """
+    if not tf.executing_eagerly():
+        return optimizer.apply
+    if optimizer not in _applied:
+        own = weakref.ref(optimizer)  # or it would never be freed
+        _applied[optimizer] = tf.function(lambda g: own().apply(g), autograph=False)
+    return _applied[optimizer]
+
+
+_applied = weakref.WeakKeyDictionary()
+
+
+def input_gradient(fn, x):
+    """Returns d sum(fn(x)) / dx, which can be differentiated again."""
+    if BACKEND == "jax":
+        # What fn assigns (power iterations, say) must not leave the gradient.
+        def total(x):
+            with _bound.nested_scope():
+                return ops.sum(fn(x))
+
+        return jax.grad(total)(x)
+    with tf.GradientTape(watch_accessed_variables=False) as tape:
+        tape.watch(x)
+        y = fn(x)
+    return tape.gradient(y, x)
+
+
+class StepModel(keras.Model):
+    """A model whose `training_step(batch) -> logs` is the same on every engine."""
+
+    def training_step(self, batch):
+        raise NotImplementedError
+
+    def compile(self, *arguments, run_eagerly=False, jit_compile=False, **options):
+        """Compiles as Keras does; JAX has no other way to compile than XLA."""
+        jit_compile = (jit_compile or BACKEND == "jax") and not run_eagerly
+        options |= {"run_eagerly": run_eagerly, "jit_compile": jit_compile}
+        super().compile(*arguments, **options)
+
+    if BACKEND == "tensorflow":
+
+        def train_step(self, data):
+            return self.training_step(data[0])
+
+    else:
+
+        def train_step(self, state, data):
+            variables = (
+                self.trainable_variables,
+                self.non_trainable_variables,
+                self.optimizer.variables,
+                self.metrics_variables,
+            )
+            with _bound.bind(itertools.chain(*variables), itertools.chain(*state)):
+                logs = self.training_step(data[0])
+                return logs, tuple([_bound.value(v) for v in vs] for vs in variables)
+
+
+class _Bound:
+    """The values that the variables of a JAX step have at the moment."""
+
+    def __init__(self):
+        self.variables, self.scope = [], None
+
+    def value(self, variable):
+        return self.scope.get_current_value(variable)
+
+    def bind(self, variables, values):
+        self.variables = list(variables)
+        self.scope = keras.StatelessScope(list(zip(self.variables, values)))
+        return self.scope
+
+    def nested_scope(self, replaced=()):
+        mapping = [(v, v.value) for v in self.variables]  # of the innermost scope
+        return keras.StatelessScope([*mapping, *replaced])
+
+    def minimize(self, loss_fn, variables, optimizer):
+        def stateless_loss(values):
+            with self.nested_scope(zip(variables, values)) as inner:
+                loss, logs = loss_fn()
+                loss = optimizer.scale_loss(loss)
+            updated = [inner.get_current_value(v) for v in self.variables]
+            return loss, (logs, updated)
+
+        values = [self.value(v) for v in variables]
+        gradients, (logs, updated) = jax.grad(stateless_loss, has_aux=True)(values)
+        self._assign(self.variables, updated)
+        slots = [self.value(v) for v in optimizer.variables]
+        values, slots = optimizer.stateless_apply(slots, gradients, values)
+        self._assign([*variables, *optimizer.variables], [*values, *slots])
+        return logs
+
+    def _assign(self, variables, values):
+        for variable, value in zip(variables, values):
+            self.scope.add_update((variable, value))
+
+
+_bound = _Bound()

@@ -1,0 +1,1 @@
+"""Scores of completed pictures beside those of classical methods."""

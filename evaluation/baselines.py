@@ -1,0 +1,104 @@
+"""Classical completions to set beside every model."""
+
+from functools import wraps
+
+import cv2
+import numpy as np
+from skimage.restoration import inpaint_biharmonic
+
+from inpainting_zoo.errors import choose
+
+MID_GREY = 128
+RADIUS = 3
+
+
+def completing(fill):
+    """Turn `fill(image, hole)` into a completion that leaves known pixels alone.
+
+    An empty mask gives the image back; where nothing is known, all is mid-grey.
+    """
+
+    @wraps(fill)
+    def complete(image, mask):
+        hole = np.asarray(mask, bool)
+        if not hole.any():
+            return image.copy()
+        if hole.all():
+            return np.full_like(image, MID_GREY)
+        return np.where(hole[..., None], fill(image, hole), image)
+
+    return complete
+
+
+@completing
+def mean_colour(image, mask):
+    """Fill the hole with the mean colour of the known pixels.
+
+    Args:
+        image: uint8 (H, W, 3).
+        mask: (H, W), 1 in the hole.
+    """
+    return np.rint(image[~mask].mean(axis=0)).astype(np.uint8)
+
+
+@completing
+def telea(image, mask):
+    """Fill the hole from its border inwards by fast marching, radius 3.
+
+    Args:
+        image: uint8 (H, W, 3).
+        mask: (H, W), 1 in the hole.
+
+    Reference:
+        Telea, An image inpainting technique based on the fast marching method,
+        Journal of Graphics Tools 9(1), 2004.
+    """
+    return cv2.inpaint(image, mask.astype(np.uint8), RADIUS, cv2.INPAINT_TELEA)
+
+
+@completing
+def navier_stokes(image, mask):
+    """Continue the lines of equal brightness into the hole, radius 3.
+
+    Args:
+        image: uint8 (H, W, 3).
+        mask: (H, W), 1 in the hole.
+
+    Reference:
+        Bertalmio, Bertozzi and Sapiro, Navier-Stokes, fluid dynamics, and image and
+        video inpainting, CVPR 2001.
+    """
+    return cv2.inpaint(image, mask.astype(np.uint8), RADIUS, cv2.INPAINT_NS)
+
+
+@completing
+def biharmonic(image, mask):
+    """Fill the hole with the solution of the biharmonic equation.
+
+    Args:
+        image: uint8 (H, W, 3).
+        mask: (H, W), 1 in the hole.
+
+    Reference:
+        Damelin and Hoang, On surface completion and image inpainting by biharmonic
+        functions: numerical aspects, 2018.
+    """
+    filled = inpaint_biharmonic(image / 255, mask, channel_axis=-1)
+    return np.rint(filled.clip(0, 1) * 255).astype(np.uint8)
+
+
+BASELINES = {
+    "mean_colour": mean_colour,
+    "telea": telea,
+    "navier_stokes": navier_stokes,
+    "biharmonic": biharmonic,
+}
+
+
+def get(name: str):
+    """The baseline called `name`.
+
+    Raises:
+        InputError: no baseline has this name.
+    """
+    return choose("baseline", name, BASELINES)

@@ -1,0 +1,52 @@
+"""The graph of an exported file: a generator and all the steps around it."""
+
+import keras
+from keras import ops
+
+from inpainting_zoo.layers.padding import pad_to_multiple
+from inpainting_zoo.models.pixels import as_floats
+
+
+class Completion(keras.layers.Layer):
+    """Completes images (B, H, W, 3), given masks (B, H, W, 1), nonzero in the hole.
+
+    Known pixels are selected, not computed, so they stay what they are bit for bit.
+
+    Args:
+        network: takes image and mask as `Inpainter.generator` does.
+        size_multiple: images are reflected up to a multiple of so many pixels.
+        pixels: "uint8" on 0..255 or "float32" on [-1, 1], in and out.
+    """
+
+    def __init__(self, network, size_multiple: int, pixels: str, **kwargs):
+        super().__init__(**kwargs)
+        self.network, self.size_multiple, self.pixels = network, size_multiple, pixels
+
+    def call(self, image, hole):
+        # LiteRT can neither compare nor select integers of 8 bits.
+        known, hole = ops.cast(image, "float32"), ops.cast(hole, "float32") != 0
+        height, width = ops.shape(image)[1:3]
+        scaled, mask = as_floats(known, hole)
+        inputs = [scaled if self.pixels == "uint8" else known, mask]
+        inputs = [pad_to_multiple(x, self.size_multiple) for x in inputs]
+        prediction = self.network(inputs)[:, :height, :width]
+        if self.pixels == "uint8":
+            prediction = ops.clip(ops.round((prediction + 1) * 127.5), 0, 255)
+        return ops.cast(ops.where(hole, prediction, known), self.pixels)
+
+    def compute_output_spec(self, image, hole):
+        return keras.KerasTensor(image.shape, self.pixels)
+
+
+def completing_graph(model, side: int | None, pixels: str):
+    """Builds a Keras model: (image, mask) -> {"completed": image}.
+
+    Args:
+        model: an `Inpainter`.
+        side: height and width in pixels; None leaves them open.
+        pixels: see `Completion`.
+    """
+    image = keras.Input((side, side, 3), name="image", dtype=pixels)
+    mask = keras.Input((side, side, 1), name="mask", dtype=pixels)
+    complete = Completion(model.generator, model.size_multiple, pixels)
+    return keras.Model([image, mask], {"completed": complete(image, mask)})

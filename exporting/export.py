@@ -1,0 +1,99 @@
+"""Models as files that run without this library."""
+
+import importlib.util
+from pathlib import Path
+
+import keras
+
+from inpainting_zoo.engine.backend import BACKEND
+from inpainting_zoo.errors import InputError
+from inpainting_zoo.exporting import formats
+from inpainting_zoo.exporting.completion import completing_graph
+from inpainting_zoo.storage.files import replacing
+
+
+def export(
+    model,
+    format: str,
+    path: str | Path,
+    image_size: int | None = None,
+    precision: str = "float32",
+    pixels: str = "uint8",
+) -> dict:
+    """Writes a file that completes images, atomically.
+
+    It takes an image (B, H, W, 3) and a mask (B, H, W, 1) of the same type, nonzero in
+    the hole, and returns the image with its hole predicted and everything else bit for
+    bit as it was. Heights and widths stay open where format and generator allow it.
+
+    Args:
+        model: an `Inpainter`.
+        format: name in `exporting.formats.FORMATS`.
+        path: the file, or for "saved_model" the folder; a former one is replaced.
+        image_size: fixed height and width in pixels.
+        precision: of the convolutions' weights; all else stays in float32, but with
+            "int8" LiteRT rounds what the convolutions see, too.
+        pixels: "uint8" on 0..255 or "float32" on [-1, 1], in and out.
+
+    Returns:
+        "path", "image_size" (None is any) and "bytes".
+
+    Raises:
+        InputError: if an argument breaks a rule, or a package is missing.
+    """
+    path = check(format, path, precision)
+    found = formats.get(format)
+    side = _side(model, image_size, found.any_size)
+    graph = completing_graph(model, side, pixels)
+    signature = [
+        keras.layers.InputSpec(pixels, (found.batch, side, side, channels), name=name)
+        for name, channels in (("image", 3), ("mask", 1))
+    ]
+    options = {"input_signature": [signature], "verbose": False}
+    with replacing(path, found.suffix) as part:
+        found.write(graph, str(part), precision, options)
+        files = [p for p in (part, *part.rglob("*")) if p.is_file()]
+        size = sum(p.stat().st_size for p in files)
+    return {"path": str(path), "image_size": side, "bytes": size}
+
+
+def check(format: str, path: str | Path, precision: str) -> Path:
+    """Checks all that can be checked without a model; returns the path."""
+    found, path = formats.get(format), Path(path)
+    if BACKEND != "tensorflow":
+        raise InputError(
+            f"KERAS_BACKEND: must be tensorflow to export (weights of {BACKEND} can be "
+            f"read there), received {BACKEND!r}"
+        )
+    if precision not in found.precisions:
+        known = ", ".join(found.precisions)
+        raise InputError(f"-precision: {known} for {format}, received {precision!r}")
+    if found.suffix and path.suffix != found.suffix:
+        raise InputError(
+            f"-save_to: must end in {found.suffix}, received {str(path)!r}"
+        )
+    # Another folder is not ours to replace.
+    ours = path.is_file() if found.suffix else (path / "saved_model.pb").is_file()
+    if path.exists() and not ours:
+        raise InputError(
+            f"-save_to: must be free or a former {format}, received {str(path)!r}"
+        )
+    for package in found.packages:
+        if importlib.util.find_spec(package) is None:
+            raise InputError(
+                f"-format: {format} needs {package}, which is not installed: "
+                "pip install -r requirements-export.txt"
+            )
+    return path
+
+
+def _side(model, image_size, any_size):
+    """Returns the fixed height and width, or None."""
+    only = model.generator.inputs[0].shape[1]
+    if only and image_size not in (None, only):
+        raise InputError(
+            f"-image_size: must be {only} for this model, received {image_size}"
+        )
+    if image_size is not None and image_size < 1:
+        raise InputError(f"-image_size: must be positive, received {image_size}")
+    return only or image_size or (None if any_size else model.image_size)

@@ -1,0 +1,114 @@
+"""Formats of exported files: how each is written, and what it can."""
+
+import dataclasses
+import warnings
+from collections.abc import Callable
+
+import keras
+import numpy as np
+
+from inpainting_zoo.errors import choose
+
+LARGE = 1024  # numbers in a kernel, from which on it is worth being stored narrowly
+
+
+@dataclasses.dataclass(frozen=True)
+class Format:
+    """What is to know about a format.
+
+    Args:
+        write: takes a Keras model, a path, a name in `precisions`, and options of
+            `keras.Model.export`.
+        suffix: of the file; a folder has none.
+        packages: that it needs beyond requirements.txt.
+        precisions: that it can have.
+        any_size: whether heights and widths can stay open.
+        batch: number of images; None is any.
+    """
+
+    write: Callable
+    suffix: str = ""
+    packages: tuple = ()
+    precisions: tuple = ("float32", "float16", "int8")
+    any_size: bool = True
+    batch: int | None = None
+
+
+def write_saved_model(graph, path, precision, options):
+    """Writes a folder; its function is `serve`."""
+    # `graph.export` would store every weight twice.
+    archive = keras.export.ExportArchive()
+    archive.add_endpoint("serve", graph, options["input_signature"])
+    archive.write_out(path, verbose=options["verbose"])
+
+
+def write_onnx(graph, path, precision, options):
+    """Writes an ONNX file and, below float32, rewrites it."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # of NumPy, to tf2onnx
+        graph.export(path, format="onnx", **options)
+    if precision != "float32":
+        _shrink(path, precision)
+
+
+def _shrink(path, precision):
+    """Stores kernels of convolutions in float16 or int8, from which they are widened.
+
+    What the convolutions see stays in float32: ranges found on a few examples do not
+    hold for every picture, and those found anew for each make onnxruntime slower.
+    """
+    import onnx
+    from onnx.helper import make_node
+    from onnx.numpy_helper import from_array, to_array
+
+    model = onnx.load(path)
+    nodes, arrays = [], model.graph.initializer
+    for array in list(arrays):
+        name, values = array.name, to_array(array)
+        if values.ndim != 4 or values.size < LARGE:
+            continue
+        narrow, scale = f"{name}_{precision}", f"{name}_scale"
+        if precision == "float16":
+            values = values.astype("float16")
+            node = make_node("Cast", [narrow], [name], to=onnx.TensorProto.FLOAT)
+        else:
+            # A scale for each output channel (for each input of a transposed one).
+            scales = np.maximum(np.abs(values).max(axis=(1, 2, 3)), 1e-12) / 127
+            values = np.rint(values / scales[:, None, None, None]).astype("int8")
+            node = make_node("DequantizeLinear", [narrow, scale], [name], axis=0)
+            arrays.append(from_array(scales, scale))
+        array.CopyFrom(from_array(values, narrow))
+        nodes.append(node)
+    nodes += model.graph.node
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
+    onnx.save(model, path)
+
+
+def write_litert(graph, path, precision, options):
+    """Writes a LiteRT file; "int8" quantizes weights, and activations on the fly.
+
+    With fixed ranges (full-integer quantization) known pixels would be rounded, too.
+    """
+    import tensorflow as tf
+
+    target = {"supported_ops": [tf.lite.OpsSet.TFLITE_BUILTINS]}
+    if precision == "float16":
+        target["supported_types"] = [tf.float16]
+    if precision != "float32":
+        options = {**options, "optimizations": [tf.lite.Optimize.DEFAULT]}
+    graph.export(path, format="litert", target_spec=target, **options)
+
+
+def get(name: str) -> Format:
+    """Returns the format of `FORMATS` with this name."""
+    return choose("-format", name, FORMATS)
+
+
+FORMATS = {
+    "saved_model": Format(write_saved_model, precisions=("float32",)),
+    "onnx": Format(write_onnx, ".onnx", ("tf2onnx", "onnx", "onnxruntime")),
+    # Upsampling at an open size has no LiteRT operation, and the accelerators of
+    # phones want every size fixed.
+    "litert": Format(write_litert, ".tflite", any_size=False, batch=1),
+}

@@ -1,0 +1,94 @@
+"""Features of the ImageNet VGG19 for the ID-MRF loss."""
+
+import logging
+import os
+import pathlib
+
+import keras
+import numpy as np
+
+from inpainting_zoo.errors import InputError, WeightsError
+from inpainting_zoo.storage.arrays import read_npz
+from inpainting_zoo.storage.files import digest, fetch
+
+# Taps (after the ReLU) and their weights: conv3_2 for texture, conv4_2 for texture and
+# content (Equation 4 of the paper counts it twice).
+TAPS = {"block3_conv2": 1.0, "block4_conv2": 2.0}
+SUBSTITUTE = {"block4_conv2": "block3_conv4"}
+FILE = "vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5"
+MD5 = "253f8cb515780f3b799900260a226db6"
+URL = f"https://storage.googleapis.com/tensorflow/keras-applications/vgg19/{FILE}"
+
+
+def build_vgg_features(weights: str | None = None):
+    """Builds images (B, H, W, 3) in [-1, 1] -> [(B, h, w, C), ...] in `TAPS` order.
+
+    Args:
+        weights: the `.h5` file of Keras without the top, and no other such file, or an
+            `.npz` file with keys such as `block3_conv2__kernel` (HWIO) and
+            `block3_conv2__bias`. An `.npz` that ends before block 4 is used up to
+            block3_conv4, with a line in the log. By default Keras's file is downloaded
+            once to where Keras keeps it.
+
+    Raises:
+        InputError: if the file is missing or does not fit, or the download fails.
+        WeightsError: if the file is damaged or not the one that it should be.
+    """
+    if weights and str(weights).endswith(".npz"):
+        vgg, names = _from_npz(weights)
+    else:
+        vgg, names = _from_keras(weights), list(TAPS)
+    image = keras.Input((None, None, 3), name="vgg_image")
+    # RGB in [-1, 1] -> BGR in 0..255 minus the ImageNet mean.
+    x = keras.ops.flip(image + 1.0, axis=-1) * 127.5
+    x = x - np.array([103.939, 116.779, 123.68], "float32")
+    taps = keras.Model(vgg.inputs, [vgg.get_layer(name).output for name in names])
+    features = keras.Model(image, taps(x), name="vgg19")
+    features.trainable = False
+    return features
+
+
+def _empty():
+    return keras.applications.VGG19(include_top=False, weights=None)
+
+
+def _from_npz(path):
+    if not pathlib.Path(path).is_file():
+        raise InputError(f"vgg_weights: must be a file, received {str(path)!r}")
+    arrays, vgg = read_npz(path, "vgg_weights"), _empty()
+    loaded = [n.name for n in vgg.layers if f"{n.name}__kernel" in arrays]
+    for name in loaded:
+        new = [arrays[f"{name}__kernel"], arrays.get(f"{name}__bias", np.empty(0))]
+        if [a.shape for a in new] != [v.shape for v in vgg.get_layer(name).weights]:
+            raise InputError(f"vgg_weights: {name} has a wrong shape in {path}")
+        vgg.get_layer(name).set_weights(new)
+    names = []
+    for tap in TAPS:
+        name = tap if tap in loaded else SUBSTITUTE.get(tap)
+        if name not in loaded:
+            raise InputError(f"vgg_weights: {path} holds no {tap}__kernel")
+        if name != tap:
+            logging.warning("ID-MRF uses %s: %s holds no %s", name, path, tap)
+        names.append(name)
+    return vgg, names
+
+
+def _from_keras(path):
+    home = os.environ.get("KERAS_HOME") or pathlib.Path.home() / ".keras"
+    place = pathlib.Path(home, "models", FILE)
+    if path and not pathlib.Path(path).is_file():
+        raise InputError(f"vgg_weights: must be a file, received {str(path)!r}")
+    # A stranger's .h5 file can refer to other files: it is not even opened.
+    if path and (found := digest(path, "md5")) != MD5:
+        raise WeightsError(
+            f"vgg_weights: must be an .npz file or {FILE} with the MD5 {MD5}, received "
+            f"{str(path)!r} with {found}"
+        )
+    try:
+        path = path or fetch(URL, place, MD5)
+    except (InputError, WeightsError) as error:
+        raise type(error)(
+            f"vgg_weights: {error}; put {FILE} at {place} or name it with "
+            "-vgg_weights, or train without ID-MRF: -id_mrf_weight 0"
+        ) from error
+    return keras.applications.VGG19(include_top=False, weights=str(path))

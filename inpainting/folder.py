@@ -1,0 +1,170 @@
+"""Completing folders of picture files: paired, recorded, and continued after a stop."""
+
+import contextlib
+import errno
+import json
+import sys
+import tempfile
+import warnings
+from collections import Counter
+from hashlib import sha256
+from pathlib import Path
+
+from tqdm import tqdm
+
+from inpainting_zoo.errors import InputError
+from inpainting_zoo.inpainting.ledger import Ledger
+from inpainting_zoo.inpainting.pairing import Masks, find_images
+from inpainting_zoo.inpainting.picture import PictureWarning, SaveError, inpaint_file
+from inpainting_zoo.inpainting.strategies import Complete
+from inpainting_zoo.storage.files import remove_parts
+from inpainting_zoo.storage.files import sha256 as file_sha256
+
+__all__ = ["inpaint_file", "inpaint_folder"]
+
+LEDGER = "ledger.jsonl"
+SOME_FAILED = 2  # exit code
+
+
+def inpaint_folder(
+    complete: Complete,
+    image_dir: str | Path,
+    mask_path: str | Path,
+    save_dir: str | Path,
+    *,
+    recipe: str = "",
+    in_place: bool = False,
+    **options,
+) -> int:
+    """Complete every picture of a folder, and record each in save_dir/ledger.jsonl.
+
+    Outputs have the names of the inputs, so that a.jpg and a.png stay apart. A bad file
+    is recorded and never stops the others. A rerun skips what was completed from the
+    same files with the same options, as long as the output is intact.
+
+    Args:
+        complete: as for `inpaint_file`.
+        image_dir: searched recursively.
+        mask_path: a folder of masks (see `inpainting.pairing.Masks`), or one for all.
+        save_dir: made if missing; it may lie in image_dir.
+        recipe: names what `complete` is (model, weights); another one redoes the files.
+        in_place: allow save_dir to be image_dir.
+        **options: of `inpaint_file`, for all files.
+
+    Returns:
+        The exit code: 0, or 2 if some files failed.
+
+    Raises:
+        InputError: there are no pictures or masks, or the output folder has become
+            unwritable; then the ledger lists what was done and what was not.
+    """
+    image_dir, mask_path, save_dir = Path(image_dir), Path(mask_path), Path(save_dir)
+    images, left_out = find_images(image_dir, mask_path, save_dir)
+    _refuse_overwriting(images, image_dir.resolve(), save_dir.resolve(), in_place)
+    masks = Masks(mask_path)
+    settings = json.dumps([recipe, options], sort_keys=True)
+
+    def attempt(name, ledger):
+        image, output = image_dir / name, save_dir / name
+        mask = masks.of(name)
+        key = _key(settings, mask, *([] if in_place else [image]))
+        if done := ledger.done(name, key, output):
+            return {**done, "status": "skipped", "reason": "done before", "seconds": 0}
+        row = inpaint_file(complete, image, mask, output, in_place=in_place, **options)
+        return {**row, "file": name, "output": name, "key": key}
+
+    with _open_ledger(save_dir) as ledger:
+        for name in left_out:
+            ledger.add(_row(name, "skipped", "hidden, or not a regular file"))
+        counts = _run(attempt, images, ledger, save_dir)
+    _report(counts, save_dir)
+    return SOME_FAILED if counts["failed"] else 0
+
+
+def _run(attempt, images, ledger, save_dir):
+    """Attempt every image; returns how many rows there are of each status."""
+    counts = Counter()
+    bar = tqdm(images, desc="inpaint", unit="file", disable=None)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", PictureWarning)  # they are in the ledger
+        for position, name in enumerate(bar):
+            try:
+                row = attempt(name, ledger)
+            except Exception as error:  # of any library, about any damaged file
+                if _is_unwritable(save_dir, error):
+                    _give_up(ledger, images[position:], save_dir, error.__cause__)
+                reason = " ".join(str(error).split()) or type(error).__name__
+                row = _row(name, "failed", reason)
+                tqdm.write(f"{name!r}: {reason}", file=sys.stderr)
+            try:
+                ledger.add(row)
+            except OSError as error:
+                _give_up(ledger, images[position:], save_dir, error)
+            counts[row["status"]] += 1
+            counts["with warnings"] += bool(row["warnings"])
+    return counts
+
+
+def _refuse_overwriting(images, image_dir, save_dir, in_place):
+    inputs = {image_dir / name for name in images}
+    hit = next((name for name in images if save_dir / name in inputs), None)
+    if hit and not (in_place and image_dir == save_dir):
+        raise InputError(
+            "save_to: must not hold the images, unless -in_place is given, "
+            f"received {str(save_dir)!r}, which would overwrite {hit!r}"
+        )
+
+
+def _key(settings, *paths):
+    """What an output depends on, as one SHA-256."""
+    parts = [settings, *map(file_sha256, paths)]
+    return sha256("\n".join(parts).encode()).hexdigest()
+
+
+def _row(name, status, reason):
+    row = {"file": name, "output": "", "status": status, "reason": reason}
+    return {**row, "warnings": [], "sha256": "", "seconds": 0}
+
+
+def _is_unwritable(folder, error):
+    if not isinstance(error, SaveError):
+        return False
+    if error.__cause__.errno in (errno.ENOSPC, errno.EDQUOT):
+        return True
+    try:
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError:
+        return True
+    return False
+
+
+def _give_up(ledger, rest, folder, error):
+    """Record what was not done, as far as the disk allows, and stop the run."""
+    with contextlib.suppress(OSError):
+        for name in rest:
+            if not ledger.rows.get(name, {}).get("sha256"):
+                ledger.add(_row(name, "skipped", "not done: the run was stopped"))
+    raise InputError(
+        f"save_to: {str(folder)!r} must stay writable, {len(rest)} files are not done, "
+        f"received: {error.strerror}"
+    ) from error
+
+
+@contextlib.contextmanager
+def _open_ledger(save_dir):
+    try:
+        save_dir.mkdir(parents=True, exist_ok=True)
+        remove_parts(save_dir)
+        with Ledger(save_dir / LEDGER) as ledger:
+            yield ledger
+    except OSError as error:
+        raise InputError(
+            f"save_to: must be a folder that can be written to, "
+            f"received {str(save_dir)!r}: {error.strerror}"
+        ) from error
+
+
+def _report(counts, save_dir):
+    shown = ("ok", "skipped", "failed", "with warnings")
+    summary = ", ".join(f"{counts[status]} {status}" for status in shown)
+    print(f"{summary}; see {str(save_dir / LEDGER)!r}", file=sys.stderr)

@@ -1,0 +1,3 @@
+"""Trainable image-inpainting models for Keras 3."""
+
+__version__ = "0.1.0"

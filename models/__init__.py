@@ -1,0 +1,1 @@
+"""What every family is: the base class and what it is made of."""

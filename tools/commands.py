@@ -1,0 +1,65 @@
+"""Commands that a script runs, each in a process of its own."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+from inpainting_zoo.storage.files import write_bytes
+
+RUNNER = Path(__file__).parent.parent / "runner.py"
+
+
+def run(*arguments, script: Path = RUNNER):
+    """Runs a command, shows it, and stops the calling script if it fails.
+
+    Args:
+        *arguments: of the command line.
+        script: the Python file to run.
+    """
+    command = [sys.executable, str(script), *map(str, arguments)]
+    print("$ " + " ".join(command[1:]), flush=True)
+    if status := subprocess.run(command).returncode:
+        sys.exit(status)
+
+
+def train(name: str, output_path, *arguments):
+    """Trains an experiment to its end, from where an earlier call was interrupted.
+
+    Args:
+        name: of the experiment.
+        output_path: folder of experiments.
+        *arguments: of the training command; the same in every call.
+    """
+    begun = Path(output_path, name, "weights", "manifest.json").is_file()
+    experiment = ("-experiment_name", name, "-output_path", output_path)
+    run("train", *experiment, *(["-resume"] if begun else []), *arguments)
+
+
+def train_and_evaluate(name: str, output_path, training: list, evaluation: list):
+    """Returns the report of an experiment; what is done is not done again.
+
+    The arguments are kept beside the report. The script stops if they are not those of
+    an earlier call, whose numbers would be of something else.
+
+    Args:
+        name: of the experiment.
+        output_path: folder of experiments and reports.
+        training, evaluation: arguments of the two commands.
+    """
+    report = Path(output_path, f"{name}.json")
+    kept = report.with_suffix(".args.json")
+    given = {"train": [*map(str, training)], "evaluate": [*map(str, evaluation)]}
+    if kept.is_file() or report.is_file():
+        found = json.loads(kept.read_text()) if kept.is_file() else "unknown arguments"
+        if found != given:
+            sys.exit(
+                f"error: {kept}: must hold the arguments of this run, {given}, "
+                f"received {found}; choose another -output_path or remove what is there"
+            )
+    write_bytes(kept, json.dumps(given, indent=1).encode() + b"\n")
+    if not report.is_file():
+        train(name, output_path, *training)
+        run("evaluate", "-experiment_name", name, "-output_path", output_path,
+            "-report", report, *evaluation)  # fmt: skip
+    return json.loads(report.read_text())

@@ -1,0 +1,129 @@
+"""Measures every preset that is shipped with weights, for weights/README.md.
+
+    python tools/measure.py -faces_pairs DIR -scenes DIR -scene_masks DIR
+
+evaluates each at its own size and pasted back at 256 px, and keeps the means in
+weights/reports. What was measured with the same weights is not measured again.
+"""
+
+import argparse
+import json
+from pathlib import Path
+
+import numpy as np
+
+from inpainting_zoo import presets
+from inpainting_zoo.data.embedded import face
+from inpainting_zoo.data.images import fit_image
+from inpainting_zoo.data.masks import get
+from inpainting_zoo.drawing import grid, masked, save_png
+from inpainting_zoo.evaluation.baselines import BASELINES
+from inpainting_zoo.evaluation.protocol import MEASURES
+from inpainting_zoo.storage.files import write_bytes
+from inpainting_zoo.tools.commands import run
+
+ROOT = Path(__file__).parent.parent
+REPORTS = ROOT / "weights" / "reports"
+PASTED_BACK_AT = 256
+EXAMPLE_SIZE = 128
+KEPT = ("protocol", "images", "image_size", "strategy", "seed", "weights_sha256")
+BENCHMARKS = {
+    "exported.json": "outputs/exported/report.json",
+    "table1.json": "outputs/table1/table1.json",
+    "lambda_ratios.json": "outputs/lambda_ratios/ratios.json",
+    "lambda_ratios.png": "outputs/lambda_ratios/ratios.png",
+}
+
+
+def main():
+    options = parse()
+    pairs = Path(options.faces_pairs)
+    faces, scenes = (("-test_path", p) for p in (pairs / "images", options.scenes))
+    test_sets = {
+        "faces_pairs_40": (*faces, "-mask_path", pairs / "masks"),
+        "faces_centre": (*faces, "-masks", "centre=1"),
+        "scenes_test": (*scenes, "-mask_path", options.scene_masks),
+    }
+    shipped = [name for name in presets.PRESETS if "weights" in presets.get(name)]
+    for preset in shipped:
+        for test_set, arguments in test_sets.items():
+            measure(preset, test_set, arguments, options)
+    show(shipped)
+    for name, source in BENCHMARKS.items():
+        if (ROOT / source).is_file():
+            write_bytes(REPORTS / name, (ROOT / source).read_bytes())
+
+
+def parse():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("-faces_pairs", required=True, help="holds images and masks")
+    parser.add_argument("-scenes", required=True, help="folder of pictures")
+    parser.add_argument("-scene_masks", required=True, help="folder of mask files")
+    parser.add_argument("-limit", type=int, help="first pictures of each; all")
+    parser.add_argument("-output_path", default="outputs/numbers", type=Path)
+    return parser.parse_args()
+
+
+def show(shipped):
+    """Writes examples.png: an embedded face with three holes, completed by each."""
+    rng = np.random.default_rng(1)
+    methods = {name: BASELINES[name] for name in ("navier_stokes", "biharmonic")}
+    methods |= {name: presets.load(name).inpaint for name in shipped}
+    image, rows = fit_image(face(), EXAMPLE_SIZE), []
+    for mask in ("strokes", "rectangle", "centre"):
+        hole = get(mask)(rng, EXAMPLE_SIZE, EXAMPLE_SIZE)
+        completed = [complete(image, hole) for complete in methods.values()]
+        rows.append([masked(image, hole), *completed, image])
+    titles = [name.replace("_", " ") for name in ["masked", *methods, "ground truth"]]
+    save_png(REPORTS / "examples.png", grid(rows, titles))
+
+
+def measure(preset, test_set, arguments, options):
+    size = presets.get(preset)["config"]["image_size"]
+    limit = ("-limit", options.limit) if options.limit else ()
+    for side in sorted({size, PASTED_BACK_AT}):
+        name = f"{preset}_on_{test_set}_at_{side}.json"
+        kept, full = REPORTS / name, options.output_path / name
+        about = {"preset": preset, "test_set": test_set, "limit": options.limit}
+        if is_done(kept, about | {"weights_sha256": presets.digest(preset)}):
+            continue
+        run("evaluate", "-preset", preset, "-report", full, *limit,
+            *arguments, "-image_size", side,
+            "-strategy", "original" if side == size else "resize")  # fmt: skip
+        report = about | trimmed(json.loads(full.read_text()))
+        write_bytes(kept, json.dumps(report, indent=1).encode() + b"\n")
+
+
+def is_done(path: Path, about: dict) -> bool:
+    """Whether a report is there, says the same as `about` and has all measures."""
+    if not path.is_file():
+        return False
+    report = json.loads(path.read_text())
+    complete = all(set(MEASURES) <= set(row) for row in report["methods"].values())
+    return complete and about.items() <= report.items()
+
+
+def trimmed(report: dict) -> dict:
+    """Returns the means and bins of a report of `runner.py evaluate`, rounded."""
+    kept = {key: report[key] for key in KEPT}
+    methods = {}
+    for name, found in report["methods"].items():
+        bins = {
+            area: {"images": row["images"], **_rounded(row)}
+            for area, row in found["bins"].items()
+            if row["images"]
+        }
+        outside = {"outside_max": found["outside_max"]}
+        methods[name] = {**_rounded(found), **outside, "bins": bins}
+    return kept | {"versions": report["versions"], "methods": methods}
+
+
+def _rounded(row):
+    return {
+        measure: row[measure] if row[measure] is None else round(row[measure], 6)
+        for measure in MEASURES
+    }
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,68 @@
+"""Trains and publishes the weights of faces that are shipped.
+
+    python tools/train_faces.py -train_path DIR -mask_path DIR -vgg_weights FILE
+
+goes on where an earlier call was interrupted. Further options, such as `-gpu 0`, are
+those of training.
+"""
+
+import argparse
+from pathlib import Path
+
+from inpainting_zoo.tools.commands import run, train
+
+ROOT = Path(__file__).parent.parent
+COMMON = "-mixed_precision bfloat16 -learning_rate_decay cosine -save_every 100 "
+GMCNN = COMMON + "-mask_path {mask_path} -masks files=4,strokes=1,rectangle=1 "
+GENERATOR = "-from_weights {output_path}/%s/weights/generator.npz "
+# Arguments of each experiment, in their order.
+TRAININGS = {
+    "gmcnn_faces_128": GMCNN
+    + "-preset gmcnn_faces_128 -warm_up_generator -steps 5000 -sample_every 200",
+    # Middles of large holes, whose confidence is low, count like the rest.
+    "faces_128_fine": GMCNN
+    + GENERATOR % "gmcnn_faces_128"
+    + "-preset gmcnn_faces_128 -warm_up_generator -steps 1200 -sample_every 200 "
+    "-learning_rate 1.5e-4 -set confidence_kernel=none",
+    "gmcnn_faces_128_wgan": GMCNN
+    + GENERATOR % "faces_128_fine"
+    + "-preset gmcnn_faces_128_wgan -vgg_weights {vgg_weights} -steps 300 "
+    "-sample_every 50",
+    "context_encoder_faces_128": COMMON
+    + "-preset context_encoder_faces_128 -steps 6000 -sample_every 500",
+}
+# The experiment that each preset has its weights from.
+PUBLISHED = {
+    "gmcnn_faces_128": "faces_128_fine",
+    "gmcnn_faces_128_wgan": "gmcnn_faces_128_wgan",
+    "context_encoder_faces_128": "context_encoder_faces_128",
+}
+
+
+def main():
+    options, more = parse()
+    paths = vars(options)
+    for name, arguments in TRAININGS.items():
+        words = [word.format(**paths) for word in arguments.split()]
+        train(
+            name, options.output_path, "-train_path", options.train_path, *words, *more
+        )
+    for preset, name in PUBLISHED.items():
+        run("-experiment_name", name, "-output_path", options.output_path,
+            "-preset", preset, "-save_to", options.save_to,
+            script=ROOT / "tools" / "publish.py")  # fmt: skip
+
+
+def parse():
+    parser = argparse.ArgumentParser(
+        description=__doc__.splitlines()[0], allow_abbrev=False
+    )
+    for name in ("train_path", "mask_path", "vgg_weights"):
+        parser.add_argument(f"-{name}", required=True)
+    parser.add_argument("-output_path", default="outputs", help="of experiments")
+    parser.add_argument("-save_to", default=ROOT / "weights", help="of the weights")
+    return parser.parse_known_args()
+
+
+if __name__ == "__main__":
+    main()
