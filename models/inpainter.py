@@ -49,7 +49,7 @@ class Inpainter(StepModel):
             stage: one of `STAGES`.
             make_optimizer: takes a name and, optionally, a factor of the learning rate;
                 returns an optimizer.
-            vgg_weights: file for `features.vgg.build_vgg_features`, where one is needed.
+            vgg_weights: file for `build_vgg_features`, where one is needed.
             **compile_options: `run_eagerly` and `jit_compile` of Keras.
 
         Raises:

@@ -27,7 +27,7 @@ def convert(source, preset: str, save_path, overrides: dict | None = None) -> di
     """Converts a checkpoint into a weight file that `presets.load_file` reads.
 
     Args:
-        source: file such as netG_streetview.pth; see `weights.read_checkpoint.read_tensors`.
+        source: file such as netG_streetview.pth; see `read_tensors`.
         preset: name of a preset with the topology "centre".
         save_path: the `.npz` file to write.
         overrides: arguments of the preset to replace, such as base_channels.
