@@ -27,6 +27,7 @@ from inpainting_zoo.engine import backend
 from inpainting_zoo.engine.batches import stream
 from inpainting_zoo.engine.steps import StepModel, minimize
 from inpainting_zoo.evaluation.protocol import versions
+from inpainting_zoo.features.load import loader
 from inpainting_zoo.layers.channelwise_dense import ChannelwiseDense
 from inpainting_zoo.losses.id_mrf import MAX_POSITIONS, id_mrf_loss
 from inpainting_zoo.models.pixels import as_floats
@@ -69,15 +70,12 @@ def forward(
             v.assign(v + 0.01)
     size = size or model.image_size
     batch = pictures(batch_size, size)
-    inputs = list(as_floats(batch["image"], batch["mask"]))
+    inputs = dict(zip(("image", "mask"), as_floats(batch["image"], batch["mask"])))
     model.generator.compile(jit_compile=True)
-    if mode == "frozen":
-        model.freeze()
     run = {
-        "frozen": model.compiled_generator,
-        "compiled": model.compiled_generator,
-        "run_eagerly": model.generator,
-        "jit_compile": model.generator.predict_on_batch,
+        "compiled": model.compiled_call,
+        "run_eagerly": model.call,
+        "jit_compile": lambda x: model.generator.predict_on_batch([*x.values()]),
     }[mode]
     seconds = statistics.median(clock(lambda: run(inputs), repeats))
     return {
@@ -101,9 +99,9 @@ def step(
 ):
     """Seconds of a training step, as the training command takes it."""
     model = begin(preset, stage, precision, mode, overrides, vgg_weights)
-    images = batch_size * model.batches_per_step(stage)
+    images = batch_size * model.stage.batches
     seconds = time_steps(model, pictures(images, model.image_size), repeats)
-    cost = step_macs(model, stage)
+    cost = model.step_macs(macs) or 0
     return {
         "image_size": model.image_size,
         "seconds": seconds,
@@ -126,8 +124,8 @@ def begin(preset, stage, precision, mode, overrides, vgg_weights=None):
     with tempfile.TemporaryDirectory() as folder:
         model.begin(
             stage,
-            lambda name, factor=1.0: make_optimizer(name, settings, 100, factor),
-            vgg_weights=vgg_weights or random_vgg(Path(folder, "vgg.npz")),
+            lambda name, **options: make_optimizer(name, settings, 100, **options),
+            loader({"vgg19": vgg_weights or random_vgg(Path(folder, "vgg.npz"))}),
             run_eagerly=mode == "run_eagerly",
             jit_compile=mode == "jit_compile",
         )
@@ -190,7 +188,7 @@ def profile(preset: str, stage: str, batch_size: int, precision: str, vgg_weight
     from top_operations import top_operations
 
     model = begin(preset, stage, precision, "compiled", None, vgg_weights)
-    images = batch_size * model.batches_per_step(stage)
+    images = batch_size * model.stage.batches
     run = functools.partial(time_steps, model, pictures(images, model.image_size))
     run(1)
     return {"operations": top_operations(lambda: run(1), steps=WARM_UP + 1)}
@@ -253,6 +251,8 @@ def random_vgg(path):
 
 def macs(network, side: int) -> int:
     """Counts the multiply-adds of convolutions and dense layers for one image."""
+    inner = [x for x in network.layers if isinstance(x, keras.Model)]
+    network = inner[0] if inner else network  # VGG19 behind its preprocessing
     inputs = keras.tree.map_structure(
         lambda x: keras.Input((x.shape[1] or side, x.shape[2] or side, x.shape[3])),
         network.input,
@@ -269,39 +269,6 @@ def _layer_macs(layer):
     transposed = isinstance(layer, keras.layers.Conv2DTranspose)
     positions = (layer.input if transposed else layer.output).shape[1:-1]
     return weights * int(np.prod(positions))
-
-
-def step_macs(model, stage: str) -> int:
-    """Counts the multiply-adds of a training step with batches of one image.
-
-    A backward pass takes twice the forward pass: gradients of inputs and of weights.
-    """
-    generator = macs(model.generator, model.image_size)
-    return 3 * generator + ADVERSARIAL_MACS[stage](model, generator)
-
-
-def _wgan_macs(model, generator):
-    critics = macs(model.global_critic, model.image_size)
-    critics += macs(model.local_critic, model.local_size)
-    taps = next(x for x in model.features.layers if isinstance(x, keras.Model))
-    vgg = macs(taps, model.local_size)
-    # Of real and fake, forward and backward: 6. The penalty: forward, gradient of the
-    # inputs, and both of them backward: 6.
-    critic_step = generator + 12 * critics
-    # Critics and VGG19 have no gradient of their weights; VGG19 sees the target too.
-    return model.critic_steps * critic_step + 2 * critics + 3 * vgg
-
-
-def _joint_macs(model, generator):
-    # Of real and fake, forward and backward: 6; forward and inputs for the generator.
-    return generator + 8 * macs(model.discriminator, model.image_size)
-
-
-ADVERSARIAL_MACS = {
-    "warm_up_generator": lambda model, generator: 0,
-    "wgan": _wgan_macs,
-    "joint": _joint_macs,
-}
 
 
 def peak_memory():

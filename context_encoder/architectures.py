@@ -2,8 +2,6 @@
 
 import dataclasses
 
-from inpainting_zoo.errors import choose
-
 # Means of ImageNet's colours, on 0..255, in the order that the authors' Lua code has
 # them for red, green and blue; trained weights expect it.
 LUA_FILL = tuple(2 * mean / 255 - 1 for mean in (117, 104, 123))
@@ -78,12 +76,3 @@ TOPOLOGIES = {
         fill=GREY,
     ),
 }
-
-
-def get(name: str) -> Topology:
-    """Returns an entry of `TOPOLOGIES`.
-
-    Raises:
-        InputError: if no topology has this name.
-    """
-    return choose("topology", name, TOPOLOGIES)

@@ -5,27 +5,26 @@ Reference: Pathak et al., Context Encoders: Feature Learning by Inpainting, CVPR
 
 import inspect
 
-import numpy as np
 from keras import ops
 
 from inpainting_zoo.context_encoder import architectures
 from inpainting_zoo.context_encoder.networks import build_discriminator, build_generator
-from inpainting_zoo.engine.steps import minimize
-from inpainting_zoo.errors import InputError
-from inpainting_zoo.losses.adversarial import binary_critic_loss, binary_generator_loss
+from inpainting_zoo.errors import InputError, choose
+from inpainting_zoo.losses.adversarial import (
+    logistic_critic_loss,
+    non_saturating_generator_loss,
+)
 from inpainting_zoo.losses.ring_reconstruction import (
-    joint_weights,
     ring_weights,
     weighted_squared_error,
 )
-from inpainting_zoo.models import sizes
 from inpainting_zoo.models.bookkeeping import weighted_sum
-from inpainting_zoo.models.inpainter import Inpainter
-from inpainting_zoo.models.pixels import as_floats
-from inpainting_zoo.models.scaling import enlarge, shrink
+from inpainting_zoo.models.inpainter import GeneratorInpainter
+from inpainting_zoo.models.sizes import Sizes
+from inpainting_zoo.models.stage import Stage
 
 
-class ContextEncoder(Inpainter):
+class ContextEncoder(GeneratorInpainter):
     """Encoder, decoder and discriminator of one image size.
 
     What the topology predicts, the centre or the whole image, is compared with the
@@ -67,7 +66,7 @@ class ContextEncoder(Inpainter):
         seed: int = 0,
         **generator,
     ):
-        table = architectures.get(topology)
+        table = choose("topology", topology, architectures.TOPOLOGIES)
         if image_size != table.image_size:
             raise InputError(
                 f"image_size: {table.image_size} for the topology {topology}, "
@@ -76,14 +75,14 @@ class ContextEncoder(Inpainter):
         super().__init__(
             build_generator(topology, **generator),
             image_size,
-            size_multiple=image_size,
-            seed=seed,
+            Sizes(side=image_size, centre=table.centre),
+            seed,
         )
         self.centre, self.masks = table.centre, masks
         self.ring, self.ring_weight = ring, ring_weight
         self.discriminator_rate = discriminator_rate
-        self.weights_of = joint_weights(lambda_ratio)
-        self.weights_of["discriminator"] = discriminator_weight
+        self.loss_weights = joint_weights(lambda_ratio)
+        self.loss_weights["discriminator"] = discriminator_weight
         self.discriminator_options = {
             "topology": topology,
             "base_channels": discriminator_channels,
@@ -91,79 +90,54 @@ class ContextEncoder(Inpainter):
         }
         self.discriminator = None
 
-    def begin(self, stage, make_optimizer, **options):
-        super().begin(stage, make_optimizer, **options)
-        if stage == "warm_up_generator":
-            return
+    def make_stage(self, name, features):
+        """See `Inpainter.make_stage`; the warm-up has no discriminator."""
+        if name == "warm_up_generator":
+            return Stage(self.warm_up_step, {"generator": self.generator})
         self.discriminator = build_discriminator(**self.discriminator_options)
-        self.discriminator_optimizer = make_optimizer(
-            "discriminator_optimizer", self.discriminator_rate
-        )
-        self.discriminator_optimizer.build(self.discriminator.trainable_variables)
+        learns = {"generator": self.generator, "discriminator": self.discriminator}
+        rates = {"discriminator": self.discriminator_rate}
+        return Stage(self.joint_step, learns, rates=rates)
 
-    @property
-    def networks(self):
-        if self.stage != "joint":
-            return super().networks
-        return super().networks | {"discriminator": self.discriminator}
+    def warm_up_step(self, batch, minimize):
+        """Takes a step of the generator by reconstruction alone."""
+        image, mask = batch["image"], batch["mask"]
+        return minimize("generator", lambda: self.warm_up_loss(image, mask))
 
-    @property
-    def optimizers(self):
-        if self.stage != "joint":
-            return super().optimizers
-        added = {"discriminator_optimizer": self.discriminator_optimizer}
-        return super().optimizers | added
-
-    def training_step(self, batch):
-        image, mask = as_floats(batch["image"], batch["mask"])
-        if self.stage == "joint":
-            return self.joint_step(image, mask)
-        return minimize(
-            lambda: self.reconstruction_terms(image, mask),
-            self.generator.trainable_variables,
-            self.optimizer,
-        )
-
-    def joint_step(self, image, mask):
+    def joint_step(self, batch, minimize):
         """Takes a step of the discriminator, then one of the generator.
 
         The generator runs in both, as in report 001; the authors' code uses its first
         output twice. So averages of batch normalization see each batch twice here.
         """
+        image, mask = batch["image"], batch["mask"]
         prediction = ops.stop_gradient(self.predict_as_trained(image, mask))
         fake = self.region(prediction)
         logs = minimize(
-            lambda: self.discriminator_terms(image, fake, mask),
-            self.discriminator.trainable_variables,
-            self.discriminator_optimizer,
+            "discriminator", lambda: self.discriminator_loss(image, fake, mask)
         )
-        return logs | minimize(
-            lambda: self.generator_terms(image, mask),
-            self.generator.trainable_variables,
-            self.optimizer,
-        )
+        return logs | minimize("generator", lambda: self.generator_loss(image, mask))
 
-    def reconstruction_terms(self, image, mask):
+    def warm_up_loss(self, image, mask):
         """Returns `(loss, logs)` of the warm-up (Equation 1)."""
         prediction = self.predict_as_trained(image, mask)
-        terms = self.reconstruction(prediction, image, mask)
+        terms = self.reconstruction_terms(prediction, image, mask)
         return self._weighted(terms, prediction, image)
 
-    def generator_terms(self, image, mask):
+    def generator_loss(self, image, mask):
         """Returns `(loss, logs)` of the generator: the joint loss (Equation 3)."""
         prediction = self.predict_as_trained(image, mask)
-        terms = self.reconstruction(prediction, image, mask)
+        terms = self.reconstruction_terms(prediction, image, mask)
         logits = self.judge(self.region(prediction), image, mask)
-        terms["adversarial"] = binary_generator_loss(logits)
+        terms["adversarial"] = non_saturating_generator_loss(logits)
         return self._weighted(terms, prediction, image)
 
-    def discriminator_terms(self, image, fake, mask):
+    def discriminator_loss(self, image, fake, mask):
         """Returns `(loss, logs)` of the discriminator (Equation 2)."""
         real = self.judge(self.region(image), image, mask)
-        terms = {
-            "discriminator": binary_critic_loss(real, self.judge(fake, image, mask))
-        }
-        return weighted_sum(terms, self.weights_of, "discriminator")
+        fake = self.judge(fake, image, mask)
+        terms = {"discriminator": logistic_critic_loss(real, fake)}
+        return weighted_sum(terms, self.loss_weights, "discriminator")
 
     def judge(self, region, image, mask):
         """Returns the discriminator's logits, with the statistics of this batch."""
@@ -182,27 +156,20 @@ class ContextEncoder(Inpainter):
         inside = slice(self.image_size // 4, -(self.image_size // 4))
         return x[:, inside, inside]
 
-    def predict_image(self, image, mask):
-        """As `Inpainter.predict_image`; the network sees a square around the hole.
+    def reconstruction_terms(self, prediction, image, mask):
+        """Returns the loss terms of reconstruction: Equation 1, of the region.
 
-        Larger squares than its own size are shrunk. Outside the square the prediction
-        is the image.
+        Args:
+            prediction, image: (B, S, S, 3) in [-1, 1].
+            mask: (B, S, S, 1), 1 in the hole.
         """
-        hole, prediction = np.asarray(mask) != 0, image.copy()
-        if not hole.any():
-            return prediction
-        top, left, side = sizes.window_of(hole, self.image_size, self.centre)
-        square = sizes.take(image, top, left, side)
-        unknown = sizes.take(hole, top, left, side).astype("uint8")
-        small = super().predict_image(*shrink(square, unknown, self.image_size))
-        sizes.put(enlarge(small, (side, side)), prediction, top, left)
-        return prediction
-
-    def reconstruction(self, prediction, image, mask):
-        """See `Inpainter.reconstruction`: Equation 1, of the region."""
         fake, real = self.region(prediction), self.region(image)
         weight = self.region(ring_weights(mask, self.ring, self.ring_weight))
         return {"reconstruction": weighted_squared_error(real, fake, weight)}
+
+    def validation_loss(self, prediction, image, mask):
+        terms = self.reconstruction_terms(prediction, image, mask)
+        return weighted_sum(terms, self.loss_weights, "generator")[0]
 
     def check_masks(self, masks):
         """See `Inpainter.check_masks`: holes must lie in what is predicted."""
@@ -216,6 +183,28 @@ class ContextEncoder(Inpainter):
 
     def _weighted(self, terms, prediction, image):
         """Adds up the terms and logs the PSNR of the region in dB; colours span 2."""
-        loss, logs = weighted_sum(terms, self.weights_of, "generator")
+        loss, logs = weighted_sum(terms, self.loss_weights, "generator")
         error = ops.mean(ops.square(self.region(prediction) - self.region(image)))
         return loss, logs | {"psnr": 10 * ops.log10(4 / ops.maximum(error, 1e-10))}
+
+    def step_macs(self, macs):
+        generator = macs(self.generator, self.image_size)
+        if self.stage_name == self.STAGES[0]:
+            return 3 * generator
+        # Of real and fake, forward and backward: 6; forward and inputs for the
+        # generator, which runs once more without a gradient.
+        return 4 * generator + 8 * macs(self.discriminator, self.image_size)
+
+
+def joint_weights(ratio: float):
+    """Returns the factors of reconstruction and adversarial loss, which sum to 1.
+
+    Args:
+        ratio: of the first to the second. The paper's 0.999 and 0.001 are 999.
+
+    Raises:
+        InputError: if the ratio is negative.
+    """
+    if not ratio >= 0:
+        raise InputError(f"lambda_ratio: must be at least 0, received {ratio}")
+    return {"reconstruction": ratio / (1 + ratio), "adversarial": 1 / (1 + ratio)}

@@ -11,7 +11,7 @@ from keras import layers as keras_layers
 from keras import ops
 
 from inpainting_zoo.context_encoder import architectures
-from inpainting_zoo.errors import InputError
+from inpainting_zoo.errors import InputError, choose
 from inpainting_zoo.layers.channelwise_dense import ChannelwiseDense
 from inpainting_zoo.layers.initializers import Normal
 
@@ -38,7 +38,7 @@ def build_generator(
     Raises:
         InputError: if the topology is unknown.
     """
-    table = architectures.get(topology)
+    table = choose("topology", topology, architectures.TOPOLOGIES)
     side = table.image_size
     block = functools.partial(_block, use_bias=table.use_bias, dtype=dtype)
     encode = functools.partial(block, keras_layers.Conv2D, slope=table.slope)
@@ -87,7 +87,7 @@ def build_discriminator(
     Raises:
         InputError: if the topology is unknown, or has no surroundings to see.
     """
-    table = architectures.get(topology)
+    table = choose("topology", topology, architectures.TOPOLOGIES)
     side = table.image_size // 2 if table.centre else table.image_size
     block = functools.partial(
         _block, keras_layers.Conv2D, use_bias=table.use_bias, slope=0.2, dtype="float32"

@@ -18,29 +18,11 @@ def dilated_convolution(x, kernel, padding: str, dilation):
         padding: "valid" or "same".
         dilation: pixels from one tap of the kernel to the next.
     """
-    if BACKEND == "tensorflow":
-        kernel = tf.convert_to_tensor(kernel)
-        # Float32 variables are rearranged in each call, which takes longer than is won;
-        # of a constant no gradient is wanted.
-        fixed = constant(kernel) is not None
-        if fixed or (kernel.dtype != "float32" and _dilates(x.dtype)):
-            return tf.nn.conv2d(x, kernel, 1, padding.upper(), dilations=dilation)
+    # In float32 kernels are rearranged in each call, which takes longer than is won.
+    narrow = BACKEND == "tensorflow" and x.dtype != "float32"
+    if narrow and _dilates(x.dtype):
+        return tf.nn.conv2d(x, kernel, 1, padding.upper(), dilations=dilation)
     return ops.conv(x, kernel, 1, padding, dilation_rate=dilation)
-
-
-def constant(x):
-    """Returns the values of what a compiled function holds as a constant, or None."""
-    if BACKEND == "tensorflow" and not tf.executing_eagerly():
-        x = tf.convert_to_tensor(x)
-        if tf.is_symbolic_tensor(x):
-            return tf.get_static_value(x)
-    return None
-
-
-def outside(array):
-    """Returns a tensor of which TensorFlow's functions hold a reference, not copies."""
-    with tf.init_scope():
-        return tf.constant(array)
 
 
 def split(x, sizes, axis: int):

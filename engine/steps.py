@@ -1,5 +1,7 @@
 """Gradients, and training steps that are the same on every engine."""
 
+import contextlib
+import contextvars
 import itertools
 import weakref
 
@@ -19,7 +21,7 @@ def minimize(loss_fn, variables, optimizer):
             `LossScaleOptimizer`.
     """
     if BACKEND == "jax":
-        return _bound.minimize(loss_fn, variables, optimizer)
+        return _bound.get().minimize(loss_fn, variables, optimizer)
     with tf.GradientTape(watch_accessed_variables=False) as tape:
         tape.watch([v.value for v in variables])
         loss, logs = loss_fn()
@@ -49,7 +51,7 @@ def input_gradient(fn, x):
     if BACKEND == "jax":
         # What fn assigns (power iterations, say) must not leave the gradient.
         def total(x):
-            with _bound.nested_scope():
+            with _bound.get(_Bound()).nested_scope():
                 return ops.sum(fn(x))
 
         return jax.grad(total)(x)
@@ -60,9 +62,18 @@ def input_gradient(fn, x):
 
 
 class StepModel(keras.Model):
-    """A model whose `training_step(batch) -> logs` is the same on every engine."""
+    """A model whose steps, batch -> logs, are the same on every engine.
+
+    `fit` takes `training_step`, `evaluate` and `validation_data` take
+    `evaluation_step`, whose logs are averaged over the batches.
+    """
 
     def training_step(self, batch):
+        """Takes a step of training; returns scalars by name."""
+        raise NotImplementedError
+
+    def evaluation_step(self, batch):
+        """Returns scalars by name; changes nothing."""
         raise NotImplementedError
 
     def compile(self, *arguments, run_eagerly=False, jit_compile=False, **options):
@@ -71,10 +82,19 @@ class StepModel(keras.Model):
         options |= {"run_eagerly": run_eagerly, "jit_compile": jit_compile}
         super().compile(*arguments, **options)
 
+    def _averaged(self, logs):
+        """Adds scalars to what `evaluate` has seen so far; returns the means."""
+        for name, value in logs.items():
+            self.means[name].update_state(value)
+        return {name: self.means[name].result() for name in logs}
+
     if BACKEND == "tensorflow":
 
         def train_step(self, data):
-            return self.training_step(data[0])
+            return self.training_step(_batch(data))
+
+        def test_step(self, data):
+            return self._averaged(self.evaluation_step(_batch(data)))
 
     else:
 
@@ -85,24 +105,54 @@ class StepModel(keras.Model):
                 self.optimizer.variables,
                 self.metrics_variables,
             )
-            with _bound.bind(itertools.chain(*variables), itertools.chain(*state)):
-                logs = self.training_step(data[0])
-                return logs, tuple([_bound.value(v) for v in vs] for vs in variables)
+            return _bound_step(
+                lambda: self.training_step(_batch(data)), variables, state
+            )
+
+        def test_step(self, state, data):
+            variables = (
+                self.trainable_variables,
+                self.non_trainable_variables,
+                self.metrics_variables,
+            )
+            return _bound_step(
+                lambda: self._averaged(self.evaluation_step(_batch(data))),
+                variables,
+                state,
+            )
+
+
+def _batch(data):
+    """Takes the batch from what a data set yields: itself, or the first of a tuple."""
+    return keras.utils.unpack_x_y_sample_weight(data)[0]
+
+
+def _bound_step(step, variables, state):
+    """Runs a step of JAX with the values of a state; returns logs and the new state."""
+    bound = _Bound(itertools.chain(*variables), itertools.chain(*state))
+    with bound.active():
+        return step(), tuple([bound.value(v) for v in vs] for vs in variables)
 
 
 class _Bound:
     """The values that the variables of a JAX step have at the moment."""
 
-    def __init__(self):
-        self.variables, self.scope = [], None
+    def __init__(self, variables=(), values=()):
+        self.variables = list(variables)
+        self.scope = keras.StatelessScope(list(zip(self.variables, values)))
+
+    @contextlib.contextmanager
+    def active(self):
+        """Lets `minimize` and `input_gradient` find this step within the block."""
+        token = _bound.set(self)
+        try:
+            with self.scope:
+                yield
+        finally:
+            _bound.reset(token)
 
     def value(self, variable):
         return self.scope.get_current_value(variable)
-
-    def bind(self, variables, values):
-        self.variables = list(variables)
-        self.scope = keras.StatelessScope(list(zip(self.variables, values)))
-        return self.scope
 
     def nested_scope(self, replaced=()):
         mapping = [(v, v.value) for v in self.variables]  # of the innermost scope
@@ -129,4 +179,5 @@ class _Bound:
             self.scope.add_update((variable, value))
 
 
-_bound = _Bound()
+# Each thread's own: two models may be traced at once.
+_bound = contextvars.ContextVar("step")

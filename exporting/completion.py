@@ -1,4 +1,4 @@
-"""The graph of an exported file: a generator and all the steps around it."""
+"""The graph of an exported file: a model and all the steps around it."""
 
 import keras
 from keras import ops
@@ -13,23 +13,25 @@ class Completion(keras.layers.Layer):
     Known pixels are selected, not computed, so they stay what they are bit for bit.
 
     Args:
-        network: takes image and mask as `Inpainter.generator` does.
-        size_multiple: images are reflected up to a multiple of so many pixels.
+        model: an `Inpainter` that neither draws nor takes options.
         pixels: "uint8" on 0..255 or "float32" on [-1, 1], in and out.
     """
 
-    def __init__(self, network, size_multiple: int, pixels: str, **kwargs):
+    def __init__(self, model, pixels: str, **kwargs):
         super().__init__(**kwargs)
-        self.network, self.size_multiple, self.pixels = network, size_multiple, pixels
+        # Its variables are saved with this layer; those of training are none of them.
+        self.parts, self.predict = list(model.parts.values()), model.call
+        self.sizes, self.pixels = model.sizes, pixels
 
     def call(self, image, hole):
         # LiteRT can neither compare nor select integers of 8 bits.
         known, hole = ops.cast(image, "float32"), ops.cast(hole, "float32") != 0
         height, width = ops.shape(image)[1:3]
         scaled, mask = as_floats(known, hole)
-        inputs = [scaled if self.pixels == "uint8" else known, mask]
-        inputs = [pad_to_multiple(x, self.size_multiple) for x in inputs]
-        prediction = self.network(inputs)[:, :height, :width]
+        inputs = {"image": scaled if self.pixels == "uint8" else known, "mask": mask}
+        sizes = (self.sizes.side or self.sizes.multiple, self.sizes.least)
+        inputs = {name: pad_to_multiple(x, *sizes) for name, x in inputs.items()}
+        prediction = self.predict(inputs)[:, :height, :width]
         if self.pixels == "uint8":
             prediction = ops.clip(ops.round((prediction + 1) * 127.5), 0, 255)
         return ops.cast(ops.where(hole, prediction, known), self.pixels)
@@ -48,5 +50,5 @@ def completing_graph(model, side: int | None, pixels: str):
     """
     image = keras.Input((side, side, 3), name="image", dtype=pixels)
     mask = keras.Input((side, side, 1), name="mask", dtype=pixels)
-    complete = Completion(model.generator, model.size_multiple, pixels)
-    return keras.Model([image, mask], {"completed": complete(image, mask)})
+    completed = Completion(model, pixels)(image, mask)
+    return keras.Model([image, mask], {"completed": completed})

@@ -42,6 +42,11 @@ def export(
         InputError: if an argument breaks a rule, or a package is missing.
     """
     path = check(format, path, precision)
+    if model.OPTIONS or model.draws:
+        raise InputError(
+            f"-format: a model of image and mask alone can be exported, received one "
+            f"that takes {', '.join(model.OPTIONS) or 'random numbers'} as well"
+        )
     found = formats.get(format)
     side = _side(model, image_size, found.any_size)
     graph = completing_graph(model, side, pixels)
@@ -89,7 +94,7 @@ def check(format: str, path: str | Path, precision: str) -> Path:
 
 def _side(model, image_size, any_size):
     """Returns the fixed height and width, or None."""
-    only = model.generator.inputs[0].shape[1]
+    only = model.sizes.side
     if only and image_size not in (None, only):
         raise InputError(
             f"-image_size: must be {only} for this model, received {image_size}"

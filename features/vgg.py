@@ -1,4 +1,4 @@
-"""Features of the ImageNet VGG19 for the ID-MRF loss."""
+"""Features of VGG19, trained on ImageNet."""
 
 import logging
 import os
@@ -11,33 +11,36 @@ from inpainting_zoo.errors import InputError, WeightsError
 from inpainting_zoo.storage.arrays import read_npz
 from inpainting_zoo.storage.files import digest, fetch
 
-# Taps (after the ReLU) and their weights: conv3_2 for texture, conv4_2 for texture and
-# content (Equation 4 of the paper counts it twice).
-TAPS = {"block3_conv2": 1.0, "block4_conv2": 2.0}
-SUBSTITUTE = {"block4_conv2": "block3_conv4"}
 FILE = "vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5"
 MD5 = "253f8cb515780f3b799900260a226db6"
 URL = f"https://storage.googleapis.com/tensorflow/keras-applications/vgg19/{FILE}"
 
 
-def build_vgg_features(weights: str | None = None):
-    """Builds images (B, H, W, 3) in [-1, 1] -> [(B, h, w, C), ...] in `TAPS` order.
+def vgg19(taps, weights: str | None = None, substitutes: dict | None = None):
+    """Builds images (B, H, W, 3) in [-1, 1] -> [(B, h, w, C), ...], frozen.
 
     Args:
+        taps: names of the layers, such as "block3_conv2", whose outputs after the ReLU
+            are returned, in this order.
         weights: the `.h5` file of Keras without the top, and no other such file, or an
             `.npz` file with keys such as `block3_conv2__kernel` (HWIO) and
-            `block3_conv2__bias`. An `.npz` that ends before block 4 is used up to
-            block3_conv4, with a line in the log. By default Keras's file is downloaded
-            once to where Keras keeps it.
+            `block3_conv2__bias`. By default Keras's file is downloaded once to where
+            Keras keeps it.
+        substitutes: tap -> the layer to take instead, with a line in the log, where an
+            `.npz` file does not reach so far.
 
     Raises:
         InputError: if the file is missing or does not fit, or the download fails.
         WeightsError: if the file is damaged or not the one that it should be.
+
+    Reference: Simonyan and Zisserman, Very Deep Convolutional Networks for Large-Scale
+    Image Recognition, ICLR 2015.
     """
+    names = list(taps)
     if weights and str(weights).endswith(".npz"):
-        vgg, names = _from_npz(weights)
+        vgg, names = _from_npz(weights, names, substitutes or {})
     else:
-        vgg, names = _from_keras(weights), list(TAPS)
+        vgg = _from_keras(weights)
     image = keras.Input((None, None, 3), name="vgg_image")
     # RGB in [-1, 1] -> BGR in 0..255 minus the ImageNet mean.
     x = keras.ops.flip(image + 1.0, axis=-1) * 127.5
@@ -52,7 +55,7 @@ def _empty():
     return keras.applications.VGG19(include_top=False, weights=None)
 
 
-def _from_npz(path):
+def _from_npz(path, taps, substitutes):
     if not pathlib.Path(path).is_file():
         raise InputError(f"vgg_weights: must be a file, received {str(path)!r}")
     arrays, vgg = read_npz(path, "vgg_weights"), _empty()
@@ -63,12 +66,12 @@ def _from_npz(path):
             raise InputError(f"vgg_weights: {name} has a wrong shape in {path}")
         vgg.get_layer(name).set_weights(new)
     names = []
-    for tap in TAPS:
-        name = tap if tap in loaded else SUBSTITUTE.get(tap)
+    for tap in taps:
+        name = tap if tap in loaded else substitutes.get(tap)
         if name not in loaded:
             raise InputError(f"vgg_weights: {path} holds no {tap}__kernel")
         if name != tap:
-            logging.warning("ID-MRF uses %s: %s holds no %s", name, path, tap)
+            logging.warning("vgg19: %s is taken, %s holds no %s", name, path, tap)
         names.append(name)
     return vgg, names
 
@@ -88,7 +91,6 @@ def _from_keras(path):
         path = path or fetch(URL, place, MD5)
     except (InputError, WeightsError) as error:
         raise type(error)(
-            f"vgg_weights: {error}; put {FILE} at {place} or name it with "
-            "-vgg_weights, or train without ID-MRF: -id_mrf_weight 0"
+            f"vgg_weights: {error}; put {FILE} at {place} or name it with -vgg_weights"
         ) from error
     return keras.applications.VGG19(include_top=False, weights=str(path))

@@ -95,7 +95,6 @@ TOPOLOGIES = {
 CRITICS = {
     # WGAN-GP of the official TensorFlow 1 code, and ours.
     "wgan": Critic(),
-    "wgan_keras_port": Critic(slope=0.3),
     # The official PyTorch code, without and with its spectral normalization.
     "hinge": Critic(widths=(1, 2, 4, 4), slope=None, symmetric=True),
     "hinge_spectral": Critic(

@@ -9,12 +9,10 @@ import inspect
 import keras
 from keras import ops
 
-from inpainting_zoo.engine.steps import minimize
-from inpainting_zoo.features.vgg import TAPS, build_vgg_features
+from inpainting_zoo.errors import InputError, WeightsError, choose
 from inpainting_zoo.gmcnn.networks import build_critic, build_generator
 from inpainting_zoo.layers.window import crop, hole_window
-from inpainting_zoo.losses import adversarial as adversarial_losses
-from inpainting_zoo.losses.adversarial import gradient_penalty
+from inpainting_zoo.losses.adversarial import ADVERSARIAL, gradient_penalty
 from inpainting_zoo.losses.id_mrf import id_mrf_loss
 from inpainting_zoo.losses.reconstruction import (
     confidence_mask,
@@ -22,11 +20,19 @@ from inpainting_zoo.losses.reconstruction import (
     reconstruction_loss,
 )
 from inpainting_zoo.models.bookkeeping import weighted_sum
-from inpainting_zoo.models.inpainter import Inpainter
-from inpainting_zoo.models.pixels import as_floats, paste
+from inpainting_zoo.models.inpainter import GeneratorInpainter
+from inpainting_zoo.models.pixels import paste
+from inpainting_zoo.models.sizes import Sizes
+from inpainting_zoo.models.stage import Stage
+
+# Taps (after the ReLU) and their weights: conv3_2 for texture, conv4_2 for texture and
+# content (Equation 4 of the paper counts it twice).
+TAPS = {"block3_conv2": 1.0, "block4_conv2": 2.0}
+# Where a file of VGG19 ends before block 4.
+SUBSTITUTES = {"block4_conv2": "block3_conv4"}
 
 
-class GMCNN(Inpainter):
+class GMCNN(GeneratorInpainter):
     """Generative multi-column network with a global and a local critic.
 
     The local critic and the ID-MRF loss see, of each sample, the square window that
@@ -38,8 +44,8 @@ class GMCNN(Inpainter):
         critic_channels: width of the critics' first convolution.
         critic_steps: critic steps, each on a fresh batch, for one of the generator.
         critic: name in `gmcnn.architectures.CRITICS`.
-        adversarial: name in `losses.adversarial.ADVERSARIAL`; "hinge" and "binary" go
-            with a `gradient_penalty_weight` of 0.
+        adversarial: name in `losses.adversarial.ADVERSARIAL`; "hinge" and
+            "non_saturating" go with a `gradient_penalty_weight` of 0.
         id_mrf_formula: name in `losses.id_mrf.FORMULAS`.
         confidence_kernel: name in `losses.reconstruction.KERNELS`.
         reconstruction_weight, known_weight, id_mrf_weight, adversarial_weight,
@@ -69,17 +75,16 @@ class GMCNN(Inpainter):
         seed: int = 0,
         **generator,
     ):
-        super().__init__(
-            build_generator(**generator), image_size, size_multiple=4, seed=seed
-        )
+        generator = build_generator(**generator)
+        super().__init__(generator, image_size, Sizes(multiple=4), seed)
         self.local_size = local_size or image_size // 2
         self.critic_channels = critic_channels
         self.critic_steps = critic_steps
         self.critic_topology = critic
-        self.critic_loss, self.adversarial_loss = adversarial_losses.get(adversarial)
+        self.adversarial = choose("adversarial", adversarial, ADVERSARIAL)
         self.id_mrf_formula = id_mrf_formula
         self.confidence_kernel = confidence_kernel
-        self.weights_of = {
+        self.loss_weights = {
             "reconstruction": reconstruction_weight,
             "known": known_weight,
             "id_mrf": id_mrf_weight,
@@ -89,13 +94,12 @@ class GMCNN(Inpainter):
         }
         self.global_critic = self.local_critic = self.features = None
 
-    def begin(self, stage, make_optimizer, vgg_weights=None, **compile_options):
-        """See `Inpainter.begin`; the warm-up has no critic and no VGG."""
-        super().begin(stage, make_optimizer, **compile_options)
-        if stage == "warm_up_generator":
-            return
-        if self.weights_of["id_mrf"]:
-            self.features = build_vgg_features(vgg_weights)
+    def make_stage(self, name, features):
+        """See `Inpainter.make_stage`; the warm-up has no critic and no VGG."""
+        if name == "warm_up_generator":
+            return Stage(self.warm_up_step, {"generator": self.generator})
+        if self.loss_weights["id_mrf"]:
+            self.features = self._vgg(features)
         self.global_critic, self.local_critic = (
             build_critic(side, self.critic_channels, name, self.critic_topology)
             for name, side in (
@@ -103,84 +107,55 @@ class GMCNN(Inpainter):
                 ("local_critic", self.local_size),
             )
         )
-        self.critic_optimizer = make_optimizer("critic_optimizer")
-        self.critic_optimizer.build(self._critic_variables)
+        critics = [self.global_critic, self.local_critic]
+        learns = {"generator": self.generator, "critic": critics}
+        return Stage(self.adversarial_step, learns, batches=self.critic_steps + 1)
 
-    @property
-    def networks(self):
-        if self.stage != "wgan":
-            return super().networks
-        critics = {
-            "global_critic": self.global_critic,
-            "local_critic": self.local_critic,
-        }
-        return super().networks | critics
+    def _vgg(self, features):
+        try:
+            return features("vgg19", TAPS, substitutes=SUBSTITUTES)
+        except (InputError, WeightsError) as error:
+            raise type(error)(
+                f"{error}; or train without ID-MRF: -id_mrf_weight 0"
+            ) from error
 
-    @property
-    def optimizers(self):
-        if self.stage != "wgan":
-            return super().optimizers
-        return super().optimizers | {"critic_optimizer": self.critic_optimizer}
+    def warm_up_step(self, batch, minimize):
+        """Takes a step of the generator by reconstruction alone."""
+        image, mask = batch["image"], batch["mask"]
+        return minimize("generator", lambda: self.warm_up_loss(image, mask))
 
-    def batches_per_step(self, stage: str):
-        """Returns how many fresh batches one training step of a stage takes."""
-        return 1 if stage == "warm_up_generator" else self.critic_steps + 1
-
-    @property
-    def _critic_variables(self):
-        return [
-            *self.global_critic.trainable_variables,
-            *self.local_critic.trainable_variables,
-        ]
-
-    def training_step(self, batch):
-        image, mask = as_floats(batch["image"], batch["mask"])
-        if self.stage == "wgan":
-            return self.adversarial_step(image, mask)
-        return minimize(
-            lambda: self.reconstruction_terms(image, mask),
-            self.generator.trainable_variables,
-            self.optimizer,
-        )
-
-    def adversarial_step(self, image, mask):
+    def adversarial_step(self, batch, minimize):
         """Takes `critic_steps` steps of the critics, then one of the generator.
 
         Each step has a batch of its own. The generator stands still meanwhile, so one
         forward pass makes the fake images of all critic steps.
         """
+        image, mask = batch["image"], batch["mask"]
         size = image.shape[0] // (self.critic_steps + 1)
         fake = ops.stop_gradient(self.complete(image[:-size], mask[:-size]))
         for i in range(self.critic_steps):
             part = slice(i * size, (i + 1) * size)
-            logs = minimize(
-                lambda part=part: self.critic_terms(
-                    image[part], fake[part], mask[part]
-                ),
-                self._critic_variables,
-                self.critic_optimizer,
-            )
-        return logs | minimize(
-            lambda: self.generator_terms(image[-size:], mask[-size:]),
-            self.generator.trainable_variables,
-            self.optimizer,
-        )
+            views = image[part], fake[part], mask[part]
+            logs = minimize("critic", lambda views=views: self.critic_loss(*views))
+        last = image[-size:], mask[-size:]
+        return logs | minimize("generator", lambda: self.generator_loss(*last))
 
-    def reconstruction_terms(self, image, mask):
+    def warm_up_loss(self, image, mask):
         """Returns `(loss, logs)` of the warm-up: Equation 5, L1 outside the hole."""
-        terms = self.reconstruction(self.generator([image, mask]), image, mask)
-        return weighted_sum(terms, self.weights_of, "generator")
+        prediction = self.generator([image, mask])
+        terms = self.reconstruction_terms(prediction, image, mask)
+        return weighted_sum(terms, self.loss_weights, "generator")
 
-    def generator_terms(self, image, mask):
+    def generator_loss(self, image, mask):
         """Returns `(loss, logs)` of the generator in the second stage (Equation 8)."""
         prediction = self.generator([image, mask])
         completed = paste(prediction, image, mask)
-        terms = self.reconstruction(prediction, image, mask)
+        terms = self.reconstruction_terms(prediction, image, mask)
         window = hole_window(mask, self.local_size)
         local, local_image = crop(completed, window), crop(image, window)
-        terms["adversarial"] = self.adversarial_loss(
+        terms["adversarial"] = self.adversarial.generator_loss(
             self.global_critic(completed)
-        ) + self.adversarial_loss(self.local_critic(local))
+        ) + self.adversarial.generator_loss(self.local_critic(local))
         if self.features is not None:
             formula, seed = self.id_mrf_formula, self.seed_generator
             terms["id_mrf"] = sum(
@@ -189,9 +164,9 @@ class GMCNN(Inpainter):
                     TAPS.values(), self.features(local), self.features(local_image)
                 )
             )
-        return weighted_sum(terms, self.weights_of, "generator")
+        return weighted_sum(terms, self.loss_weights, "generator")
 
-    def critic_terms(self, real, fake, mask):
+    def critic_loss(self, real, fake, mask):
         """Returns `(loss, logs)` of both critics (Equation 7)."""
         window = hole_window(mask, self.local_size)
         views = (
@@ -202,23 +177,48 @@ class GMCNN(Inpainter):
         for critic, real, fake, _ in views:
             scores = critic(ops.concatenate([real, fake]), training=True)
             size = real.shape[0]
-            terms["critic"] += self.critic_loss(scores[:size], scores[size:])
-        if self.weights_of["gradient_penalty"]:
+            real_scores, fake_scores = scores[:size], scores[size:]
+            terms["critic"] += self.adversarial.critic_loss(real_scores, fake_scores)
+        if self.loss_weights["gradient_penalty"]:
             terms["gradient_penalty"] = sum(
                 gradient_penalty(*view, self._interpolation(view[1])) for view in views
             )
-        return weighted_sum(terms, self.weights_of, "critic")
+        return weighted_sum(terms, self.loss_weights, "critic")
 
     def _interpolation(self, real):
         """Draws where between real and fake each sample's penalty is taken."""
         shape = (real.shape[0], 1, 1, 1)
         return keras.random.uniform(shape, seed=self.seed_generator)
 
-    def reconstruction(self, prediction, image, mask):
-        """See `Inpainter.reconstruction`: in the hole (Equation 5), and outside it."""
+    def reconstruction_terms(self, prediction, image, mask):
+        """Returns the loss terms in the hole (Equation 5), and outside it.
+
+        Args:
+            prediction, image: (B, H, W, 3) in [-1, 1].
+            mask: (B, H, W, 1), 1 in the hole.
+        """
         completed = paste(prediction, image, mask)
         weight = confidence_mask(mask, self.confidence_kernel)
         return {
             "reconstruction": reconstruction_loss(image, completed, weight, mask),
             "known": known_loss(image, prediction, mask),
         }
+
+    def validation_loss(self, prediction, image, mask):
+        terms = self.reconstruction_terms(prediction, image, mask)
+        return weighted_sum(terms, self.loss_weights, "generator")[0]
+
+    def step_macs(self, macs):
+        generator = macs(self.generator, self.image_size)
+        if self.stage_name == self.STAGES[0]:
+            return 3 * generator
+        critics = macs(self.global_critic, self.image_size)
+        critics += macs(self.local_critic, self.local_size)
+        vgg = macs(self.features, self.local_size) if self.features else 0
+        # Of real and fake, forward and backward: 6. The penalty: forward, gradient of
+        # the inputs, and both of them backward: 6.
+        critic_step = generator + 12 * critics
+        # Critics and VGG19 have no gradient of their weights; VGG19 sees the target
+        # too.
+        step = 3 * generator + 2 * critics + 3 * vgg
+        return self.critic_steps * critic_step + step

@@ -13,7 +13,7 @@ from keras import ops
 
 from inpainting_zoo.errors import InputError, choose
 from inpainting_zoo.gmcnn import architectures
-from inpainting_zoo.layers import attention as attentions
+from inpainting_zoo.gmcnn.attention import ATTENTION
 from inpainting_zoo.layers.concatenated import ConcatenatedConv2D
 from inpainting_zoo.layers.convolution import Conv2D
 from inpainting_zoo.layers.initializers import GlorotUniform
@@ -67,7 +67,7 @@ def build_generator(
         hole_fill: name in `HOLE_FILLS`: "zero" shows the columns an empty hole; the
             others a smooth fill, to which the network then predicts the difference
             inside the hole.
-        attention: name in `layers.attention.ATTENTION`.
+        attention: name in `gmcnn.attention.ATTENTION`.
         clip_gradient: "zero" beyond [-1, 1], as officially, where a network that has
             overshot everywhere learns no more; "straight" lets it through.
         dtype: Keras dtype policy of the inner layers, such as "mixed_bfloat16".
@@ -83,7 +83,7 @@ def build_generator(
     _check("hole_fill", hole_fill, HOLE_FILLS)
     _check("clip_gradient", clip_gradient, ("zero", "straight"))
     topology = choose("topology", topology, architectures.TOPOLOGIES)
-    attention = attentions.get(attention)
+    attention = choose("attention", attention, ATTENTION)
 
     def pad(x, pixels, name):
         """Upsamples features that are to be, and pads them by reflection."""
@@ -213,37 +213,6 @@ def build_critic(
     x = keras_layers.Flatten(name=f"{name}_flatten", dtype="float32")(x)
     score = linear(keras_layers.Dense, 1, name=f"{name}_score")(x)
     return keras.Model(image, score, name=name)
-
-
-def build_patch_critic(base_channels: int = 64, name: str = "patch_critic"):
-    """Builds the official TensorFlow code's local critic for irregular holes.
-
-    Takes images (B, H, W, 3) of any size and masks (B, H, W, 1); scores patches and
-    returns their mean (B, 1) over the hole; 0 for an empty hole.
-
-    Args:
-        base_channels: width of the first convolution.
-        name: of the model; its layers' names start with it.
-    """
-    image = keras.Input((None, None, 3), name=f"{name}_image")
-    mask = keras.Input((None, None, 1), name=f"{name}_mask")
-    x, hole = image, mask
-    for i, width in enumerate((1, 2, 4, 8, None)):
-        channels = width * base_channels if width else 1
-        x = keras_layers.Conv2D(
-            channels,
-            5,
-            strides=2,
-            padding="same",
-            kernel_initializer=GlorotUniform(),
-            name=f"{name}_conv{i}",
-            dtype="float32",
-        )(x)
-        if width:
-            x = _activate(x, 0.2, f"{name}_relu{i}")
-        hole = ops.max_pool(hole, 2, 2, "same")
-    score = ops.sum(x * hole, axis=(1, 2)) / ops.maximum(ops.sum(hole, axis=(1, 2)), 1)
-    return keras.Model([image, mask], score, name=name)
 
 
 def _activate(x, slope, name):

@@ -69,7 +69,7 @@ def load(name: str, weights: str | Path | None = None, **overrides):
             )
     arrays, _ = load_weights(weights)
     model = build(name, **overrides)
-    assign(model.generator_state(), arrays, weights)
+    assign(model.use_state(), arrays, weights)
     return model
 
 
@@ -86,12 +86,12 @@ def load_file(path: str | Path):
     try:
         # Takes no memory for variables: a file cannot ask for more than it holds.
         with keras.StatelessScope(initialize_variables=False):
-            variables = build(preset, **overrides).generator_state()
+            variables = build(preset, **overrides).use_state()
     except (TypeError, ValueError) as error:
         raise WeightsError(f"{path}: must describe a model; {error}") from error
     check(variables, arrays, path)
     model = build(preset, **overrides)
-    assign(model.generator_state(), arrays, path)
+    assign(model.use_state(), arrays, path)
     return model, metadata
 
 

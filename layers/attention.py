@@ -1,16 +1,13 @@
-"""Attention for the generator: squeeze-and-excitation, double attention, the report's.
+"""Attention within features: squeeze-and-excitation, double attention.
 
 References: Hu et al., Squeeze-and-Excitation Networks, CVPR 2018; Chen et al.,
 A^2-Nets: Double Attention Networks, NeurIPS 2018.
 """
 
-import dataclasses
-from collections.abc import Callable
-
 import keras
 from keras import ops
 
-from inpainting_zoo.errors import InputError, choose
+from inpainting_zoo.errors import InputError
 
 
 @keras.saving.register_keras_serializable("inpainting")
@@ -108,55 +105,3 @@ class DoubleAttention(keras.layers.Layer):
 
 def _softmax(x, axis):
     return ops.cast(ops.softmax(ops.cast(x, "float32"), axis=axis), x.dtype)
-
-
-@dataclasses.dataclass(frozen=True)
-class Attention:
-    """Where a variant acts on the generator's third column.
-
-    Args:
-        encoded: makes the layer that the column's encoded features go through, at a
-            quarter of the resolution; takes the arguments of a Keras layer.
-        skip: makes features that join the merged columns in front, of the output of the
-            column's first and last but one convolutions, at full resolution.
-    """
-
-    encoded: Callable | None = None
-    skip: Callable | None = None
-
-
-def gated_skip(first, late, dtype: str):
-    """Returns gated features of one convolution; the column itself is not attended.
-
-    The report's "only Squeeze and Excite": tanh gates and no bottleneck.
-    """
-    return SqueezeExcitation(1, "tanh", name="gather", dtype=dtype)(first)
-
-
-def gated_product(first, late, dtype: str):
-    """Returns gated early features times a convolution of late ones.
-
-    The report's "double attention", in which neither the pooling nor the softmax of
-    A^2-Nets occurs.
-    """
-    gathered = SqueezeExcitation(1, "sigmoid", name="gather", dtype=dtype)(first)
-    distributed = keras.layers.Conv2D(
-        first.shape[-1], 3, padding="same", name="distribute", dtype=dtype
-    )(late)
-    return gathered * distributed
-
-
-def get(name: str):
-    """Returns the variant of `ATTENTION` with this name."""
-    return choose("attention", name, ATTENTION)
-
-
-ATTENTION = {
-    "none": Attention(),
-    "se": Attention(encoded=SqueezeExcitation),
-    "a2": Attention(encoded=DoubleAttention),
-    # The two networks behind Table 1 of the attention report, with the topology
-    # "keras_port" and `padding="same"`.
-    "se_report": Attention(skip=gated_skip),
-    "a2_report": Attention(skip=gated_product),
-}

@@ -42,11 +42,19 @@ def upsampled_and_padded(shape: tuple, factor: int, padding: int) -> tuple:
     return (batch, *sides, channels)
 
 
-def pad_to_multiple(x, multiple: int):
-    """Reflects images (B, H, W, C) below and to the right to a multiple of pixels."""
+def pad_to_multiple(x, multiple: int, least: int = 1):
+    """Reflects images (B, H, W, C) below and to the right to a multiple of pixels.
+
+    Args:
+        x: images.
+        multiple: of heights and widths.
+        least: height and width, in pixels.
+    """
     for axis in (1, 2):
         size = ops.shape(x)[axis]
-        missing = (size + multiple - 1) // multiple * multiple - size
+        larger = max if isinstance(size, int) else ops.maximum
+        wanted = larger(size, least) if least > 1 else size
+        missing = (wanted + multiple - 1) // multiple * multiple - size
         if not (isinstance(size, int) and missing == 0):
             x = ops.take(x, reflected(size, 0, missing), axis=axis)
     return x

@@ -1,14 +1,16 @@
-"""Adversarial losses: Wasserstein with gradient penalty, hinge, and cross-entropy.
+"""Adversarial losses: Wasserstein with gradient penalty, hinge, and non-saturating.
 
 References: Gulrajani et al., Improved Training of Wasserstein GANs, NeurIPS 2017;
 Lim and Ye, Geometric GAN, 2017 (hinge); Goodfellow et al., Generative Adversarial
-Nets, NeurIPS 2014 (binary cross-entropy).
+Nets, NeurIPS 2014 (binary cross-entropy, whose generator's form does not saturate).
 """
+
+import dataclasses
+from collections.abc import Callable
 
 from keras import ops
 
 from inpainting_zoo.engine.steps import input_gradient
-from inpainting_zoo.errors import choose
 
 
 def wasserstein_critic_loss(real_scores, fake_scores):
@@ -26,12 +28,12 @@ def hinge_critic_loss(real_scores, fake_scores):
     return ops.mean(ops.relu(1 - real_scores)) + ops.mean(ops.relu(1 + fake_scores))
 
 
-def binary_critic_loss(real_logits, fake_logits):
+def logistic_critic_loss(real_logits, fake_logits):
     """Returns mean(-log D(real)) + mean(-log(1 - D(fake))), D the sigmoid of logits."""
     return ops.mean(ops.softplus(-real_logits)) + ops.mean(ops.softplus(fake_logits))
 
 
-def binary_generator_loss(fake_logits):
+def non_saturating_generator_loss(fake_logits):
     """Returns mean(-log D(fake)), which does not saturate as log(1 - D(fake)) does."""
     return ops.mean(ops.softplus(-fake_logits))
 
@@ -55,13 +57,21 @@ def gradient_penalty(critic, real, fake, mask, alpha):
     return ops.mean(ops.square(slope - 1))
 
 
-def get(name: str):
-    """Returns the losses of the critic and of the generator of `ADVERSARIAL`."""
-    return choose("adversarial", name, ADVERSARIAL)
+@dataclasses.dataclass(frozen=True)
+class Adversarial:
+    """The two sides of an adversarial loss.
+
+    Args:
+        critic_loss: takes scores or logits of real and of fake images, returns a loss.
+        generator_loss: takes those of fake images, returns a loss.
+    """
+
+    critic_loss: Callable
+    generator_loss: Callable
 
 
 ADVERSARIAL = {
-    "wasserstein": (wasserstein_critic_loss, wasserstein_generator_loss),
-    "hinge": (hinge_critic_loss, wasserstein_generator_loss),
-    "binary": (binary_critic_loss, binary_generator_loss),
+    "wasserstein": Adversarial(wasserstein_critic_loss, wasserstein_generator_loss),
+    "hinge": Adversarial(hinge_critic_loss, wasserstein_generator_loss),
+    "non_saturating": Adversarial(logistic_critic_loss, non_saturating_generator_loss),
 }

@@ -5,6 +5,7 @@ from keras import ops
 from scipy.stats import norm
 
 from inpainting_zoo.errors import choose
+from inpainting_zoo.layers.padding import reflected
 
 
 def confidence_mask(
@@ -30,7 +31,7 @@ def confidence_mask(
         iterations: how often confidence is propagated.
         padding: "reflect" or "zeros" beyond the image.
     """
-    make_taps = get_kernel(kernel)
+    make_taps = choose("confidence_kernel", kernel, KERNELS)
     if make_taps is None:
         return mask
     side = mask.shape[2]
@@ -49,18 +50,14 @@ def _blur(x, taps, padding):
     size = len(taps)
     before, after = (size - 1) // 2, size // 2
     if padding == "reflect":
-        rows = _reflected(before, x.shape[1], after)
-        columns = _reflected(before, x.shape[2], after)
+        rows = reflected(x.shape[1], before, after)
+        columns = reflected(x.shape[2], before, after)
         x = ops.take(ops.take(x, rows, axis=1), columns, axis=2)
     else:
         x = ops.pad(x, ((0, 0), (before, after), (before, after), (0, 0)))
     taps = ops.cast(taps, x.dtype)
     x = ops.conv(x, ops.reshape(taps, (size, 1, 1, 1)))
     return ops.conv(x, ops.reshape(taps, (1, size, 1, 1)))
-
-
-def _reflected(before, size, after):
-    return np.pad(np.arange(size), (before, after), mode="reflect")
 
 
 def reconstruction_loss(target, completed, weight, mask):
@@ -121,11 +118,6 @@ def _offsets(size):
 
 def _normalized(taps):
     return (taps / taps.sum()).astype("float32")
-
-
-def get_kernel(name: str):
-    """Returns the function in `KERNELS` that makes the taps of a kernel, or None."""
-    return choose("confidence_kernel", name, KERNELS)
 
 
 KERNELS = {"gaussian": gaussian, "flat": flat, "laplacian": laplacian, "none": None}

@@ -2,8 +2,6 @@
 
 from keras import ops
 
-from inpainting_zoo.errors import InputError
-
 
 def ring_weights(mask, ring: int, weight: float = 10.0):
     """Returns the weight of each pixel: high where it is known or nearly so, else 1.
@@ -39,14 +37,3 @@ def weighted_squared_error(target, prediction, weight):
         weight: (B, H, W, 1).
     """
     return ops.mean(weight * ops.square(prediction - target))
-
-
-def joint_weights(ratio: float):
-    """Returns the factors of reconstruction and adversarial loss, which sum to 1.
-
-    Args:
-        ratio: of the first to the second. The paper's 0.999 and 0.001 are 999.
-    """
-    if not ratio >= 0:
-        raise InputError(f"lambda_ratio: must be at least 0, received {ratio}")
-    return {"reconstruction": ratio / (1 + ratio), "adversarial": 1 / (1 + ratio)}

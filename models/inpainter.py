@@ -1,98 +1,92 @@
-"""The base of every family: a generator that completes images, and its state."""
+"""The base of every family: what is trained, saved and used, and how."""
 
 import keras
 import numpy as np
 from keras import ops
 
 from inpainting_zoo.engine.inference import compiled
-from inpainting_zoo.engine.steps import StepModel
-from inpainting_zoo.errors import InputError
-from inpainting_zoo.models.bookkeeping import weighted_sum
-from inpainting_zoo.models.pixels import as_floats, paste, to_uint8
+from inpainting_zoo.engine.steps import StepModel, minimize
+from inpainting_zoo.errors import InputError, choose
+from inpainting_zoo.features.load import loader
+from inpainting_zoo.models.pixels import as_floats, blend, dilate, paste, to_uint8
+from inpainting_zoo.models.sizes import Sizes
+from inpainting_zoo.models.stage import Stage, named
 
 
 class Inpainter(StepModel):
-    """A trainable model whose generator maps (image, mask) to a prediction.
+    """A model that completes pictures and can be trained in stages.
 
-    A family adds its other networks to `networks`, their optimizers to `optimizers`,
-    and says in `training_step` how they learn.
+    A family says what its `parts` are, how `call` predicts, and how each of its
+    `STAGES` learns (`make_stage`); where it needs more than image and mask, also what
+    use can choose (`OPTIONS`, `condition`) and what it draws at random (`draw`).
 
     Args:
-        generator: Keras model of an image (B, H, W, 3) in [-1, 1] and a mask
-            (B, H, W, 1), 1 in the hole; returns (B, H, W, 3).
-        image_size: side in pixels of the images that it is trained on.
-        size_multiple: what the generator needs heights and widths to be divisible by.
+        image_size: side in pixels of the images that it is made for.
+        sizes: the heights and widths that `call` takes.
         seed: of everything random within a training step.
 
     Attributes:
-        STAGES: of training, reconstruction only first, by name.
+        STAGES: names of the ways of training, in their order; none cannot be trained.
+        OPTIONS: what `inpaint` takes beyond image, mask and seed: name -> default.
         masks: what it is trained and evaluated on by default; see `parse_mixture`.
+        stage: the `Stage` that has begun, or None; `stage_name` is its name.
     """
 
-    STAGES = ("warm_up_generator",)
+    STAGES = ()
+    OPTIONS = {}  # noqa: RUF012
     masks = "rectangle=1"
 
-    def __init__(self, generator, image_size: int, size_multiple: int, seed: int = 0):
+    def __init__(self, image_size: int, sizes: Sizes, seed: int = 0):
         super().__init__()
-        self.generator = generator
-        self.compiled_generator = compiled(generator)
-        self.image_size = image_size
-        self.size_multiple = size_multiple
+        self.image_size, self.sizes = image_size, sizes
         self.seed_generator = keras.random.SeedGenerator(seed, name="seed_generator")
-        self.stage = None
+        self.stage_name = self.stage = self._compiled_call = None
+        self.optimizers, self.averages = {}, {}
+        self.means = {name: keras.metrics.Mean(name) for name in ("loss", "psnr")}
         self.built = True
 
-    def begin(self, stage: str, make_optimizer, vgg_weights=None, **compile_options):
-        """Begins a stage: compiles, and builds what else the family needs.
+    # What a family writes.
+
+    @property
+    def parts(self) -> dict:
+        """The networks that use needs, by name."""
+        raise NotImplementedError
+
+    def make_stage(self, name: str, features) -> Stage:
+        """Returns a stage of training; builds what only that stage needs.
 
         Args:
-            stage: one of `STAGES`.
-            make_optimizer: takes a name and, optionally, a factor of the learning rate;
-                returns an optimizer.
-            vgg_weights: file for `build_vgg_features`, where one is needed.
-            **compile_options: `run_eagerly` and `jit_compile` of Keras.
-
-        Raises:
-            InputError: if there is no such stage.
+            name: one of `STAGES`.
+            features: takes the name of a frozen network and its taps, returns it; see
+                `inpainting_zoo.features.load.loader`.
         """
-        if stage not in self.STAGES:
-            known = ", ".join(self.STAGES)
-            raise InputError(f"stage: one of {known}, received {stage!r}")
-        self.stage = stage
-        self.compiled_generator = compiled(self.generator)  # not frozen any more
-        self.compile(make_optimizer("generator_optimizer"), **compile_options)
-        self.optimizer.build(self.generator.trainable_variables)
+        raise NotImplementedError
 
-    @property
-    def networks(self):
-        """Every trained network by name."""
-        return {"generator": self.generator}
+    def call(self, inputs):
+        """Returns a prediction (B, H, W, 3) in [-1, 1], of known pixels as well.
 
-    @property
-    def optimizers(self):
-        """Every optimizer by name; only after `compile`."""
-        return {"generator_optimizer": self.optimizer}
+        Args:
+            inputs: "image" (B, H, W, 3) in [-1, 1], "mask" (B, H, W, 1), 1 in the hole,
+                and what `condition` and `draw` return.
+        """
+        raise NotImplementedError
 
-    def state(self):
-        """Returns every variable that training changes, by a stable name."""
-        variables = _named({**self.networks, **self.optimizers})
-        return {**variables, "seed_generator": self.seed_generator.state}
+    def condition(self, **options) -> dict:
+        """Returns what `OPTIONS` mean to the network: name -> array (1, ...)."""
+        return {}
 
-    def generator_state(self):
-        """Returns the generator's variables by the same names."""
-        return _named({"generator": self.generator})
+    def draw(self, rng: np.random.Generator, height: int, width: int) -> dict:
+        """Returns the random inputs of one picture: name -> array (1, ...)."""
+        return {}
 
-    @property
-    def non_trainable_variables(self):
-        # Keras carries the variables of `self.optimizer` only.
-        others = [o for o in self.optimizers.values() if o is not self.optimizer]
-        return super().non_trainable_variables + [
-            v for o in others for v in o.variables
-        ]
+    def validation_loss(self, prediction, image, mask):
+        """Returns the loss that validation shows, of shape (); None for none.
 
-    def batches_per_step(self, stage: str):
-        """Returns how many fresh batches one training step of a stage takes."""
-        return 1
+        Args:
+            prediction, image: (B, H, W, 3) in [-1, 1].
+            mask: (B, H, W, 1), 1 in the hole.
+        """
+        return None
 
     def check_masks(self, masks):
         """Refuses masks of training, uint8 (B, S, S, 1), that cannot be learned.
@@ -101,26 +95,289 @@ class Inpainter(StepModel):
             InputError: if there is one.
         """
 
-    def reconstruction(self, prediction, image, mask):
-        """Returns the terms of the reconstruction loss by name.
+    # Training.
+
+    def begin(self, stage: str, make_optimizer, features=None, **compile_options):
+        """Begins a stage: builds what it needs, its optimizers, and compiles.
 
         Args:
-            prediction, image: (B, S, S, 3) in [-1, 1].
-            mask: (B, S, S, 1), 1 in the hole.
-        """
-        raise NotImplementedError
+            stage: one of `STAGES`.
+            make_optimizer: takes a name, and as keywords `factor` of the learning rate
+                and `clip`, the largest norm of all gradients or None; returns a Keras
+                optimizer.
+            features: loads frozen networks; by default from where they are downloaded.
+            **compile_options: `run_eagerly` and `jit_compile` of Keras.
 
-    def reconstruction_loss(self, prediction, image, mask):
-        """Returns the weighted reconstruction loss of one picture as a number.
+        Raises:
+            InputError: if there is no such stage.
+        """
+        choose("stage", stage, dict.fromkeys(self.STAGES))
+        self.stage_name = stage
+        self.stage = self.make_stage(stage, features or loader())
+        self.optimizers = {}
+        for name in self.stage.learns:
+            optimizer = make_optimizer(
+                f"{name}_optimizer",
+                factor=self.stage.rates.get(name, 1.0),
+                clip=self.stage.clip.get(name),
+            )
+            optimizer.build(self.stage.trainable(name))
+            self.optimizers[name] = optimizer
+        self.averages = self._new_averages() if self.stage.average else {}
+        self._compiled_call = None  # an average may stand for the weights from now on
+        self.compile(next(iter(self.optimizers.values())), **compile_options)
+
+    def _new_averages(self):
+        """Returns name -> variable that begins as a trained variable of use is now."""
+        trained = named(self.trained_parts)
+        return {
+            name: keras.Variable(v, trainable=False, name=f"average_{i}")
+            for i, (name, v) in enumerate(trained.items())
+        }
+
+    @property
+    def trained_parts(self) -> dict:
+        """The parts of use that the stage trains, by name."""
+        if self.stage is None:
+            return {}
+        owners = {id(owner) for owner in self.stage.owners().values()}
+        return {name: part for name, part in self.parts.items() if id(part) in owners}
+
+    @property
+    def networks(self) -> dict:
+        """What the stage trains, by name: networks, layers or lists of variables."""
+        return self.stage.owners()
+
+    def minimize(self, name: str, loss_fn):
+        """Takes a step of one of the stage's optimizers; returns what the loss logs."""
+        return minimize(loss_fn, self.stage.trainable(name), self.optimizers[name])
+
+    def training_step(self, batch):
+        batch = self.as_inputs(batch)
+        logs = self.stage.step(batch, self.minimize)
+        if self.averages:
+            images = batch["image"].shape[0] // self.stage.batches
+            keep = 0.5 ** (images / self.stage.average)
+            for average, v in zip(
+                self.averages.values(), named(self.trained_parts).values()
+            ):
+                change = (1 - keep) * (ops.cast(v, average.dtype) - average)
+                average.assign(average + change)
+        return logs
+
+    def evaluation_step(self, batch):
+        """Returns the mean PSNR in dB of completed images, and the validation loss."""
+        batch = self.as_inputs(batch)
+        image, mask = batch["image"], batch["mask"]
+        prediction = self.call({**self._further_inputs(image.shape, 0), **batch})
+        error = ops.mean(ops.square(paste(prediction, image, mask) - image), (1, 2, 3))
+        loss = self.validation_loss(prediction, image, mask)
+        logs = {} if loss is None else {"loss": loss}
+        return logs | {"psnr": ops.mean(10 * ops.log10(4 / ops.maximum(error, 1e-10)))}
+
+    def as_inputs(self, batch) -> dict:
+        """Turns a batch as it is loaded into what `call` and a stage's step take.
+
+        Pictures, uint8, become floats in [-1, 1], the mask floats of 0 and 1; what is
+        of another type stays.
+        """
+        inputs = {
+            name: as_floats(x, 0)[0] if x.dtype in ("uint8", np.uint8) else x
+            for name, x in batch.items()
+            if name != "mask"
+        }
+        return {**inputs, "mask": ops.cast(batch["mask"], "float32")}
+
+    def step_macs(self, macs) -> int | None:
+        """Counts the multiply-adds of a training step with batches of one image.
+
+        A backward pass takes twice the forward pass: gradients of inputs and of
+        weights.
+
+        Args:
+            macs: takes a network and the side of its images, returns the multiply-adds
+                of a forward pass.
+        """
+        return None
+
+    # State.
+
+    def state(self) -> dict:
+        """Returns every variable that the stage changes, by a stable name."""
+        optimizers = {f"{k}_optimizer": o for k, o in self.optimizers.items()}
+        averages = {f"average/{name}": v for name, v in self.averages.items()}
+        trained = named({**self.networks, **optimizers})
+        return {**trained, **averages, "seed_generator": self.seed_generator.state}
+
+    def use_state(self, *parts: str) -> dict:
+        """Returns the variables that use needs, averaged ones where they are averaged.
+
+        Args:
+            *parts: names of parts; all by default.
+        """
+        chosen = {name: self.parts[name] for name in parts or self.parts}
+        return {**named(chosen), **self._averages_of(chosen)}
+
+    def _averages_of(self, parts):
+        return {k: v for k, v in self.averages.items() if k.split("/")[0] in parts}
+
+    @property
+    def non_trainable_variables(self):
+        # Keras carries the variables of `self.optimizer` only.
+        others = [o for o in self.optimizers.values() if o is not self.optimizer]
+        carried = super().non_trainable_variables
+        return carried + [v for o in others for v in o.variables]
+
+    # Use.
+
+    @property
+    def draws(self) -> bool:
+        """Whether another seed gives another picture."""
+        return type(self).draw is not Inpainter.draw
+
+    def inpaint(
+        self,
+        image,
+        mask,
+        seed: int = 0,
+        mask_dilation: float = 0,
+        feathering: float = 0,
+        **options,
+    ):
+        """Completes one picture; its known pixels are returned bit for bit.
+
+        Args:
+            image: uint8 (H, W, 3) RGB of any size from 1x1 up.
+            mask: (H, W), nonzero in the hole. Without a hole the image comes back.
+            seed: of what the model draws; one that draws nothing ignores it.
+            mask_dilation: pixels by which the hole is widened before.
+            feathering: pixels over which the prediction fades in, within the ring by
+                which the hole was widened; at most `mask_dilation`.
+            **options: of the model; see `OPTIONS`.
+
+        Returns:
+            uint8 (H, W, 3).
+
+        Raises:
+            InputError: if an option is unknown or breaks its rule.
+        """
+        batch = np.asarray(image)[None], np.asarray(mask)[None]
+        return self.inpaint_batch(*batch, seed, mask_dilation, feathering, **options)[0]
+
+    def inpaint_batch(
+        self,
+        images,
+        masks,
+        seed: int = 0,
+        mask_dilation: float = 0,
+        feathering: float = 0,
+        **options,
+    ):
+        """Completes pictures of one size; each becomes what `inpaint` makes of it.
+
+        Args:
+            images: uint8 (B, H, W, 3).
+            masks: (B, H, W), nonzero in the hole.
+            seed, mask_dilation, feathering, **options: see `inpaint`.
+
+        Returns:
+            uint8 (B, H, W, 3).
+        """
+        if not 0 <= feathering <= mask_dilation and feathering:
+            raise InputError(
+                f"feathering: 0 to mask_dilation ({mask_dilation}), within which known "
+                f"pixels may change, received {feathering}"
+            )
+        holes = np.stack([dilate(mask, mask_dilation) for mask in masks])
+        completed = np.array(images)
+        wanted = np.flatnonzero(holes.any(axis=(1, 2)))
+        if not len(wanted):
+            return completed
+        found = self.predict_images(completed[wanted], holes[wanted], seed, **options)
+        for i, prediction in zip(wanted, found):
+            completed[i] = blend(
+                prediction, completed[i], masks[i], holes[i], feathering
+            )
+        return completed
+
+    def predict_image(self, image, mask, seed: int = 0, **options):
+        """Returns the raw prediction of one picture, in the hole and outside it.
+
+        Args:
+            image: uint8 (H, W, 3).
+            mask: (H, W), nonzero in the hole.
+            seed, **options: see `inpaint`.
+
+        Returns:
+            uint8 (H, W, 3).
+        """
+        batch = np.asarray(image)[None], np.asarray(mask)[None]
+        return self.predict_images(*batch, seed, **options)[0]
+
+    def predict_images(self, images, masks, seed: int = 0, **options):
+        """Returns the raw predictions of pictures of one size, uint8 (B, H, W, 3)."""
+        fitted, holes, restores = zip(*map(self.sizes.fit, images, masks))
+        image, mask = as_floats(np.stack(fitted), np.stack(holes)[..., None])
+        inputs = self._further_inputs(image.shape, seed, **options)
+        inputs |= {"image": image, "mask": mask}
+        found = to_uint8(ops.convert_to_numpy(self._run(inputs)))
+        return np.stack([restore(y) for restore, y in zip(restores, found)])
+
+    def _further_inputs(self, shape, seed, **options):
+        """Returns what `call` takes beside images of a shape (B, H, W, 3) and masks.
+
+        Every picture draws the same, so that none depends on the others of its batch.
+        """
+        for name in options:
+            choose("option", name, self.OPTIONS)
+        batch, height, width, _ = shape
+        drawn = self.draw(np.random.default_rng(seed), height, width)
+        inputs = {**self.condition(**self.OPTIONS | options), **drawn}
+        return {k: ops.repeat(v, batch, axis=0) for k, v in inputs.items()}
+
+    def _run(self, inputs):
+        """Predicts, compiled or operation by operation as training does."""
+        if self.run_eagerly and not self.averages:
+            return self.call(inputs)
+        return self.compiled_call(inputs)
+
+    @property
+    def compiled_call(self):
+        """What `call` does, compiled, with the averages of weights where there are."""
+        if self._compiled_call is None:
+            variables = [*named(self.parts).values()]
+            used = [*self.use_state().values()] if self.averages else None
+            self._compiled_call = compiled(self.call, variables, used)
+        return self._compiled_call
+
+    def validation_number(self, prediction, image, mask):
+        """Returns `validation_loss` of one picture as a number, or None.
 
         Args:
             prediction, image: uint8 (S, S, 3).
             mask: (S, S), 1 in the hole.
         """
         both, mask = as_floats(np.stack([prediction, image]), mask[None, ..., None])
-        terms = self.reconstruction(both[:1], both[1:], mask)
-        loss, _ = weighted_sum(terms, self.weights_of, "generator")
-        return float(loss)
+        loss = self.validation_loss(both[:1], both[1:], mask)
+        return None if loss is None else float(loss)
+
+
+class GeneratorInpainter(Inpainter):
+    """An `Inpainter` whose one part is a generator of (image, mask).
+
+    Args:
+        generator: Keras model of an image (B, H, W, 3) in [-1, 1] and a mask
+            (B, H, W, 1), 1 in the hole; returns (B, H, W, 3).
+        image_size, sizes, seed: see `Inpainter`.
+    """
+
+    def __init__(self, generator, image_size: int, sizes: Sizes, seed: int = 0):
+        super().__init__(image_size, sizes, seed)
+        self.generator = generator
+
+    @property
+    def parts(self):
+        return {"generator": self.generator}
 
     def call(self, inputs):
         return self.generator([inputs["image"], inputs["mask"]])
@@ -128,64 +385,3 @@ class Inpainter(StepModel):
     def complete(self, image, mask):
         """Returns the image with its hole predicted: (B, H, W, 3) in [-1, 1]."""
         return paste(self.generator([image, mask]), image, mask)
-
-    def predict_image(self, image, mask):
-        """Returns the raw prediction of one picture, in the hole and outside it.
-
-        Args:
-            image: uint8 (H, W, 3) RGB of any size from 1x1 up.
-            mask: (H, W), nonzero in the hole.
-
-        Returns:
-            uint8 (H, W, 3).
-        """
-        height, width = mask.shape
-        margins = [(0, -side % self.size_multiple) for side in (height, width)]
-        image = np.pad(image, [*margins, (0, 0)], mode="reflect")
-        mask = np.pad(np.asarray(mask) != 0, margins, mode="reflect")
-        image, mask = as_floats(image[None], mask[None, ..., None])
-        return to_uint8(self._run([image, mask])[0, :height, :width])
-
-    def predict_soft(self, image, mask):
-        """Returns the raw prediction on [0, 1], for masks with soft edges.
-
-        Args:
-            image: float (H, W, 3) on [0, 1]; H and W multiples of `size_multiple`.
-            mask: float (H, W) on [0, 1].
-        """
-        inputs = [2 * image[None] - 1, mask[None, ..., None]]
-        inputs = [np.asarray(x, "float32") for x in inputs]
-        return (self._run(inputs)[0] + 1) / 2
-
-    def _run(self, inputs):
-        """Runs the generator compiled, or operation by operation as training does."""
-        run = self.generator if self.run_eagerly else self.compiled_generator
-        return ops.convert_to_numpy(run(inputs))
-
-    def freeze(self):
-        """Makes `inpaint` and the like faster on TensorFlow, for the weights of now.
-
-        Until `begin`, changes of the weights have no effect on them.
-        """
-        self.compiled_generator = compiled(self.generator, constant=True)
-
-    def inpaint(self, image, mask):
-        """Completes one picture; its known pixels are returned bit for bit.
-
-        Args:
-            image: uint8 (H, W, 3) RGB of any size from 1x1 up.
-            mask: (H, W), nonzero in the hole. Without a hole the image comes back.
-
-        Returns:
-            uint8 (H, W, 3).
-        """
-        hole = np.asarray(mask) != 0
-        if not hole.any():
-            return image.copy()
-        return np.where(hole[..., None], self.predict_image(image, hole), image)
-
-
-def _named(owners):
-    return {
-        f"{name}/{v.path}": v for name, owner in owners.items() for v in owner.variables
-    }

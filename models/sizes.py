@@ -1,13 +1,74 @@
-"""The square of a picture that a network of one size sees, whatever the picture's."""
+"""What sizes a network takes, and how a picture of any other is shown to it."""
+
+import dataclasses
 
 import numpy as np
+
+from inpainting_zoo.layers.padding import reflected
+from inpainting_zoo.models.scaling import enlarge, shrink
+
+
+@dataclasses.dataclass(frozen=True)
+class Sizes:
+    """The heights and widths that a network takes.
+
+    Args:
+        multiple: both are multiples of so many pixels.
+        least: neither is smaller.
+        side: the only height and width there is; the network sees a square around the
+            hole then. None takes any.
+        centre: whether the hole must lie in the central half of that square.
+    """
+
+    multiple: int = 1
+    least: int = 1
+    side: int | None = None
+    centre: bool = False
+
+    def fit(self, image, hole):
+        """Fits a picture to the network.
+
+        Args:
+            image: uint8 (H, W, 3).
+            hole: (H, W), nonzero in the hole.
+
+        Returns:
+            `(image, hole, restore)`: uint8 (h, w, 3), uint8 (h, w) of 0 and 1, and a
+            function that turns the network's prediction, uint8 (h, w, 3), into one of
+            the whole picture.
+        """
+        hole = (np.asarray(hole) != 0).astype("uint8")
+        return (self._square if self.side else self._pad)(image, hole)
+
+    def _pad(self, image, hole):
+        """Reflects below and to the right; the prediction is cut back."""
+        height, width = hole.shape
+        margins = []
+        for side in (height, width):
+            wanted = max(side, self.least)
+            margins.append((0, wanted + -wanted % self.multiple - side))
+        padded = np.pad(image, [*margins, (0, 0)], mode="reflect")
+        hole = np.pad(hole, margins, mode="reflect")
+        return padded, hole, lambda prediction: prediction[:height, :width]
+
+    def _square(self, image, hole):
+        """Cuts a square around the hole; around it the prediction is the picture."""
+        top, left, side = window_of(hole != 0, self.side, self.centre)
+        square, unknown = take(image, top, left, side), take(hole, top, left, side)
+
+        def restore(prediction):
+            picture = image.copy()
+            put(enlarge(prediction, (side, side)), picture, top, left)
+            return picture
+
+        return *shrink(square, unknown, self.side), restore
 
 
 def window_of(hole, size: int, centre: bool):
     """Returns the square that shows a network the hole and as much around it.
 
     Args:
-        hole: bool (H, W) with a hole.
+        hole: bool (H, W); without a hole the picture's middle counts as one.
         size: side in pixels of the network's images; no square is smaller.
         centre: whether the hole must lie in the central half of the square, which may
             reach beyond the picture then.
@@ -18,6 +79,7 @@ def window_of(hole, size: int, centre: bool):
     spans = []
     for axis in (0, 1):
         found = np.flatnonzero(hole.any(axis=1 - axis))
+        found = found if len(found) else [hole.shape[axis] // 2]
         spans.append((int(found[0]), int(found[-1]) + 1))
     longest = max(stop - start for start, stop in spans)
     side = max(size, 4 * -(-longest // 2))
@@ -34,9 +96,17 @@ def window_of(hole, size: int, centre: bool):
 
 def take(array, top: int, left: int, side: int):
     """Takes a square of (H, W, ...), which is reflected beyond its edges."""
-    rows = _reflected(top, side, array.shape[0])
-    columns = _reflected(left, side, array.shape[1])
+    rows, columns = (
+        _indices(start, side, length)
+        for start, length in zip((top, left), array.shape[:2])
+    )
     return array[rows][:, columns]
+
+
+def _indices(start, side, length):
+    before, after = max(0, -start), max(0, start + side - length)
+    first = start + before
+    return reflected(length, before, after)[first : first + side]
 
 
 def put(square, picture, top: int, left: int):
@@ -48,10 +118,3 @@ def put(square, picture, top: int, left: int):
     picture[first:last, start:stop] = square[
         first - top : last - top, start - left : stop - left
     ]
-
-
-def _reflected(start, side, length):
-    """Indices of positions that turn back at the first and the last pixel."""
-    period = max(2 * (length - 1), 1)
-    positions = np.arange(start, start + side) % period
-    return np.minimum(positions, period - positions)

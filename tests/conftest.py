@@ -68,7 +68,7 @@ def save_tiny(path, preset="gmcnn_small", **overrides):
     from inpainting_zoo.storage.checkpoints import as_arrays, save_weights
 
     overrides = {"base_channels": 4, "image_size": 32, **overrides}
-    arrays = as_arrays(presets.build(preset, **overrides).generator_state())
+    arrays = as_arrays(presets.build(preset, **overrides).use_state())
     save_weights(path, arrays, {"preset": preset, "overrides": overrides})
     return path
 

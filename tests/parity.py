@@ -7,6 +7,7 @@ import numpy as np
 from keras import ops
 
 from inpainting_zoo.engine.steps import StepModel, minimize
+from inpainting_zoo.losses.adversarial import ADVERSARIAL
 
 GOLDENS = pathlib.Path(__file__).parent / "goldens"
 
@@ -78,3 +79,9 @@ def gradients(network, loss_fn):
             network.trainable_variables, optimizer.momentums, strict=True
         )
     }
+
+
+def sides(name):
+    """Returns the losses of the critic and of the generator of an adversarial loss."""
+    found = ADVERSARIAL[name]
+    return found.critic_loss, found.generator_loss

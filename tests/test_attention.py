@@ -8,13 +8,9 @@ import pytest
 from keras import ops
 
 from inpainting_zoo.errors import InputError
+from inpainting_zoo.gmcnn.attention import ATTENTION
 from inpainting_zoo.gmcnn.networks import build_critic, build_generator
-from inpainting_zoo.layers.attention import (
-    ATTENTION,
-    DoubleAttention,
-    SqueezeExcitation,
-    get,
-)
+from inpainting_zoo.layers.attention import DoubleAttention, SqueezeExcitation
 
 # Parameters of a generator of 32 base channels with each variant.
 PARAMETERS = {
@@ -184,6 +180,6 @@ def test_unknown_names_and_values():
     with pytest.raises(InputError, match="base_channels: must be even"):
         build_generator(3)
     with pytest.raises(InputError, match="attention: one of none, se, a2"):
-        get("self")
+        build_generator(attention="self")
     with pytest.raises(InputError, match="reduction: must be at least 1"):
         SqueezeExcitation(reduction=0)

@@ -29,11 +29,12 @@ def picture(height, width):
 def test_compiled_equals_eager(preset, overrides):
     keras.utils.set_random_seed(0)
     model = presets.build(preset, **overrides)
-    side = model.size_multiple if model.size_multiple > 4 else 24
-    image, mask = picture(side, 2 * side if side == 24 else side)
-    inputs = list(as_floats(image[None], mask[None, ..., None]))
-    eager = keras.ops.convert_to_numpy(model.generator(inputs))
-    compiled = keras.ops.convert_to_numpy(model.compiled_generator(inputs))
+    side = model.sizes.side or 24
+    image, mask = picture(side, model.sizes.side or 48)
+    inputs = as_floats(image[None], mask[None, ..., None])
+    inputs = dict(zip(("image", "mask"), inputs))
+    eager = keras.ops.convert_to_numpy(model.call(inputs))
+    compiled = keras.ops.convert_to_numpy(model.compiled_call(inputs))
     np.testing.assert_allclose(compiled, eager, rtol=0, atol=2e-6)
 
 
@@ -54,32 +55,6 @@ def test_any_size_and_new_weights():
     assert (after[mask] >= before[mask]).all() and (after[mask] > before[mask]).any()
 
 
-@pytest.mark.parametrize("preset", ["gmcnn_small", "gmcnn_official_tf1"])
-def test_frozen_equals_eager(preset):
-    """In networks so wide that they multiply frequencies."""
-    keras.utils.set_random_seed(0)
-    model = presets.build(preset, base_channels=16)
-    image, mask = picture(64, 68)
-    inputs = list(as_floats(image[None], mask[None, ..., None]))
-    eager = keras.ops.convert_to_numpy(model.generator(inputs))
-    model.freeze()
-    frozen = keras.ops.convert_to_numpy(model.compiled_generator(inputs))
-    np.testing.assert_allclose(frozen, eager, rtol=0, atol=5e-6)
-
-
-def test_frozen_weights_stay_until_training_begins():
-    model = presets.build("gmcnn_small", base_channels=2)
-    image, mask = picture(24, 20)
-    before = model.predict_image(image, mask)
-    model.freeze()
-    frozen = model.predict_image(image, mask)
-    assert abs(frozen.astype(int) - before).max() <= 1  # rounded
-    model.generator.get_layer("decoder_conv1").bias.assign([1.0, 1.0, 1.0])
-    np.testing.assert_array_equal(model.predict_image(image, mask), frozen)
-    model.begin("warm_up_generator", lambda name: keras.optimizers.SGD())
-    assert model.predict_image(image, mask)[mask].mean() > before[mask].mean()
-
-
 @pytest.mark.parametrize("count", [30, pytest.param(1000, marks=pytest.mark.slow)])
 def test_memory_does_not_grow_with_the_number_of_sizes(count, record_property):
     model = presets.build("gmcnn_small", base_channels=2)
@@ -91,4 +66,4 @@ def test_memory_does_not_grow_with_the_number_of_sizes(count, record_property):
     record_property("memory growth in MB", memory[-1] - memory[59])
     assert memory[-1] - memory[59] < 100
     # The first size, then any height or width, then both.
-    assert model.compiled_generator.experimental_get_tracing_count() <= 3
+    assert model.compiled_call.experimental_get_tracing_count() <= 3

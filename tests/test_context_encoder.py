@@ -12,6 +12,7 @@ from conftest import check_animation
 from inpainting_zoo import cli as runner
 from inpainting_zoo import presets
 from inpainting_zoo.context_encoder.architectures import TOPOLOGIES
+from inpainting_zoo.context_encoder.model import joint_weights
 from inpainting_zoo.context_encoder.networks import build_discriminator, build_generator
 from inpainting_zoo.context_encoder.presets import PRESETS
 from inpainting_zoo.data.masks import get as get_mask
@@ -19,9 +20,11 @@ from inpainting_zoo.engine import backend
 from inpainting_zoo.engine.batches import stream
 from inpainting_zoo.engine.steps import input_gradient
 from inpainting_zoo.errors import InputError, WeightsError
-from inpainting_zoo.losses.adversarial import binary_critic_loss, binary_generator_loss
+from inpainting_zoo.losses.adversarial import (
+    logistic_critic_loss,
+    non_saturating_generator_loss,
+)
 from inpainting_zoo.losses.ring_reconstruction import (
-    joint_weights,
     ring_weights,
     weighted_squared_error,
 )
@@ -269,14 +272,14 @@ def test_port_of_the_authors_code():
     assert difference(probability(on_real), arrays["d_real"]) < 1e-5
     assert difference(probability(on_fake), arrays["d_fake"]) < 1e-5
 
-    loss = float(binary_critic_loss(on_real, on_fake))
+    loss = float(logistic_critic_loss(on_real, on_fake))
     assert loss == pytest.approx(arrays["errD"], abs=1e-5)
     factors = joint_weights(999)
     weight = central(ring_weights(ops.convert_to_tensor(mask), 0))
     # The port has the factor of reconstruction once more in the weights.
     squared = factors["reconstruction"] * weighted_squared_error(real, fake, weight)
     assert float(squared) == pytest.approx(arrays["boyuan_errG_l2_weighted"], abs=1e-5)
-    adversarial = factors["adversarial"] * binary_generator_loss(on_fake)
+    adversarial = factors["adversarial"] * non_saturating_generator_loss(on_fake)
     total = float(adversarial + factors["reconstruction"] * squared)
     assert total == pytest.approx(arrays["boyuan_errG"], abs=1e-5)
     # The Lua code logs the reconstruction without the ring, but learns with it.
@@ -297,7 +300,7 @@ def test_gradient_of_the_authors_code():
 
     def joint(fake):
         squared = weighted_squared_error(central(image), fake, weight)
-        adversarial = binary_generator_loss(discriminator(fake))
+        adversarial = non_saturating_generator_loss(discriminator(fake))
         return (
             factors["reconstruction"] * squared + factors["adversarial"] * adversarial
         )
@@ -353,9 +356,9 @@ def test_program_of_report_001():
     weight = central(ring_weights(ops.convert_to_tensor(mask), 7))
     squared = float(weighted_squared_error(real, fake, weight))
     assert squared == pytest.approx(arrays["rec_loss"], abs=1e-5)
-    critic = float(binary_critic_loss(on_real, on_fake)) / 2
+    critic = float(logistic_critic_loss(on_real, on_fake)) / 2
     assert critic == pytest.approx(arrays["adv_loss"], abs=1e-5)
-    joint = 0.999 * squared + 0.001 * float(binary_generator_loss(on_fake))
+    joint = 0.999 * squared + 0.001 * float(non_saturating_generator_loss(on_fake))
     assert joint == pytest.approx(arrays["joint_loss"], abs=1e-5)
 
 
@@ -437,7 +440,7 @@ def make_model(stage, name="context_encoder_small", **overrides):
     keras.utils.set_random_seed(0)
     model = narrow(name, **overrides)
 
-    def make_optimizer(name, factor=1.0):
+    def make_optimizer(name, factor, clip):
         return keras.optimizers.Adam(factor * 2e-3, 0.5, 0.9, name=name)
 
     model.begin(stage, make_optimizer, jit_compile=backend.BACKEND == "jax")
@@ -469,7 +472,7 @@ def test_joint_steps_move_both_networks_and_their_statistics():
     model = make_model("joint", "context_encoder_conditional")
     assert set(model.networks) == {"generator", "discriminator"}
     assert float(model.optimizer.learning_rate) == pytest.approx(2e-3)
-    rate = float(model.discriminator_optimizer.learning_rate)
+    rate = float(model.optimizers["discriminator"].learning_rate)
     assert rate == pytest.approx(2e-4)
     before = {k: ops.convert_to_numpy(v) for k, v in model.state().items()}
     logs = fit(model, 2)[-1]
@@ -511,7 +514,7 @@ def test_validation_loss_by_hand():
     mask = square_hole(image[None], 64)[0, ..., 0]
     # The ring of 7 pixels within the hole weighs ten times, what is around it nothing.
     mean_weight = (10 * (64**2 - 50**2) + 50**2) / 64**2
-    found = model.reconstruction_loss(prediction, image, mask)
+    found = model.validation_number(prediction, image, mask)
     assert found == pytest.approx(0.999 * 0.4**2 * mean_weight, rel=1e-4)
 
 
@@ -534,7 +537,7 @@ def test_training_needs_holes_in_what_is_predicted(topology):
 def test_lambda_ratio():
     model = narrow(lambda_ratio=1, discriminator_weight=0.5)
     weights = {"reconstruction": 0.5, "adversarial": 0.5, "discriminator": 0.5}
-    assert model.weights_of == weights
+    assert model.loss_weights == weights
     with pytest.raises(InputError, match="lambda_ratio: must be at least 0"):
         narrow(lambda_ratio=-1)
 

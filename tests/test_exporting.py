@@ -23,7 +23,8 @@ from inpainting_zoo.layers.padding import ReflectionPadding2D
 from inpainting_zoo.layers.pull_push import PullPush
 from inpainting_zoo.layers.upsampling import BilinearUpsampling2D
 from inpainting_zoo.metrics.image_quality import psnr
-from inpainting_zoo.models.inpainter import Inpainter
+from inpainting_zoo.models.inpainter import GeneratorInpainter
+from inpainting_zoo.models.sizes import Sizes
 from inpainting_zoo.storage.checkpoints import as_arrays, save_weights
 
 GMCNN = {"base_channels": 4, "image_size": 32, "attention": "a2"}
@@ -45,7 +46,7 @@ def exported(request, tmp_path_factory):
     model = presets.build("gmcnn_small", **GMCNN, **fill)
     about = {"preset": "gmcnn_small", "overrides": {**GMCNN, **fill}}
     weights, path = folder / "weights.npz", folder / "exported"
-    save_weights(weights, as_arrays(model.generator_state()), about)
+    save_weights(weights, as_arrays(model.use_state()), about)
     path = path.with_suffix(formats.get(format).suffix)
     command = ["export", "-format", format, "-save_to", path, "-from_weights", weights]
     command += ["-image_size", side] if side else []
@@ -66,7 +67,10 @@ def random(shape, seed=0):
 def expected(model, image, mask):
     """What a file should return, with the reflection up to a multiple by NumPy."""
     _, height, width, _ = image.shape
-    margins = [(0, -side % model.size_multiple) for side in (height, width)]
+    margins = [
+        (0, -side % (model.sizes.side or model.sizes.multiple))
+        for side in (height, width)
+    ]
     margins = [(0, 0), *margins, (0, 0)]
     inputs = [np.pad(x, margins, mode="reflect") for x in (image, mask)]
     prediction = np.asarray(model.generator(inputs))[:, :height, :width]
@@ -98,7 +102,7 @@ def test_an_onnx_file_takes_any_size(tmp_path):
     x = DoubleAttention()(keras.layers.AveragePooling2D(2)(x))
     x = keras.layers.Conv2D(3, 1)(BilinearUpsampling2D(2)(x))
     generator = keras.Model([image, mask], ops.clip(filled + x * mask, -1, 1))
-    model = Inpainter(generator, image_size=32, size_multiple=4)
+    model = GeneratorInpainter(generator, 32, Sizes(multiple=4))
     path = tmp_path / "tiny.onnx"
     exporting.export(model, "onnx", path, pixels="float32")
     for shape in OPEN_SHAPES:

@@ -11,13 +11,11 @@ from hypothesis import strategies as st
 from keras import ops
 from skimage.restoration import inpaint_biharmonic
 
-from inpainting_zoo.engine import backend, inference, operations
+from inpainting_zoo.engine import operations
 from inpainting_zoo.engine.steps import input_gradient
 from inpainting_zoo.gmcnn.networks import build_generator
-from inpainting_zoo.layers import frequency
 from inpainting_zoo.layers.concatenated import ConcatenatedConv2D
 from inpainting_zoo.layers.convolution import Conv2D
-from inpainting_zoo.layers.frequency import Axis
 from inpainting_zoo.layers.initializers import GlorotUniform
 from inpainting_zoo.layers.padding import ReflectionPadding2D, pad_to_multiple
 from inpainting_zoo.layers.pull_push import PullPush
@@ -76,63 +74,6 @@ def test_machines_without_gradients_of_dilated_kernels_take_kerass(monkeypatch):
     ours = operations.dilated_convolution(x, kernel, "valid", (2, 2))
     theirs = ops.conv(x, kernel, 1, "valid", dilation_rate=2)
     assert difference(*(ops.cast(y, "float32") for y in (ours, theirs))) == 0
-
-
-@pytest.mark.skipif(backend.BACKEND != "tensorflow", reason="of TensorFlow's graphs")
-@pytest.mark.parametrize("constant", [False, True])
-def test_constant_kernels_are_dilated_themselves(constant):
-    """Variables are not in float32, where that would take longer."""
-    image = keras.Input((9, 9, 3))
-    network = keras.Model([image], Conv2D(2, 3, dilation_rate=2)(image))
-    call = inference.compiled(network, constant)
-    graph = call.get_concrete_function([ops.zeros((1, 9, 9, 3))]).graph
-    kinds = {operation.type for operation in graph.get_operations()}
-    assert "Conv2D" in kinds and ("SpaceToBatchND" in kinds) != constant
-
-
-@pytest.mark.skipif(backend.BACKEND != "tensorflow", reason="of TensorFlow's graphs")
-@settings(max_examples=30, deadline=None)
-@given(st.tuples(*[st.tuples(*[st.integers(1, n) for n in (20, 7, 5, 9)])] * 2))
-def test_frequencies_convolve_at_any_size(axes):
-    """Results, taps, dilation and tile less 1, down and across."""
-    axes = [Axis(n + rate * (k - 1), k, rate, tile + 1) for n, k, rate, tile in axes]
-    x = random(2, *[axis.side for axis in axes], 3)
-    kernel = random(*[axis.taps for axis in axes], 3, 4, seed=1)
-    ours = frequency.convolve(ops.convert_to_tensor(x), kernel, axes)
-    rates = [axis.rate for axis in axes]
-    theirs = ops.conv(x, kernel, 1, "valid", dilation_rate=rates)
-    assert difference(ours, theirs) < 1e-5 * np.abs(kernel).sum()
-
-
-@pytest.mark.parametrize(
-    ("side", "kernel", "rate", "tile"),
-    [
-        (70, (7, 7, 128, 128), 1, 8),  # 0.86 G of multiplications, not 3.3
-        (160, (7, 7, 128, 128), 16, 4),  # 4 by 4 results are all that a tile has
-        (66, (3, 3, 128, 128), 1, None),
-        (134, (7, 7, 4, 4), 1, None),  # transforms are all of the work
-        (None, (7, 7, 128, 128), 1, None),
-    ],
-)
-def test_tiles_are_used_where_they_halve_the_work(side, kernel, rate, tile):
-    axes = frequency.plan((1, side, side, kernel[2]), kernel, (rate, rate))
-    assert (axes and axes[0].tile) == tile
-
-
-@pytest.mark.skipif(backend.BACKEND != "tensorflow", reason="of TensorFlow's graphs")
-@pytest.mark.parametrize("padding", ["valid", "same"])
-@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
-def test_large_constant_kernels_multiply_frequencies(padding, dtype):
-    image = keras.Input((38, 38, 64))
-    layer = Conv2D(64, 7, padding=padding, activation="elu", dtype=dtype)
-    network = keras.Model([image], layer(image))
-    call, x = inference.compiled(network, constant=True), random(2, 38, 38, 64)
-    graph = call.get_concrete_function([x]).graph
-    kinds = {operation.type for operation in graph.get_operations()}
-    assert ("Conv2D" in kinds) == (dtype == "bfloat16")
-    tolerance = {"float32": 5e-5, "bfloat16": 0.05}[dtype]
-    ours, theirs = (ops.cast(y, "float32") for y in (call([x]), network([x])))
-    assert difference(ours, theirs) < tolerance
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 5), (2, 3), (6, 4), (9, 17)])

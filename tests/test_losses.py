@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from keras import ops
 
+from inpainting_zoo import presets
 from inpainting_zoo.engine.steps import input_gradient
 from inpainting_zoo.errors import InputError
-from inpainting_zoo.losses import adversarial, id_mrf, reconstruction
+from inpainting_zoo.losses import id_mrf, reconstruction
 from inpainting_zoo.losses.adversarial import gradient_penalty
 from inpainting_zoo.losses.id_mrf import id_mrf_loss
 from inpainting_zoo.losses.reconstruction import (
@@ -16,6 +17,7 @@ from inpainting_zoo.losses.reconstruction import (
     known_loss,
     reconstruction_loss,
 )
+from parity import sides
 
 
 def random(*shape, seed=0):
@@ -72,7 +74,7 @@ def test_where_prediction_and_target_agree_nothing_pulls():
 @pytest.mark.parametrize("kernel", ["gaussian", "flat", "laplacian"])
 @pytest.mark.parametrize("size", [2, 5, 64, 65])
 def test_kernels_sum_to_1_and_are_symmetric(kernel, size):
-    taps = reconstruction.get_kernel(kernel)(size, 3.0)
+    taps = reconstruction.KERNELS[kernel](size, 3.0)
     assert len(taps) == size
     assert taps.sum() == pytest.approx(1)
     np.testing.assert_allclose(taps, taps[::-1], rtol=1e-5)
@@ -86,7 +88,7 @@ def test_kernels_by_hand():
     flat = reconstruction.flat(65)
     assert 1 < flat.max() / flat.min() < 1.0006
     with pytest.raises(InputError, match="one of gaussian, flat, laplacian, none"):
-        reconstruction.get_kernel("box")
+        confidence_mask(np.zeros((1, 4, 4, 1), "float32"), "box")
 
 
 def test_without_a_kernel_each_hole_pixel_weighs_1():
@@ -237,18 +239,18 @@ REAL, FAKE = np.array([[1.0], [3.0]]), np.array([[-0.5], [-2.5]])
 
 
 def test_wasserstein_losses():
-    critic_loss, generator_loss = adversarial.get("wasserstein")
+    critic_loss, generator_loss = sides("wasserstein")
     assert float(critic_loss(REAL, FAKE)) == -3.5
     assert float(generator_loss(FAKE)) == 1.5
 
 
 def test_hinge_losses():
-    critic_loss, generator_loss = adversarial.get("hinge")
+    critic_loss, generator_loss = sides("hinge")
     assert float(critic_loss(REAL, FAKE)) == 0.25  # (0 + 0)/2 + (0.5 + 0)/2
     assert float(critic_loss(FAKE, REAL)) == (1.5 + 3.5) / 2 + (2 + 4) / 2
     assert float(generator_loss(FAKE)) == 1.5
     with pytest.raises(InputError, match="one of wasserstein, hinge"):
-        adversarial.get("vanilla")
+        presets.build("gmcnn_small", adversarial="vanilla")
 
 
 def linear(slope):

@@ -13,7 +13,7 @@ from inpainting_zoo.losses.reconstruction import (
     known_loss,
     reconstruction_loss,
 )
-from parity import difference, flattened, golden, gradients, hwio, nhwc
+from parity import difference, flattened, golden, gradients, hwio, nhwc, sides
 
 pytestmark = pytest.mark.both_engines
 
@@ -108,7 +108,7 @@ def test_id_mrf_of_the_tf1_program(case):
 
 def test_hinge_losses():
     arrays = golden("critics_global_local_sn_c4")
-    critic_loss, generator_loss = adversarial.get("hinge")
+    critic_loss, generator_loss = sides("hinge")
     loss = sum(
         float(critic_loss(arrays[f"hinge_real_{view}"], arrays[f"hinge_fake_{view}"]))
         for view in "gl"
@@ -140,7 +140,7 @@ def test_gradient_penalty_of_the_pytorch_program():
     alpha = 1 - arrays["alpha"]  # its share of the real image
 
     scores = critic(real), critic(fake)
-    critic_loss, generator_loss = adversarial.get("wasserstein")
+    critic_loss, generator_loss = sides("wasserstein")
     assert float(critic_loss(*scores)) == pytest.approx(arrays["wgan_d_loss"], abs=1e-5)
     ours = float(generator_loss(scores[1]))
     assert ours == pytest.approx(arrays["wgan_g_loss"], abs=1e-5)
@@ -179,7 +179,7 @@ def test_critic_and_gradient_penalty_of_the_tf1_program():
 
     assert difference(critic(real), arrays["tf1_logit_real"]) < 1e-5
     assert difference(critic(fake), arrays["tf1_logit_fake"]) < 1e-5
-    critic_loss, generator_loss = adversarial.get("wasserstein")
+    critic_loss, generator_loss = sides("wasserstein")
     ours = float(critic_loss(critic(real), critic(fake)))
     assert ours == pytest.approx(arrays["tf1_d_loss"], abs=1e-5)
     ours = float(generator_loss(critic(fake)))

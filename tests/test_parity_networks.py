@@ -7,7 +7,6 @@ from keras import ops
 from inpainting_zoo.gmcnn.networks import (
     build_critic,
     build_generator,
-    build_patch_critic,
 )
 from inpainting_zoo.weights.convert_gmcnn import official_tensors
 from parity import difference, flattened, golden, gradients, hwio, nhwc
@@ -107,13 +106,3 @@ def test_spectral_local_critic():
     critic = spectral_critic(arrays, "local_discriminator.", 32, 4)
     scores = critic(nhwc(arrays["x_local"]), training=True)
     assert difference(scores, arrays["logit_local"]) < 1e-5
-
-
-def test_patch_critic_of_the_tf1_program():
-    arrays = golden("tf1_stroke_critics_c4_96x128")
-    critic = build_patch_critic(4)
-    scope = "w:discriminator/discriminator_local/conv"
-    names = [f"{scope}{i}/{kind}" for i in range(1, 6) for kind in ("kernel", "bias")]
-    critic.set_weights([arrays[name] for name in names])
-    scores = critic([arrays["input_nhwc"], arrays["mask_nhwc"]])
-    assert difference(scores, arrays["logit_local"][:, None]) < 1e-5

@@ -25,7 +25,7 @@ def small(**overrides):
 
 
 def save(model, path, **metadata):
-    save_weights(path, as_arrays(model.generator_state()), metadata)
+    save_weights(path, as_arrays(model.use_state()), metadata)
     return path
 
 
@@ -86,11 +86,11 @@ def test_weights_survive_the_disk(tmp_path):
 @pytest.mark.both_engines
 def test_weights_in_half_precision_become_float32(tmp_path):
     model = small()
-    arrays = as_arrays(model.generator_state())
+    arrays = as_arrays(model.use_state())
     halves = {name: array.astype("float16") for name, array in arrays.items()}
     save_weights(tmp_path / "halves.npz", halves, {})
     loaded = presets.load("gmcnn_small", tmp_path / "halves.npz", base_channels=4)
-    for name, variable in loaded.generator_state().items():
+    for name, variable in loaded.use_state().items():
         assert variable.dtype == "float32"
         np.testing.assert_array_equal(
             keras.ops.convert_to_numpy(variable), halves[name].astype("float32")

@@ -117,7 +117,7 @@ def test_an_experiment_is_published(experiment, tmp_path, capsys):
     assert metadata == {k: about[k] for k in ("preset", "stage", "step")} | {
         "overrides": {}
     }
-    for name, variable in model.generator_state().items():
+    for name, variable in model.use_state().items():
         assert variable.dtype == "float32"
         np.testing.assert_allclose(variable, trained[name], rtol=1e-3, atol=1e-7)
     assert 2 * model.generator.count_params() < path.stat().st_size < 7e6

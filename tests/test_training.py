@@ -18,6 +18,7 @@ from inpainting_zoo.engine import backend
 from inpainting_zoo.engine.batches import stream
 from inpainting_zoo.engine.steps import minimize
 from inpainting_zoo.errors import InputError
+from inpainting_zoo.features.load import loader
 from inpainting_zoo.training.experiment import Experiment
 from inpainting_zoo.training.optimizers import make_optimizer
 from inpainting_zoo.training.train import DTYPES
@@ -46,8 +47,8 @@ def make_model(stage, vgg=None, precision="float32", mode=None, rate=1e-4, **ove
     settings = SETTINGS | {"mixed_precision": precision, "learning_rate": rate}
     model.begin(
         stage,
-        lambda name: make_optimizer(name, settings, 10),
-        vgg_weights=vgg,
+        lambda name, **options: make_optimizer(name, settings, 10, **options),
+        loader({"vgg19": vgg}),
         run_eagerly=mode == "run_eagerly",
         jit_compile=mode == "jit_compile" or backend.BACKEND == "jax",
     )
@@ -61,7 +62,7 @@ def make_model(stage, vgg=None, precision="float32", mode=None, rate=1e-4, **ove
 
 def batch(model, i, size=2):
     rng = np.random.default_rng(i)
-    number = size * model.batches_per_step(model.stage)
+    number = size * model.stage.batches
     side = model.image_size
     mask = np.zeros((number, side, side, 1), np.uint8)
     for k, (top, left) in enumerate(rng.integers(0, side // 2, (number, 2))):
@@ -206,12 +207,12 @@ def test_validation_loss_is_the_reconstruction_loss_of_one_picture():
     model = make_model("warm_up_generator")
     image, mask = (x[0] for x in batch(model, 0, size=1).values())
     mask = mask[..., 0]
-    assert model.reconstruction_loss(image, image, mask) == 0
+    assert model.validation_number(image, image, mask) == 0
     # Known pixels that are wrong by a fifth of the range: L1 on [-1, 1].
     other = np.where(mask[..., None] == 1, image, (image.astype(int) + 51) % 256)
     share = np.abs(other.astype(int) - image)[mask == 0].mean() / 127.5
-    expected = model.weights_of["known"] * share
-    found = model.reconstruction_loss(other.astype(np.uint8), image, mask)
+    expected = model.loss_weights["known"] * share
+    found = model.validation_number(other.astype(np.uint8), image, mask)
     assert found == pytest.approx(expected, rel=1e-4)
 
 
@@ -230,5 +231,5 @@ def test_resuming_before_the_first_save_starts_from_the_same_weights(tmp_path):
     experiment.save(first, STAGES[0], 3, about, {"fingerprint": "x"})
     settings = {"resume": True, "from_weights": True}
     assert experiment.start(second, STAGES[1], settings, about, "x") == 0
-    for name, variable in first.generator_state().items():
-        np.testing.assert_array_equal(second.generator_state()[name], variable)
+    for name, variable in first.use_state().items():
+        np.testing.assert_array_equal(second.use_state()[name], variable)

@@ -88,8 +88,9 @@ class Samples(keras.callbacks.Callback):
             numbers["psnr"].append(psnr(image, completed))
             numbers["psnr_hole"].append(psnr_hole(image, completed, mask))
             numbers["checkerboard"].append(checkerboard(completed, mask, image))
-            loss = self.model.reconstruction_loss(prediction, image, mask)
-            numbers["loss"].append(loss)
+            loss = self.model.validation_number(prediction, image, mask)
+            if loss is not None:
+                numbers["loss"].append(loss)
             if i < 3:
                 name = f"validation/inpainted_image_{i}"
                 self.log.picture(step, name, completed)

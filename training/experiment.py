@@ -10,6 +10,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import keras
+
 from inpainting_zoo import presets
 from inpainting_zoo.engine import backend
 from inpainting_zoo.errors import InputError, WeightsError
@@ -155,6 +157,8 @@ class Experiment:
         }
         _write_json(self.folder / "config.json", recorded)
         for name, network in model.networks.items():
+            if not isinstance(network, keras.Model):
+                continue
             lines = []
             network.summary(line_length=110, print_fn=lines.append)
             path = self.folder / "summaries" / f"{name}.txt"

@@ -29,12 +29,14 @@ class Muon(keras.optimizers.Muon):
         return ops.reshape(super().lr_adjust(matrix), x.shape)
 
 
-def adam(rate, betas, name):
+def adam(rate, betas, name, clip=None):
     """Adam, with the epsilon of the original programs."""
-    return keras.optimizers.Adam(rate, *betas, epsilon=1e-8, name=name)
+    return keras.optimizers.Adam(
+        rate, *betas, epsilon=1e-8, global_clipnorm=clip, name=name
+    )
 
 
-def muon(rate, betas, name):
+def muon(rate, betas, name, clip=None):
     """Muon without weight decay; its Adam steps are smaller by a factor."""
     return Muon(
         rate,
@@ -43,11 +45,18 @@ def muon(rate, betas, name):
         weight_decay=None,
         epsilon=1e-8,
         adam_lr_ratio=0.3,
+        global_clipnorm=clip,
         name=name,
     )
 
 
-def make_optimizer(name: str, settings: dict, steps: int, factor: float = 1.0):
+def make_optimizer(
+    name: str,
+    settings: dict,
+    steps: int,
+    factor: float = 1.0,
+    clip: float | None = None,
+):
     """Returns the optimizer of the generator or of the critics.
 
     Args:
@@ -55,6 +64,7 @@ def make_optimizer(name: str, settings: dict, steps: int, factor: float = 1.0):
         settings: `optimizer`, `learning_rate` and what else the command line says.
         steps: of the stage.
         factor: of the learning rate.
+        clip: largest norm of all gradients together, to which larger ones are scaled.
 
     Raises:
         InputError: if the optimizer is unknown.
@@ -69,7 +79,7 @@ def make_optimizer(name: str, settings: dict, steps: int, factor: float = 1.0):
         warmup_target=peak,
         warmup_steps=max(1, min(500, steps // 10)),
     )
-    optimizer = make(rate, settings["adam_betas"], name)
+    optimizer = make(rate, settings["adam_betas"], name, clip)
     # Without it float16 gradients underflow and nothing is learned; critics and their
     # losses stay in float32.
     if settings["mixed_precision"] == "float16" and name == "generator_optimizer":

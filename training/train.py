@@ -12,6 +12,7 @@ from inpainting_zoo.data.layouts import list_split
 from inpainting_zoo.data.pairs import EvaluationPairs, TrainingPairs, readable_pairs
 from inpainting_zoo.engine import backend
 from inpainting_zoo.engine.batches import stream
+from inpainting_zoo.features.load import loader
 from inpainting_zoo.training.callbacks import NumericGuard, Progress, Samples, Saver
 from inpainting_zoo.training.event_log import EventLog
 from inpainting_zoo.training.experiment import Experiment
@@ -51,16 +52,20 @@ def train(settings: dict, explicit: dict):
         **about["overrides"],
     )
     training, validation = load_data(settings, model.image_size, model.masks)
-    per_step = model.batches_per_step(stage)
-    per_epoch = max(1, training.steps_per_epoch // per_step)
-    total = settings["steps"] or settings["epochs"] * per_epoch
+
+    def lengths():
+        """Returns the steps of an epoch and of the stage, once it has begun."""
+        per_epoch = max(1, training.steps_per_epoch // model.stage.batches)
+        return per_epoch, settings["steps"] or settings["epochs"] * per_epoch
+
     model.begin(
         stage,
-        lambda name, factor=1.0: make_optimizer(name, settings, total, factor),
-        vgg_weights=settings["vgg_weights"],
+        lambda name, **options: make_optimizer(name, settings, lengths()[1], **options),
+        loader({"vgg19": settings["vgg_weights"]}),
         run_eagerly=settings["run_eagerly"],
         jit_compile=settings["jit_compile"],
     )
+    per_step, (per_epoch, total) = model.stage.batches, lengths()
     fingerprint = training.fingerprint()
     start = experiment.start(model, stage, settings, about, fingerprint)
     if start >= total:

@@ -44,7 +44,7 @@ def write_converted(
             or not finite; nothing is written then.
     """
     overrides = overrides or {}
-    variables = presets.build(preset, **overrides).generator_state()
+    variables = presets.build(preset, **overrides).use_state()
     config = presets.get(preset)["config"] | overrides
     expected = official_tensors(variables, config)
     tensors = read_tensors(source)

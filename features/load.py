@@ -1,0 +1,25 @@
+"""Frozen networks by name."""
+
+from collections.abc import Callable, Mapping
+
+from inpainting_zoo.errors import choose
+from inpainting_zoo.features.vgg import vgg19
+
+
+def loader(files: Mapping | None = None) -> Callable:
+    """Returns a function that loads a frozen network, as `Inpainter.begin` takes it.
+
+    It takes a name in `FEATURES`, the taps, and what else that network takes.
+
+    Args:
+        files: name -> weight file, instead of the download.
+    """
+
+    def load(name, taps, **options):
+        build = choose("features", name, FEATURES)
+        return build(taps, (files or {}).get(name), **options)
+
+    return load
+
+
+FEATURES = {"vgg19": vgg19}

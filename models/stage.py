@@ -1,0 +1,75 @@
+"""One way of training a model, as its family describes it."""
+
+import dataclasses
+from collections.abc import Callable, Mapping
+
+
+@dataclasses.dataclass(frozen=True)
+class Stage:
+    """A training step, and what each optimizer moves in it.
+
+    Args:
+        step: takes (batch, minimize), returns logs by name. The batch holds "image"
+            (B, H, W, 3) in [-1, 1], "mask" (B, H, W, 1), 1 in the hole, and `inputs`;
+            `minimize(name, loss_fn)` takes a step of what `learns[name]` holds, where
+            `loss_fn()` returns `(loss, logs)`.
+        learns: name of an optimizer -> network, layer, variable, or a list of them.
+            The first is the one that `compile` is given.
+        batches: fresh batches that one step takes, joined on their first axis.
+        inputs: names in a batch beyond "image" and "mask".
+        rates: name of an optimizer -> factor of the learning rate.
+        clip: name of an optimizer -> largest norm of all its gradients together.
+        average: half-life, in images, of the exponential average of the weights that
+            use takes instead of the last ones; None takes the last ones.
+    """
+
+    step: Callable
+    learns: Mapping
+    batches: int = 1
+    inputs: tuple = ()
+    rates: Mapping = dataclasses.field(default_factory=dict)
+    clip: Mapping = dataclasses.field(default_factory=dict)
+    average: float | None = None
+
+    def owners(self) -> dict:
+        """Returns what holds the variables that are trained, by a stable name.
+
+        An optimizer's only network has the optimizer's name, several have their own.
+        """
+        found = {}
+        for name, learned in self.learns.items():
+            if not isinstance(learned, list | tuple):
+                found[name] = learned
+                continue
+            variables = [x for x in learned if not hasattr(x, "variables")]
+            networks = [x for x in learned if hasattr(x, "variables")]
+            found |= {network.name: network for network in networks}
+            found |= {name: variables} if variables else {}
+        return found
+
+    def trainable(self, name: str) -> list:
+        """Returns the variables that an optimizer moves."""
+        learned = self.learns[name]
+        learned = learned if isinstance(learned, list | tuple) else [learned]
+        return [v for owner in learned for v in variables_of(owner, "trainable_")]
+
+
+def variables_of(owner, kind: str = "") -> list:
+    """Returns the variables of a network or layer, or those that are given.
+
+    Args:
+        owner: a network, a layer, a variable or a list of variables.
+        kind: "", "trainable_" or "non_trainable_".
+    """
+    if isinstance(owner, list | tuple):
+        return list(owner)
+    return list(getattr(owner, f"{kind}variables", [owner]))
+
+
+def named(owners: Mapping) -> dict:
+    """Returns name/path -> variable of name -> network, layer or variables."""
+    return {
+        f"{name}/{v.path}": v
+        for name, owner in owners.items()
+        for v in variables_of(owner)
+    }
