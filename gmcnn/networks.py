@@ -4,7 +4,6 @@ Reference: Wang et al., Image Inpainting via Generative Multi-column Convolution
 Neural Networks, NeurIPS 2018.
 """
 
-import dataclasses
 import functools
 
 import keras
@@ -17,32 +16,15 @@ from inpainting_zoo.gmcnn.attention import ATTENTION
 from inpainting_zoo.layers.concatenated import ConcatenatedConv2D
 from inpainting_zoo.layers.convolution import Conv2D
 from inpainting_zoo.layers.initializers import GlorotUniform
-from inpainting_zoo.layers.padding import ReflectionPadding2D
 from inpainting_zoo.layers.pull_push import PullPush
 from inpainting_zoo.layers.spectral_normalization import SpectralNormalization
-from inpainting_zoo.layers.upsampling import BilinearUpsampling2D
+from inpainting_zoo.layers.upsampling import INTERPOLATIONS, PaddedUpsampling2D
 
 HOLE_FILLS = {
     "zero": None,
     "pull_push": PullPush,
     "biharmonic": functools.partial(PullPush, iterations=16),
 }
-UPSAMPLING = ("nearest", "bilinear")
-
-
-@dataclasses.dataclass
-class Upsampled:
-    """Features that are upsampled where they are padded, in one step.
-
-    Args:
-        x: tensor (B, H, W, C).
-        way: one of `UPSAMPLING`.
-        factor: how many times higher and wider they become.
-    """
-
-    x: keras.KerasTensor
-    way: str = "nearest"
-    factor: int = 1
 
 
 def build_generator(
@@ -85,27 +67,24 @@ def build_generator(
     topology = choose("topology", topology, architectures.TOPOLOGIES)
     attention = choose("attention", attention, ATTENTION)
 
-    def pad(x, pixels, name):
-        """Upsamples features that are to be, and pads them by reflection."""
-        y = x if isinstance(x, Upsampled) else Upsampled(x)
-        if y.way == "bilinear":
-            return BilinearUpsampling2D(y.factor, pixels, name=name, dtype=dtype)(y.x)
-        if pixels:
-            return ReflectionPadding2D(pixels, y.factor, name=name, dtype=dtype)(y.x)
-        if y.factor == 1:
-            return y.x
-        return keras_layers.UpSampling2D(y.factor, name=name, dtype=dtype)(y.x)
-
-    def convolve(x, channels, kernel, name, stride=1, dilation=1, activation="elu"):
-        """Convolves features, or a list of them as if it were concatenated."""
+    def convolve(
+        inputs, channels, kernel, name, stride=1, dilation=1, activation="elu"
+    ):
+        """Convolves (features, upsampling or None), several as if concatenated."""
         reflect = padding == "reflect"
         pixels = dilation * (kernel // 2) if reflect else 0
-        if isinstance(x, list):
-            layer = ConcatenatedConv2D
-            x = [pad(part, pixels, f"{name}_pad{i}") for i, part in enumerate(x)]
-        else:
+        padded = []
+        for i, (x, upsampling) in enumerate(inputs):
+            way, factor = upsampling or ("nearest", 1)
+            if pixels or factor > 1:
+                x = PaddedUpsampling2D(
+                    factor, pixels, way, name=f"{name}_pad{i}", dtype=dtype
+                )(x)
+            padded.append(x)
+        layer = ConcatenatedConv2D
+        if len(padded) == 1:
+            (padded,) = padded
             layer = Conv2D if stride == 1 else keras_layers.Conv2D
-            x = pad(x, pixels, f"{name}_pad")
         return layer(
             round(channels * base_channels),
             kernel,
@@ -116,7 +95,7 @@ def build_generator(
             kernel_initializer=GlorotUniform(),
             name=name,
             dtype=dtype,
-        )(x)
+        )(padded)
 
     image = keras.Input((None, None, 3), name="image")
     mask = keras.Input((None, None, 1), name="mask")
@@ -130,32 +109,34 @@ def build_generator(
         parts["image"] = ops.flip(filled, axis=-1)
     x = ops.concatenate([parts[name] for name in topology.inputs], axis=-1)
 
-    merged = []
+    merged = []  # features of each column, and how they are upsampled
     for c, (_, _, tail) in enumerate(topology.columns, start=1):
-        outputs = [x]
+        outputs, upsampling = [x], None
         for k, channels, stride, dilation in topology.encoder(c - 1, base_channels):
             i = len(outputs) - 1
             activation = None if (c, i) in topology.linear else "elu"
-            name = f"column{c}_conv{i}"
-            outputs.append(
-                convolve(outputs[-1], channels, k, name, stride, dilation, activation)
+            y = [(outputs[-1], None)]
+            y = convolve(
+                y, channels, k, f"column{c}_conv{i}", stride, dilation, activation
             )
+            outputs.append(y)
         if c == 3 and attention.encoded:
             attend = attention.encoded(name="column3_attention", dtype=dtype)
             outputs[-1] = attend(outputs[-1])
         for step, value in tail:
             i, y = len(outputs) - 1, outputs[-1]
-            if step in UPSAMPLING:
-                y = Upsampled(y, step, value)
+            if step in INTERPOLATIONS:
+                upsampling = (step, value)  # by the next convolution, which pads, too
             else:
-                y = convolve(y, value, step, f"column{c}_conv{i}")
+                y = convolve([(y, upsampling)], value, step, f"column{c}_conv{i}")
+                upsampling = None
             outputs.append(y)
-        merged.append(outputs[-1])
+        merged.append((outputs[-1], upsampling))
     if attention.skip:
-        merged.insert(0, attention.skip(outputs[1], outputs[-2], dtype))
+        merged.insert(0, (attention.skip(outputs[1], outputs[-2], dtype), None))
 
     x = convolve(merged, 0.5, 3, "decoder_conv0")
-    x = convolve(x, 3 / base_channels, 3, "decoder_conv1", activation=None)
+    x = convolve([(x, None)], 3 / base_channels, 3, "decoder_conv1", activation=None)
     x = ops.cast(x, "float32")
     if topology.bgr:
         x = ops.flip(x, axis=-1)

@@ -1,45 +1,9 @@
-"""Reflection padding that may be wider than the image."""
+"""Reflection that may be wider than the image: positions follow a triangle wave."""
 
-import keras
 import numpy as np
 from keras import ops
 
 from inpainting_zoo.engine.operations import split
-
-
-@keras.saving.register_keras_serializable("inpainting")
-class ReflectionPadding2D(keras.layers.Layer):
-    """Pads by reflection without repeating the edge, at any image size.
-
-    Where the padding is wider than the image the reflection is reflected again, so
-    positions follow a triangle wave; an axis of one pixel repeats it.
-
-    Args:
-        padding: pixels added on each of the four sides.
-        factor: how many times higher and wider the image becomes before that, by
-            repeating pixels in the same gathers.
-    """
-
-    def __init__(self, padding: int, factor: int = 1, **kwargs):
-        super().__init__(**kwargs)
-        self.padding, self.factor = padding, factor
-
-    def call(self, x):
-        return _reflect(x, self.padding, self.factor)
-
-    def compute_output_shape(self, input_shape):
-        return upsampled_and_padded(input_shape, self.factor, self.padding)
-
-    def get_config(self):
-        own = {"padding": self.padding, "factor": self.factor}
-        return {**super().get_config(), **own}
-
-
-def upsampled_and_padded(shape: tuple, factor: int, padding: int) -> tuple:
-    """Returns the shape of images (B, H, W, C) after both; None stays None."""
-    batch, *sides, channels = shape
-    sides = [side and side * factor + 2 * padding for side in sides]
-    return (batch, *sides, channels)
 
 
 def pad_to_multiple(x, multiple: int, least: int = 1):
@@ -60,8 +24,8 @@ def pad_to_multiple(x, multiple: int, least: int = 1):
     return x
 
 
-def _reflect(x, padding, factor):
-    """Repeats the pixels and pads them, with a gradient in slices.
+def repeat_and_reflect(x, factor: int, padding: int):
+    """Repeats the pixels of (B, H, W, C) and pads them, with a gradient in slices.
 
     The engines' own (of a mirrored pad or of a gather) take as long as the convolutions
     between them. One gather for both axes would be a little faster, but a file that is

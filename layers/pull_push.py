@@ -78,7 +78,7 @@ class PullPush(keras.layers.Layer):
 def _double(x, axis):
     """Doubles a side of (B, H, W, C) by bilinear interpolation between pixels' centres.
 
-    Linear in the number of pixels, unlike the products of `BilinearUpsampling2D`.
+    Linear in the number of pixels, unlike the products of `PaddedUpsampling2D`.
     """
     size = ops.shape(x)[axis]
 

@@ -1,48 +1,75 @@
-"""Bilinear resizing by two small matrix products, the same on every engine."""
+"""Upsampling and reflection padding in one step."""
 
 import keras
 from keras import ops
 
-from inpainting_zoo.layers.padding import reflected, upsampled_and_padded
+from inpainting_zoo.errors import choose
+from inpainting_zoo.layers.padding import reflected, repeat_and_reflect
 
 
 @keras.saving.register_keras_serializable("inpainting")
-class BilinearUpsampling2D(keras.layers.Layer):
-    """Upsamples by an integer factor with aligned corners, as the official GMCNN does.
+class PaddedUpsampling2D(keras.layers.Layer):
+    """Upsamples by an integer factor, then pads by reflection without the edge.
 
-    The centres of corner pixels stay where they are, as in TensorFlow 1.
+    In one step, since features after it are the largest that a network holds. Where the
+    padding is wider than the image the reflection is reflected again, so positions
+    follow a triangle wave; an axis of one pixel repeats it.
 
     Args:
-        factor: how many times higher and wider the output is.
-        padding: pixels added by reflection on each of the four sides, by the same
-            products.
+        factor: how many times higher and wider the image becomes; 1 pads alone.
+        padding: pixels added on each of the four sides.
+        interpolation: "nearest", or "bilinear" with aligned corners: the centres of
+            corner pixels stay where they are, as in TensorFlow 1.
+
+    Raises:
+        InputError: if the interpolation is unknown.
     """
 
-    def __init__(self, factor: int, padding: int = 0, **kwargs):
+    def __init__(
+        self,
+        factor: int = 1,
+        padding: int = 0,
+        interpolation: str = "nearest",
+        **kwargs,
+    ):
         super().__init__(**kwargs)
-        self.factor, self.padding = factor, padding
+        self.factor, self.padding, self.interpolation = factor, padding, interpolation
+        self.upsample = choose("interpolation", interpolation, INTERPOLATIONS)
 
     def call(self, x):
-        batch, height, width, channels = ops.shape(x)
-        rows, columns = (self._interpolation(n, x.dtype) for n in (height, width))
-        x = ops.reshape(x, (batch, height, width * channels))
-        x = ops.matmul(rows, x)
-        height = height * self.factor + 2 * self.padding
-        x = ops.reshape(x, (batch, height, width, channels))
-        return ops.matmul(columns, x)
-
-    def _interpolation(self, old, dtype):
-        """Returns the matrix that makes new pixels of old ones, a column for each."""
-        new = old * self.factor
-        centres = ops.cast(reflected(new, self.padding, self.padding), "float32")
-        pixels = ops.cast(ops.arange(old), "float32")
-        old, new = ops.cast(old, "float32"), ops.cast(new, "float32")
-        centres = centres * ((old - 1) / ops.maximum(new - 1, 1))
-        return ops.cast(ops.relu(1 - ops.abs(centres[:, None] - pixels)), dtype)
+        return self.upsample(x, self.factor, self.padding)
 
     def compute_output_shape(self, input_shape):
-        return upsampled_and_padded(input_shape, self.factor, self.padding)
+        batch, *sides, channels = input_shape
+        sides = [side and side * self.factor + 2 * self.padding for side in sides]
+        return (batch, *sides, channels)
 
     def get_config(self):
-        own = {"factor": self.factor, "padding": self.padding}
-        return {**super().get_config(), **own}
+        names = ("factor", "padding", "interpolation")
+        return {**super().get_config(), **{name: getattr(self, name) for name in names}}
+
+
+def interpolate_and_reflect(x, factor: int, padding: int):
+    """Interpolates (B, H, W, C) by two small matrix products that reflect as well."""
+    batch, height, width, channels = ops.shape(x)
+    rows, columns = (
+        _interpolation(side, factor, padding, x.dtype) for side in (height, width)
+    )
+    x = ops.reshape(x, (batch, height, width * channels))
+    x = ops.matmul(rows, x)
+    height = height * factor + 2 * padding
+    x = ops.reshape(x, (batch, height, width, channels))
+    return ops.matmul(columns, x)
+
+
+def _interpolation(old, factor, padding, dtype):
+    """Returns the matrix that makes new pixels of old ones, a column for each."""
+    new = old * factor
+    centres = ops.cast(reflected(new, padding, padding), "float32")
+    pixels = ops.cast(ops.arange(old), "float32")
+    old, new = ops.cast(old, "float32"), ops.cast(new, "float32")
+    centres = centres * ((old - 1) / ops.maximum(new - 1, 1))
+    return ops.cast(ops.relu(1 - ops.abs(centres[:, None] - pixels)), dtype)
+
+
+INTERPOLATIONS = {"nearest": repeat_and_reflect, "bilinear": interpolate_and_reflect}

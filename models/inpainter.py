@@ -131,7 +131,9 @@ class Inpainter(StepModel):
         """Returns name -> variable that begins as a trained variable of use is now."""
         trained = named(self.trained_parts)
         return {
-            name: keras.Variable(v, trainable=False, name=f"average_{i}")
+            name: keras.Variable(
+                ops.convert_to_numpy(v), trainable=False, name=f"average_{i}"
+            )
             for i, (name, v) in enumerate(trained.items())
         }
 

@@ -185,7 +185,9 @@ def test_keras_evaluates_and_validates():
     # Noise in the hole; known pixels are right.
     assert 10 < found["psnr"] < 40 and 0.3 < found["loss"] < 1
     losses = [
-        model.evaluate(stream(lambda i: one, 0, 1), verbose=0, return_dict=True)["loss"]
+        model.evaluate(
+            stream(lambda i, one=one: one, 0, 1), verbose=0, return_dict=True
+        )["loss"]
         for one in data
     ]
     assert found["loss"] == pytest.approx(np.mean(losses), rel=1e-5)

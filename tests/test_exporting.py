@@ -19,9 +19,8 @@ from inpainting_zoo.data.pairs import EvaluationPairs
 from inpainting_zoo.exporting import export as exporting
 from inpainting_zoo.exporting import formats
 from inpainting_zoo.layers.attention import DoubleAttention
-from inpainting_zoo.layers.padding import ReflectionPadding2D
 from inpainting_zoo.layers.pull_push import PullPush
-from inpainting_zoo.layers.upsampling import BilinearUpsampling2D
+from inpainting_zoo.layers.upsampling import PaddedUpsampling2D
 from inpainting_zoo.metrics.image_quality import psnr
 from inpainting_zoo.models.inpainter import GeneratorInpainter
 from inpainting_zoo.models.sizes import Sizes
@@ -97,10 +96,10 @@ def test_an_onnx_file_takes_any_size(tmp_path):
     keras.utils.set_random_seed(0)
     image, mask = keras.Input((None, None, 3)), keras.Input((None, None, 1))
     filled = PullPush(levels=3, iterations=2)(image, mask)
-    x = ReflectionPadding2D(6)(ops.concatenate([filled, mask], axis=-1))
+    x = PaddedUpsampling2D(1, 6)(ops.concatenate([filled, mask], axis=-1))
     x = keras.layers.Conv2D(8, 3, dilation_rate=6, activation="elu")(x)
     x = DoubleAttention()(keras.layers.AveragePooling2D(2)(x))
-    x = keras.layers.Conv2D(3, 1)(BilinearUpsampling2D(2)(x))
+    x = keras.layers.Conv2D(3, 1)(PaddedUpsampling2D(2, 0, "bilinear")(x))
     generator = keras.Model([image, mask], ops.clip(filled + x * mask, -1, 1))
     model = GeneratorInpainter(generator, 32, Sizes(multiple=4))
     path = tmp_path / "tiny.onnx"

@@ -17,9 +17,9 @@ from inpainting_zoo.gmcnn.networks import build_generator
 from inpainting_zoo.layers.concatenated import ConcatenatedConv2D
 from inpainting_zoo.layers.convolution import Conv2D
 from inpainting_zoo.layers.initializers import GlorotUniform
-from inpainting_zoo.layers.padding import ReflectionPadding2D, pad_to_multiple
+from inpainting_zoo.layers.padding import pad_to_multiple
 from inpainting_zoo.layers.pull_push import PullPush
-from inpainting_zoo.layers.upsampling import BilinearUpsampling2D
+from inpainting_zoo.layers.upsampling import PaddedUpsampling2D
 from inpainting_zoo.layers.window import crop, hole_window
 from parity import difference, golden, nhwc
 
@@ -80,7 +80,7 @@ def test_machines_without_gradients_of_dilated_kernels_take_kerass(monkeypatch):
 @pytest.mark.parametrize("padding", [0, 1, 3, 48])
 def test_reflection_is_numpys_at_any_size(size, padding):
     x = random(2, *size, 3)
-    ours = ReflectionPadding2D(padding)(x)
+    ours = PaddedUpsampling2D(1, padding)(x)
     margins = [(0, 0), (padding, padding), (padding, padding), (0, 0)]
     assert difference(ours, np.pad(x, margins, mode="reflect")) == 0
 
@@ -91,7 +91,7 @@ def test_any_reflection_is_numpys(height, width, padding, multiple):
     x = random(1, height, width, 2)
     inner, both = [(0, 0)], [(padding, padding)] * 2
     expected = np.pad(x, inner + both + inner, mode="reflect")
-    np.testing.assert_array_equal(ReflectionPadding2D(padding)(x), expected)
+    np.testing.assert_array_equal(PaddedUpsampling2D(1, padding)(x), expected)
     after = [(0, -side % multiple) for side in (height, width)]
     expected = np.pad(x, inner + after + inner, mode="reflect")
     np.testing.assert_array_equal(pad_to_multiple(x, multiple), expected)
@@ -107,7 +107,7 @@ def test_reflection_and_its_gradient_after_upsampling(size, padding, factor):
     repeated = pixels.repeat(factor, axis=1).repeat(factor, axis=2)
     margins = [(0, 0), (padding, padding), (padding, padding), (0, 0)]
     repeated = np.pad(repeated, margins, mode="reflect")
-    layer = ReflectionPadding2D(padding, factor)
+    layer = PaddedUpsampling2D(factor, padding)
     assert difference(layer(pixels), repeated) == 0
     assert layer.compute_output_shape(pixels.shape) == repeated.shape
     weight = random(*repeated.shape)
@@ -121,8 +121,8 @@ def test_reflection_and_its_gradient_after_upsampling(size, padding, factor):
 @pytest.mark.parametrize("size", [(1, 1), (2, 7), (6, 4)])
 @pytest.mark.parametrize("padding", [1, 9])
 def test_bilinear_upsampling_with_reflection(size, padding):
-    x, layer = random(2, *size, 3), BilinearUpsampling2D(2, padding)
-    expected = ReflectionPadding2D(padding)(BilinearUpsampling2D(2)(x))
+    x, layer = random(2, *size, 3), PaddedUpsampling2D(2, padding, "bilinear")
+    expected = PaddedUpsampling2D(1, padding)(PaddedUpsampling2D(2, 0, "bilinear")(x))
     assert difference(layer(x), expected) < 1e-6
     assert layer.compute_output_shape(x.shape) == tuple(expected.shape)
 
@@ -157,14 +157,14 @@ def test_convolution_of_concatenated_features(padding):
 
 def test_reflection_of_a_row_by_hand():
     x = np.array([1, 2, 3], "float32").reshape(1, 1, 3, 1)
-    row = ops.convert_to_numpy(ReflectionPadding2D(5)(x))[0, 0, :, 0]
+    row = ops.convert_to_numpy(PaddedUpsampling2D(1, 5)(x))[0, 0, :, 0]
     assert row.tolist() == [2, 1, 2, 3, 2, 1, 2, 3, 2, 1, 2, 3, 2]
 
 
 def test_layers_take_any_size_when_the_size_is_not_known_beforehand():
     image, hole = keras.Input((None, None, 3)), keras.Input((None, None, 1))
-    x = ReflectionPadding2D(4)(PullPush()(image, hole))
-    model = keras.Model([image, hole], BilinearUpsampling2D(2)(x))
+    x = PaddedUpsampling2D(1, 4)(PullPush()(image, hole))
+    model = keras.Model([image, hole], PaddedUpsampling2D(2, 0, "bilinear")(x))
     for height, width in ((3, 5), (8, 8), (7, 2)):
         inputs = [random(1, height, width, 3), np.ones((1, height, width, 1))]
         output = model.predict(inputs, verbose=0)
@@ -174,7 +174,7 @@ def test_layers_take_any_size_when_the_size_is_not_known_beforehand():
 @pytest.mark.parametrize("factor", [2, 4])
 def test_bilinear_upsampling_of_the_pytorch_program(factor):
     arrays = golden("ops")
-    ours = BilinearUpsampling2D(factor)(nhwc(arrays["up_x"]))
+    ours = PaddedUpsampling2D(factor, 0, "bilinear")(nhwc(arrays["up_x"]))
     assert difference(ours, nhwc(arrays[f"up_bilinear{factor}"])) < 1e-6
 
 
@@ -186,13 +186,13 @@ def test_nearest_upsampling_of_the_pytorch_program():
 
 def test_aligned_corners_by_hand():
     row = np.array([0, 3], "float32").reshape(1, 1, 2, 1)
-    ours = ops.convert_to_numpy(BilinearUpsampling2D(2)(row))
+    ours = ops.convert_to_numpy(PaddedUpsampling2D(2, 0, "bilinear")(row))
     np.testing.assert_allclose(ours[0, :, :, 0], [[0, 1, 2, 3]] * 2, atol=1e-6)
 
 
 @pytest.mark.parametrize("size", [(1, 1), (3, 4), (5, 1)])
 def test_upsampling_keeps_a_constant(size):
-    y = BilinearUpsampling2D(3)(np.full((1, *size, 2), 0.7, "float32"))
+    y = PaddedUpsampling2D(3, 0, "bilinear")(np.full((1, *size, 2), 0.7, "float32"))
     np.testing.assert_allclose(y, np.full(y.shape, 0.7), rtol=1e-6)
 
 
