@@ -154,13 +154,13 @@ def test_a_saved_model_takes_uint8_and_replaces_a_former_one(encoder, tmp_path):
     np.testing.assert_array_equal(found[masks[..., 0] == 0], images[masks[..., 0] == 0])
 
 
-def test_the_example_of_the_readme_runs(encoder, tmp_path, monkeypatch):
+def test_the_example_of_the_page_runs(encoder, tmp_path, monkeypatch):
     model, images, masks, completed = encoder
     monkeypatch.chdir(tmp_path)
     exporting.export(model, "onnx", "NAME.onnx")
     Image.fromarray(images[0]).save("image.png")
     Image.fromarray(masks[0, ..., 0] * 255).save("mask.png")
-    text = (ROOT / "README.md").read_text()
+    text = (ROOT / "docs" / "command_line.md").read_text()
     example = re.search(r"    import numpy as np, onnxruntime\n(    .*\n|\n)*", text)
     exec(textwrap.dedent(example[0]), {})
     found = np.asarray(Image.open("completed.png"))
