@@ -1,0 +1,143 @@
+"""Every preset of the zoo: counted, built, trained for a step, used, saved, listed."""
+
+import re
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+from conftest import ROOT
+from inpainting_zoo import presets
+from inpainting_zoo.engine import backend
+from inpainting_zoo.engine.batches import stream
+from inpainting_zoo.features.load import loader
+from inpainting_zoo.storage.checkpoints import as_arrays, save_weights
+from tiny_vgg import write as write_vgg
+
+CRITICS = {"global_critic": 8_404_993, "local_critic": 8_403_457}
+GMCNN = {"generator": 12_561_891, **CRITICS}
+HALF = {"generator": 3_144_307, "local_critic": 526_369}
+FACES = {**HALF, "global_critic": 526_465}
+AUTHORS = {"generator": 71_136_384, "discriminator": 2_767_360}
+REPORT_001 = {"generator": 71_126_371, "discriminator": 2_768_321}
+NARROW_001 = {"generator": 3_497_955, "discriminator": 696_033}
+
+# Of every network, at the preset's own width.
+PARAMETERS = {
+    "gmcnn_256": GMCNN,
+    "gmcnn_small": {**HALF, "global_critic": 526_369},
+    "gmcnn_faces_128": FACES,
+    "gmcnn_faces_128_wgan": FACES,
+    "gmcnn_official_pytorch": GMCNN,
+    "gmcnn_official_tf1": {**GMCNN, "generator": 12_429_107},
+    "gmcnn_keras_port": {**GMCNN, "generator": 12_806_595},
+    "context_encoder": AUTHORS,
+    "context_encoder_conditional": {**AUTHORS, "discriminator": 2_905_216},
+    "context_encoder_regions": {"generator": 71_202_176, "discriminator": 2_833_152},
+    "context_encoder_regions_64": {**AUTHORS, "generator": 71_070_592},
+    "context_encoder_channelwise": {
+        "generator": 6_051_584,
+        "discriminator": 2_833_152,
+    },
+    "context_encoder_report_001": REPORT_001,
+    "context_encoder_report_000": {**REPORT_001, "generator": 30_697_091},
+    "context_encoder_small": NARROW_001,
+    "context_encoder_faces_128": NARROW_001,
+}
+# So narrow that a step takes no time.
+NARROW = {
+    "gmcnn": {
+        "base_channels": 2,
+        "critic_channels": 2,
+        "image_size": 16,
+        "critic_steps": 1,
+    },
+    "context_encoder": {
+        "base_channels": 2,
+        "bottleneck": 4,
+        "discriminator_channels": 2,
+    },
+}
+names = pytest.mark.parametrize("name", PARAMETERS)
+
+
+def narrow(name):
+    family = next(f for f in NARROW if name.startswith(f))
+    return NARROW[family], presets.build(name, **NARROW[family])
+
+
+def begin(model, stage, vgg=None):
+    model.begin(
+        stage,
+        lambda name, factor, clip: keras.optimizers.SGD(1e-3 * factor, name=name),
+        loader({"vgg19": vgg}),
+        run_eagerly=backend.BACKEND == "tensorflow",  # tracing takes longer than a step
+    )
+
+
+def test_the_table_names_them_all():
+    assert set(PARAMETERS) == set(presets.PRESETS)
+
+
+@names
+def test_counted(name):
+    without_vgg = {"id_mrf_weight": 0} if name.startswith("gmcnn") else {}
+    with keras.StatelessScope(initialize_variables=False):
+        model = presets.build(name, **without_vgg)
+        networks = model.make_stage(model.STAGES[-1], loader()).owners()
+    counts = {key: network.count_params() for key, network in networks.items()}
+    assert counts == PARAMETERS[name]
+
+
+@pytest.fixture(scope="module")
+def vgg(tmp_path_factory):
+    return write_vgg(tmp_path_factory.mktemp("vgg") / "vgg.npz")
+
+
+@pytest.mark.both_engines
+@names
+def test_trained_used_and_saved(name, vgg, tmp_path):
+    """A step of each stage moves every network; then the picture around a hole."""
+    overrides, model = narrow(name)
+    side, rng = model.image_size, np.random.default_rng(0)
+    hole = (slice(None), *(slice(3 * side // 8, 5 * side // 8),) * 2)
+    for stage in model.STAGES:
+        begin(model, stage, vgg)
+        count = 2 * model.stage.batches
+        mask = np.zeros((count, side, side, 1), np.uint8)
+        mask[hole] = 1
+        image = rng.integers(0, 256, (count, side, side, 3), np.uint8)
+        model.check_masks(mask)
+        before = {k: ops.convert_to_numpy(v) for k, v in model.state().items()}
+        batch = {"image": image, "mask": mask}
+        model.fit(stream(lambda i, b=batch: b, 0, 1), steps_per_epoch=1, verbose=0)
+        after = {k: ops.convert_to_numpy(v) for k, v in model.state().items()}
+        for network in model.networks:
+            moved = [
+                np.abs(after[k] - v).max()
+                for k, v in before.items()
+                if k.startswith(f"{network}/")
+            ]
+            assert np.isfinite(moved).all() and max(moved) > 0, network
+    picture = rng.integers(0, 256, (side + 3, side - 5, 3), np.uint8)
+    holes = np.zeros(picture.shape[:2], np.uint8)
+    holes[hole[1:]] = 1
+    completed = model.inpaint(picture, holes)
+    np.testing.assert_array_equal(completed[holes == 0], picture[holes == 0])
+    assert (completed[holes == 1] != picture[holes == 1]).any()
+    path = tmp_path / "weights.npz"
+    about = {"preset": name, "overrides": overrides}
+    save_weights(path, as_arrays(model.use_state()), about)
+    loaded, _ = presets.load_file(path)
+    for key, variable in loaded.use_state().items():
+        saved = ops.convert_to_numpy(model.use_state()[key])
+        np.testing.assert_array_equal(ops.convert_to_numpy(variable), saved)
+
+
+@names
+def test_listed(name):
+    """In the README's table, and by the command."""
+    listed = re.findall(r"`(\w+)`", (ROOT / "README.md").read_text())
+    assert name in listed
+    assert re.search(rf"^{name} ", presets.table(), flags=re.MULTILINE)
