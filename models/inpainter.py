@@ -169,16 +169,20 @@ class Inpainter(StepModel):
         """
         self.compiled_generator = compiled(self.generator, constant=True)
 
-    def inpaint(self, image, mask):
+    def inpaint(self, image, mask, seed=0, **options):
         """Completes one picture; its known pixels are returned bit for bit.
 
         Args:
             image: uint8 (H, W, 3) RGB of any size from 1x1 up.
             mask: (H, W), nonzero in the hole. Without a hole the image comes back.
+            seed: of what is random in use.
+            **options: of the family.
 
         Returns:
             uint8 (H, W, 3).
         """
+        if options:
+            raise InputError(f"options: none are known, received {', '.join(options)}")
         hole = np.asarray(mask) != 0
         if not hole.any():
             return image.copy()
