@@ -101,22 +101,15 @@ def complete_bytes(
     header = read_header(image, max_pixels)
     picture = open_picture(image, max_pixels)
     drawing = open_picture(mask, max_pixels, argument="mask")
+    notes = []
     if mask_label is None and mask_from is None and _is_same(picture, drawing):
-        mask_from, notes = (
-            "alpha",
-            ["mask: is the picture; its erased part is the hole"],
-        )
-    else:
-        notes = []
+        mask_from = "alpha"
+        notes.append("mask: is the picture itself, its transparent part is the hole")
     hole, more = hole_of(drawing, mask_label, mask_from)
     hole = _fit((hole != invert_mask).astype(np.uint8), picture.size, resize_mask)
     notes += _remarks(hole) + more
-    upright = header.orientation == 1
-    if (
-        not hole.any()
-        and upright
-        and file_format == header.format.replace("MPO", "JPEG")
-    ):
+    same_format = file_format == header.format.replace("MPO", "JPEG")
+    if not hole.any() and same_format and header.orientation == 1:
         return image if isinstance(image, bytes) else Path(image).read_bytes(), notes
     if header.frames > 1:
         if not drop_frames:

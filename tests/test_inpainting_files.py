@@ -553,6 +553,99 @@ def test_odd_files_are_skipped_with_a_reason(folders):
     assert len(rows) == 7
 
 
+def test_what_is_left_out_is_named(folders, capsys):
+    """A GIF is not read; hidden files and folders are alike."""
+    images, masks, output = folders
+    (images / "c.png").unlink()
+    (images / ".cache").mkdir()
+    for name in ("d.gif", ".cache/e.png", ".f.png"):
+        (images / name).write_bytes((images / "a.png").read_bytes())
+    picture_of("RGB").save(images / "g.jfif", "JPEG")
+    save_mask(masks / "g.png", square())
+    assert inpaint_folder(Plain(red), images, masks, output) == 0
+    rows = rows_of(output)
+    assert {n: row["reason"] for n, row in rows.items() if row["reason"]} == {
+        ".cache/e.png": "hidden",
+        ".f.png": "hidden",
+        "d.gif": ".gif files are not read",
+    }
+    assert rows["g.jfif"]["status"] == "ok"
+    assert Image.open(output / "g.jfif").format == "JPEG"
+    told = capsys.readouterr().err
+    assert "4 ok, 0 skipped, 0 failed" in told and "3 left out" in told
+    assert "'d.gif' (.gif files are not read)" in told
+
+
+@pytest.mark.parametrize("link", ["sub", "folder/sub"])
+def test_nothing_is_written_outside_of_the_output_folder(folders, link):
+    """A link in it leads elsewhere, where a picture of that name is to stay."""
+    images, masks, output = folders
+    elsewhere = images.parent / "elsewhere"
+    elsewhere.mkdir(), output.mkdir()
+    (images / "sub").rename(images / "moved")
+    (images / link).parent.mkdir(exist_ok=True)
+    (images / "moved").rename(images / link)
+    (output / link).parent.mkdir(exist_ok=True)
+    (output / link).symlink_to(elsewhere)
+    assert inpaint_folder(Plain(red), images, masks, output) == 2
+    row = rows_of(output)[f"{link}/b.webp"]
+    assert row["status"] == "failed" and "outside of it" in row["reason"]
+    assert list(elsewhere.iterdir()) == []
+
+
+def test_masks_beside_their_pictures(tmp_path):
+    """As LaMa lays them out: NAME.png and NAME_mask.png, NAME_mask001.png."""
+    folder, output = tmp_path / "in", tmp_path / "out"
+    (folder / "sub").mkdir(parents=True)
+    for name in ("a", "sub/b", "many", "alone", "venetian_mask"):
+        picture_of("RGB").save(folder / f"{name}.png")
+    for name in ("a_mask", "sub/b_mask001", "many_mask001", "many_mask002"):
+        save_mask(folder / f"{name}.png", square())
+    assert inpaint_folder(Plain(red), folder, folder, output) == 2
+    rows = rows_of(output)
+    assert {name: row["status"] for name, row in rows.items()} == {
+        "a.png": "ok",
+        "alone.png": "failed",
+        "many.png": "failed",
+        "sub/b.png": "ok",
+        "venetian_mask.png": "failed",
+    }
+    assert "must be one for 'many.png'" in rows["many.png"]["reason"]
+    for name in ("a.png", "sub/b.png"):
+        expected = red(np.array(picture_of("RGB")), square())
+        np.testing.assert_array_equal(np.array(Image.open(output / name)), expected)
+
+
+def test_pictures_without_masks_are_not_their_own(tmp_path):
+    picture_of("RGB").save(tmp_path / "a.png")
+    with pytest.raises(InputError, match=r"NAME_mask\.png"):
+        inpaint_folder(Plain(never), tmp_path, tmp_path, tmp_path / "out")
+
+
+def test_erased_pictures_are_their_own_masks(tmp_path):
+    pixels = np.array(picture_of("RGBA"))
+    pixels[..., 3] = 255 - 255 * square()
+    (tmp_path / "in").mkdir()
+    Image.fromarray(pixels).save(tmp_path / "in" / "a.png")
+    paths = tmp_path / "in", tmp_path / "in", tmp_path / "out"
+    options = {"mask_from": "alpha", "fill_alpha": True}
+    assert inpaint_folder(Plain(red), *paths, **options) == 0
+    after = np.array(Image.open(tmp_path / "out" / "a.png"))
+    assert (after[square() > 0] == [255, 0, 0, 255]).all()
+    np.testing.assert_array_equal(after[square() == 0], pixels[square() == 0])
+
+
+def test_another_dilation_redoes_the_files(folders):
+    images, masks, output = folders
+    (images / "c.png").unlink()
+    for widths in ({"mask_dilation": 2}, {"mask_dilation": 3, "feathering": 1}):
+        for status in ("ok", "skipped"):
+            assert inpaint_folder(Plain(red), images, masks, output, **widths) == 0
+            assert {row["status"] for row in rows_of(output).values()} == {status}
+    assert inpaint_folder(Plain(red), images, masks, output, feathering=1) == 2
+    assert "feathering" in rows_of(output)["a.png"]["reason"]
+
+
 def test_missing_mask_fails_that_file_alone(folders):
     images, masks, output = folders
     (masks / "sub" / "b.png").unlink()
@@ -574,6 +667,11 @@ def test_masks_are_found_by_path_then_by_stem(tmp_path):
     for name in ("a.webp", "d.jpg", "none.png"):
         with pytest.raises(InputError, match="mask"):
             masks.of(name)
+    save_mask(tmp_path / "e_mask.png", square())
+    save_mask(tmp_path / "sub/f_mask02.png", square())
+    masks = Masks(tmp_path, tmp_path / "elsewhere")
+    assert masks.of("e.jpg") == tmp_path / "e_mask.png"
+    assert masks.of("f.jpg") == tmp_path / "sub/f_mask02.png"
 
 
 def test_one_mask_for_all_and_folders_inside_the_images(tmp_path):
