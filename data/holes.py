@@ -127,8 +127,8 @@ def _labels(picture, values, hole):
     """
     if picture.mode == "P":
         used = levels_of(np.asarray(picture))
-        palette = np.reshape(picture.getpalette("RGB"), (-1, 3))[used]
-        if np.ptp(palette, axis=1).max() > COLOURED:
+        palette = np.resize([*picture.getpalette("RGB"), *bytes(768)], (256, 3))
+        if np.ptp(palette[used], axis=1).max() > COLOURED:
             return [place for place in used.tolist() if place]
     levels = levels_of(values)
     if values.dtype.kind == "f" or levels[-1] <= 1:

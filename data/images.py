@@ -152,7 +152,7 @@ def _refuse_misread(picture):
     """Refuses a TIFF that Pillow would decode without an error, but wrongly."""
     tags = getattr(picture, "tag_v2", {})
     bits = max(tags.get(258, (1,)))  # a sample
-    if tags.get(284) == 2 and bits > 8:  # planar
+    if tags.get(284) == 2 and tags.get(277, 1) > 1 and bits > 8:  # planar
         raise ValueError(f"channels of {bits} bits, one plane after the other")
     if bits == 8 and 2 in tags.get(339, (1,)):  # sample format
         raise ValueError("signed values of 8 bits")

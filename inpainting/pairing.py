@@ -51,8 +51,9 @@ def find_images(image_dir: Path, *besides: Path) -> tuple[list[str], dict[str, s
         for name in folders + files
         if name.lower().endswith(SUFFIXES + UNREAD)
     )
-    left_out = {name: _why(image_dir, name) for name in named(similar)}
-    return images, {name: left_out[name] for name in left_out if name not in {*images}}
+    known = set(images)
+    left_out = (name for name in named(similar) if name not in known)
+    return images, {name: _why(image_dir, name) for name in left_out}
 
 
 def _why(folder, name):

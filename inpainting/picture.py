@@ -101,24 +101,13 @@ def complete_bytes(
     header = read_header(image, max_pixels)
     picture = open_picture(image, max_pixels)
     drawing = open_picture(mask, max_pixels, argument="mask")
-    notes = []
-    if mask_label is None and mask_from is None and _is_same(picture, drawing):
-        mask_from = "alpha"
-        notes.append("mask: is the picture itself, its transparent part is the hole")
-    hole, more = hole_of(drawing, mask_label, mask_from)
+    hole, notes = _hole(picture, drawing, mask_label, mask_from)
     hole = _fit((hole != invert_mask).astype(np.uint8), picture.size, resize_mask)
-    notes += _remarks(hole) + more
+    notes += _remarks(hole)
     same_format = file_format == header.format.replace("MPO", "JPEG")
     if not hole.any() and same_format and header.orientation == 1:
         return image if isinstance(image, bytes) else Path(image).read_bytes(), notes
-    if header.frames > 1:
-        if not drop_frames:
-            raise InputError(
-                "image: must be of one page or frame to be replaced in place, "
-                f"received {header.frames}"
-            )
-        left = header.frames - 1
-        notes.append(f"image: its first page or frame is saved, {left} more are not")
+    notes += _left_out(header.frames, drop_frames)
     edited = read_deep(image, header, picture) or modes.editable(picture, fill_alpha)
     notes += modes.conversions(header, edited)
     if hole.any():
@@ -198,6 +187,26 @@ def inpaint_file(
 def _is_file(path, other):
     both = os.path.exists(path) and os.path.exists(other)
     return both and os.path.samefile(path, other)
+
+
+def _hole(picture, drawing, label, source):
+    """The hole of a mask, and notes; an erased part if it is the picture itself."""
+    if label is not None or source is not None or not _is_same(picture, drawing):
+        return hole_of(drawing, label, source)
+    hole, _ = hole_of(drawing, source="alpha")
+    return hole, ["mask: is the picture itself, its transparent part is the hole"]
+
+
+def _left_out(frames, drop_frames):
+    """What is to be said of the pages or frames of a picture after its first."""
+    if frames > 1 and not drop_frames:
+        raise InputError(
+            "image: must be of one page or frame to be replaced in place, "
+            f"received {frames}"
+        )
+    if frames == 1:
+        return []
+    return [f"image: its first page or frame is saved, {frames - 1} more are not"]
 
 
 def _is_same(picture, drawing):

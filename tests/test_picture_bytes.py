@@ -368,7 +368,7 @@ def test_labels_choose_the_hole():
     mask = encoded(labels)
     content, notes = complete_bytes(Plain(never), encoded(colours()), mask)
     assert content == encoded(colours())
-    assert "no pixel is hole" in notes[0] and "3, 7 look like labels" in notes[1]
+    assert "3, 7 look like labels" in notes[0] and "no pixel is hole" in notes[1]
     content, notes = complete_bytes(RED, encoded(colours()), mask, mask_label=7)
     expected = np.where(HOLE[..., None], [255, 0, 0], colours())
     np.testing.assert_array_equal(decoded(content), expected)
