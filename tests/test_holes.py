@@ -106,3 +106,11 @@ def test_an_erased_area_is_the_hole():
         hole_of(Image.fromarray(pixels[..., :3]), source="alpha")
     with pytest.raises(InputError, match=r"mask_from: alpha, or nothing"):
         hole_of(Image.fromarray(pixels), source="red")
+
+
+def test_labels_beyond_a_short_palette():
+    """The void of VOC, 255, where the file keeps the colours of the classes alone."""
+    mask = palette(np.array([[0, 1, 255, 2]], np.uint8))
+    hole, (note,) = hole_of(mask)
+    assert "1, 2, 255" in note and not hole.any()
+    assert places(hole_of(mask, "any")[0]) == [1, 2, 3]
