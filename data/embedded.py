@@ -9,7 +9,7 @@ from PIL import Image
 from inpainting_zoo.errors import InputError
 
 # Split by picture; the two views of the motorcycle stay on one side.
-SAMPLES = {
+SPLITS = {
     "train": (
         "astronaut.png",
         "brick.png",
@@ -30,36 +30,36 @@ FACE = (160, 50, 290, 180)  # left, top, right, bottom of the astronaut's, in pi
 
 
 def files(split: str | None = None) -> list[Path]:
-    """List the embedded pictures.
+    """Lists the embedded pictures.
 
     Args:
         split: "train", "test" or None for both.
 
     Raises:
-        InputError: unknown split, or pictures missing from this scikit-image.
+        InputError: if there is no such split, or this scikit-image lacks pictures.
     """
-    if split is not None and split not in SAMPLES:
+    if split is not None and split not in SPLITS:
         raise InputError(
-            f"samples: must be one of {sorted(SAMPLES)}, received {split!r}"
+            f"embedded: must be one of {sorted(SPLITS)}, received {split!r}"
         )
     folder = Path(skimage.__file__).parent / "data"
-    splits = SAMPLES if split is None else [split]
-    paths = sorted(folder / name for each in splits for name in SAMPLES[each])
+    splits = SPLITS if split is None else [split]
+    paths = sorted(folder / name for each in splits for name in SPLITS[each])
     missing = [path.name for path in paths if not path.is_file()]
     if missing:
         raise InputError(
-            f"samples: scikit-image must carry its pictures, lacks {missing}"
+            f"embedded: scikit-image must carry its pictures, lacks {missing}"
         )
     return paths
 
 
 def file(stem: str) -> Path:
-    """The path of the embedded picture of this name, without its suffix."""
+    """Returns the path of the embedded picture of this name, without its suffix."""
     return next(path for path in files() if path.stem == stem)
 
 
 def face(margin: int = 0) -> np.ndarray:
-    """Cut the face out of the astronaut's portrait: uint8 (S, S, 3).
+    """Cuts the face out of the astronaut's portrait: uint8 (S, S, 3).
 
     Args:
         margin: pixels around it, at most 50; S is 130 and twice as many.

@@ -1,75 +1,165 @@
 """Picture files to arrays: the one loader that training, evaluation and use share."""
 
+import contextlib
+import dataclasses
 import os
 import stat
+import threading
+from io import BytesIO
 from pathlib import Path
 
 import cv2
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
-from inpainting_zoo.data import embedded as samples
+from inpainting_zoo.data import embedded
+from inpainting_zoo.data.holes import hole_of, white_of
 from inpainting_zoo.errors import InputError
 
-FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP")
-SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp")
+FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "PPM")
+SUFFIXES = (
+    *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".tif", ".tiff", ".bmp"),
+    *(".ppm", ".pgm", ".pnm"),
+)
 MAX_PIXELS = 64_000_000
 
-# max_pixels decides instead, which would end at Pillow's own 178 million pixels.
-Image.MAX_IMAGE_PIXELS = None
+Source = str | Path | bytes  # the path of a picture file, or its content
+
+_pillows_limit = threading.Lock()
 
 
 class PictureError(InputError):
-    """A picture file that cannot be read; `path` is its path."""
+    """A picture file that cannot be read; `path` is its path, None for bytes."""
 
-    path: Path
+    path: Path | None
+
+
+@dataclasses.dataclass(frozen=True)
+class Header:
+    """What a picture file says of itself before anything is decoded.
+
+    Args:
+        format: Pillow's name of it.
+        frames: how many pages or frames there are.
+        rawmode: Pillow's name of how a pixel is stored, such as "RGB;16B".
+        orientation: of EXIF, 1 to 8; 1 is upright.
+    """
+
+    format: str
+    frames: int
+    rawmode: str
+    orientation: int
+
+
+def read_header(
+    source: Source, max_pixels: int = MAX_PIXELS, argument: str = "image"
+) -> Header:
+    """Returns the header of a picture; the arguments are those of `open_picture`."""
+    with _opened(source, max_pixels, argument) as picture:
+        tile = picture.tile[0].args if picture.tile else None
+        rawmode = tile[0] if isinstance(tile, tuple) else tile
+        if picture.format == "PPM" and isinstance(tile, tuple) and tile[-1] > 255:
+            rawmode = f"{picture.mode};16B"
+        return Header(
+            picture.format,
+            getattr(picture, "n_frames", 1),
+            str(rawmode or picture.mode),
+            picture.getexif().get(ExifTags.Base.Orientation, 1),
+        )
 
 
 def open_picture(
-    path: str | Path, max_pixels: int = MAX_PIXELS, draft: int | None = None
+    source: Source,
+    max_pixels: int = MAX_PIXELS,
+    draft: int | None = None,
+    argument: str = "image",
 ) -> Image.Image:
-    """Open a picture file upright and completely decoded, in its own mode.
+    """Opens a picture file upright and completely decoded, in its own mode.
 
     The first frame of a file with several is used.
 
     Args:
-        path: a regular JPEG, PNG, WebP, TIFF or BMP file.
+        source: the path of a regular JPEG, PNG, WebP, TIFF, BMP or PPM file, or the
+            bytes of one.
         max_pixels: the largest width x height, compared with the header before
             anything is decoded.
         draft: if given, a JPEG may be decoded at 1/2, 1/4 or 1/8 of its size as long
             as both sides keep twice this many pixels: much faster for photographs
-            that are then averaged down to ``draft`` pixels.
+            that are then averaged down to `draft` pixels.
+        argument: what to call bytes in an error.
 
     Raises:
-        PictureError: the file cannot be read completely, or is too large.
+        PictureError: if it cannot be read completely, or is too large.
     """
+    with _opened(source, max_pixels, argument) as picture:
+        if draft is not None:
+            picture.draft(None, (2 * draft, 2 * draft))
+        picture.load()
+        upright = ImageOps.exif_transpose(picture)
+        upright.format = picture.format
+        return upright
+
+
+@contextlib.contextmanager
+def _opened(source, max_pixels, argument):
+    """Yields a file whose header has been read; all errors become a PictureError."""
     try:
-        if not stat.S_ISREG(os.stat(path).st_mode):  # opening a FIFO would wait
-            raise OSError("not a regular file")
-        with Image.open(path, formats=FORMATS) as picture:
+        if isinstance(source, bytes):
+            source, path, name = BytesIO(source), None, argument
+        else:
+            path, name = Path(source), repr(str(source))
+            if not stat.S_ISREG(os.stat(path).st_mode):  # opening a FIFO would wait
+                raise OSError("not a regular file")
+        with _open(source, max_pixels) as picture:
             if picture.width * picture.height > max_pixels:
                 size = f"{picture.width}x{picture.height}"
                 raise ValueError(f"{size} is over the limit of {max_pixels} pixels")
-            if draft is not None:
-                picture.draft(None, (2 * draft, 2 * draft))
-            picture.load()
-            upright = ImageOps.exif_transpose(picture)
-            upright.format = picture.format
-            return upright
+            _refuse_misread(picture)
+            yield picture
     except Exception as error:  # damaged files raise nearly everything
         reason = getattr(error, "strerror", None) or str(error) or repr(error)
         if isinstance(error, UnidentifiedImageError):
             reason = "unknown or damaged content"
         refusal = PictureError(
-            f"{str(path)!r}: must be a readable picture ({', '.join(FORMATS)}), "
+            f"{name}: must be a readable picture ({', '.join(FORMATS)}), "
             f"received {' '.join(reason.split())}"
         )
-        refusal.path = Path(path)
+        refusal.path = path
         raise refusal from error
 
 
+def _open(source, max_pixels):
+    """Opens a file, and past Pillow's own limit of pixels if `max_pixels` is larger.
+
+    That limit is one for the whole process, so it is lifted for as long as reading the
+    header takes, and by one thread at a time.
+    """
+    if Image.MAX_IMAGE_PIXELS is None or max_pixels <= Image.MAX_IMAGE_PIXELS:
+        try:
+            return Image.open(source, formats=FORMATS)
+        except Image.DecompressionBombError as error:
+            raise ValueError(f"it is over the limit of {max_pixels} pixels") from error
+    with _pillows_limit:
+        former = Image.MAX_IMAGE_PIXELS
+        Image.MAX_IMAGE_PIXELS = None
+        try:
+            return Image.open(source, formats=FORMATS)
+        finally:
+            Image.MAX_IMAGE_PIXELS = former
+
+
+def _refuse_misread(picture):
+    """Refuses a TIFF that Pillow would decode without an error, but wrongly."""
+    tags = getattr(picture, "tag_v2", {})
+    bits = max(tags.get(258, (1,)))  # a sample
+    if tags.get(284) == 2 and tags.get(277, 1) > 1 and bits > 8:  # planar
+        raise ValueError(f"channels of {bits} bits, one plane after the other")
+    if bits == 8 and 2 in tags.get(339, (1,)):  # sample format
+        raise ValueError("signed values of 8 bits")
+
+
 def to_rgb(picture: Image.Image) -> np.ndarray:
-    """Convert a picture of any mode to uint8 RGB (H, W, 3).
+    """Converts a picture of any mode to uint8 RGB (H, W, 3).
 
     Grey is repeated, palettes are looked up, CMYK is converted without a colour
     profile and alpha is dropped: the stored colours are kept, nothing is composited.
@@ -81,7 +171,7 @@ def to_rgb(picture: Image.Image) -> np.ndarray:
         return np.stack([((grey + 128) // 257).astype(np.uint8)] * 3, axis=-1)
     if picture.mode == "F":
         grey = np.nan_to_num(np.asarray(picture))
-        grey = np.rint(grey * (255 / _white(grey))).clip(0, 255)
+        grey = np.rint(grey * (255 / white_of(grey))).clip(0, 255)
         return np.stack([grey.astype(np.uint8)] * 3, axis=-1)
     if picture.has_transparency_data:
         picture = picture.convert("RGBA")
@@ -91,81 +181,54 @@ def to_rgb(picture: Image.Image) -> np.ndarray:
 def read_image(
     path: str | Path, max_pixels: int = MAX_PIXELS, draft: int | None = None
 ) -> np.ndarray:
-    """Read a file as uint8 RGB (H, W, 3); see `open_picture` and `to_rgb`."""
+    """Reads a file as uint8 RGB (H, W, 3); see `open_picture` and `to_rgb`."""
     return to_rgb(open_picture(path, max_pixels, draft))
 
 
 def read_mask(
     path: str | Path, invert: bool = False, max_pixels: int = MAX_PIXELS
 ) -> np.ndarray:
-    """Read a mask file as uint8 (H, W) of its own size, 1 in the hole.
-
-    The hole is where the luminance is at least half of white (128 of 255). White is 1,
-    255 or 65535, the smallest that is not below the largest value, so masks of 0 and 1,
-    16-bit and float masks mean what they show. Where alpha varies, a mask of a single
-    visible colour is a drawing on glass: its hole is where it is opaque. With several
-    colours it is laid over black.
+    """Reads a mask file as uint8 (H, W) of its own size, 1 in the hole.
 
     Args:
+        path: a picture file; see `data.holes.hole_of`.
         invert: the file has its hole in black.
+        max_pixels: as for `open_picture`.
     """
-    picture = open_picture(path, max_pixels)
-    values = _mask_values(picture)
-    # The 1 in a black JPEG is compression noise.
-    white = 255 if picture.format in ("JPEG", "MPO") else _white(values)
-    return ((values >= white / 2) != invert).astype(np.uint8)
-
-
-def _mask_values(picture):
-    if picture.mode.startswith("I") or picture.mode == "F":
-        return np.nan_to_num(np.asarray(picture))
-    if picture.has_transparency_data:
-        picture = picture.convert("RGBA")
-        alpha = np.asarray(picture.getchannel("A"))
-        if alpha.min() < alpha.max():
-            grey = np.asarray(picture.convert("RGB").convert("L"))
-            visible = grey[alpha >= min(128, alpha.max())]
-            if np.ptp(visible) <= 8:  # one colour, but for rounding
-                return alpha
-            return np.rint(grey * (alpha / 255))
-    return np.asarray(picture.convert("RGB").convert("L"))
-
-
-def _white(values):
-    largest = np.rint(values.max())
-    return next((white for white in (1, 255, 65535) if largest <= white), 65535)
+    hole, _ = hole_of(open_picture(path, max_pixels))
+    return (hole != invert).astype(np.uint8)
 
 
 def list_images(source: str | Path, argument: str = "images") -> list[Path]:
-    """List picture files, sorted.
+    """Lists picture files, sorted.
 
     Args:
-        source: a folder, searched recursively (hidden files and linked folders are
-            left out); a text file with one path a line, relative to its folder; one
-            picture; or "samples", "samples:train", "samples:test".
-        argument: what to call ``source`` in an error.
+        source: a folder, searched recursively (hidden files, hidden folders and linked
+            folders are left out); one picture; a text file with one path a line; or,
+            where there is no such folder or file, "embedded:", "embedded:train",
+            "embedded:test" for the pictures of `data.embedded` (once called "samples",
+            "samples:train", "samples:test"). A path of a text file is looked for in
+            the folder of that file, then in the working folder; empty lines and those
+            that begin with # are left out.
+        argument: what to call `source` in an error.
 
     Raises:
-        InputError: there is no such source, it cannot be read, or holds no picture.
+        InputError: if there is no such source, it cannot be read, or holds no picture.
     """
-    kind, _, split = str(source).partition(":")
-    if kind == "samples":
-        return samples.files(split or None)
     try:
         if os.path.isdir(source):
             found = _walk(source)
-        elif str(source).lower().endswith(SUFFIXES):
-            found = [str(source)] if os.path.isfile(source) else []
         elif os.path.isfile(source):
-            lines = Path(source).read_text(encoding="utf-8").splitlines()
-            folder = os.path.dirname(source)
-            found = [os.path.join(folder, line) for line in lines if line.strip()]
+            is_picture = str(source).lower().endswith(SUFFIXES)
+            found = [str(source)] if is_picture else _read_list(source)
+        elif str(source).partition(":")[0] in ("embedded", "samples"):
+            return embedded.files(str(source).partition(":")[2] or None)
         else:
             raise OSError("no such folder or file")
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, UnicodeError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise InputError(
-            f"{argument}: must be a folder, a list file or samples, "
+            f"{argument}: must be a folder, a list file or embedded:, "
             f"received {str(source)!r} ({reason})"
         ) from error
     if not found:
@@ -178,7 +241,8 @@ def _walk(source):
         raise error
 
     found = []
-    for folder, _, names in os.walk(source, onerror=fail):
+    for folder, folders, names in os.walk(source, onerror=fail):
+        folders[:] = [name for name in folders if not name.startswith(".")]
         paths = (
             os.path.join(folder, name)
             for name in names
@@ -188,20 +252,36 @@ def _walk(source):
     return found
 
 
+def _read_list(source):
+    """The paths in a text file as editors write them: UTF-8 or UTF-16, with a mark."""
+    content = Path(source).read_bytes()
+    marked = content.startswith((b"\xff\xfe", b"\xfe\xff"))
+    text = content.decode("utf-16" if marked else "utf-8-sig")
+    names = (line.strip() for line in text.split("\n"))
+    names = [name for name in names if name and not name.startswith("#")]
+    places = [os.path.abspath(os.path.dirname(source)), os.getcwd()]
+
+    def find(name):
+        paths = [os.path.join(place, name) for place in places]
+        return next(filter(os.path.exists, paths), paths[0])
+
+    return [find(name) for name in names]
+
+
 def fit_image(
     image: np.ndarray,
     size: int,
     rng: np.random.Generator | None = None,
     max_zoom: float = 1.15,
 ) -> np.ndarray:
-    """Scale the short side to ``size`` and crop a square, uint8 (size, size, 3).
+    """Scales the short side to `size` and crops a square, uint8 (size, size, 3).
 
     Shrinking averages areas, enlarging is bicubic.
 
     Args:
         image: uint8 (H, W, 3).
         rng: None takes the centre. A generator, for training, scales the short side
-            to between ``size`` and ``max_zoom * size``, crops anywhere, and mirrors
+            to between `size` and `max_zoom * size`, crops anywhere, and mirrors
             every other picture.
         max_zoom: at least 1.
     """
@@ -221,7 +301,7 @@ def fit_image(
 
 
 def fit_mask(mask: np.ndarray, size: int) -> np.ndarray:
-    """Fit a mask like `fit_image` without rng: nearest neighbour, then threshold.
+    """Fits a mask like `fit_image` without rng: nearest neighbour, then threshold.
 
     Args:
         mask: (H, W), bool, 0 and 1, or 0 to 255 with the hole from 128 on.
@@ -234,4 +314,4 @@ def fit_mask(mask: np.ndarray, size: int) -> np.ndarray:
     top, left = (height - side) // 2, (width - side) // 2
     square = mask[top : top + side, left : left + side].astype(np.uint8)
     nearest = cv2.resize(square, (size, size), interpolation=cv2.INTER_NEAREST_EXACT)
-    return (nearest >= _white(mask) / 2).astype(np.uint8)
+    return (nearest >= white_of(mask) / 2).astype(np.uint8)

@@ -16,18 +16,15 @@ from inpainting_zoo.errors import InputError
 from inpainting_zoo.inpainting.ledger import Ledger
 from inpainting_zoo.inpainting.pairing import Masks, find_images
 from inpainting_zoo.inpainting.picture import PictureWarning, SaveError, inpaint_file
-from inpainting_zoo.inpainting.strategies import Complete
 from inpainting_zoo.storage.files import remove_parts
 from inpainting_zoo.storage.files import sha256 as file_sha256
-
-__all__ = ["inpaint_file", "inpaint_folder"]
 
 LEDGER = "ledger.jsonl"
 SOME_FAILED = 2  # exit code
 
 
 def inpaint_folder(
-    complete: Complete,
+    model,
     image_dir: str | Path,
     mask_path: str | Path,
     save_dir: str | Path,
@@ -36,53 +33,59 @@ def inpaint_folder(
     in_place: bool = False,
     **options,
 ) -> int:
-    """Complete every picture of a folder, and record each in save_dir/ledger.jsonl.
+    """Completes every picture of a folder, and records each in save_dir/ledger.jsonl.
 
     Outputs have the names of the inputs, so that a.jpg and a.png stay apart. A bad file
     is recorded and never stops the others. A rerun skips what was completed from the
     same files with the same options, as long as the output is intact.
 
     Args:
-        complete: as for `inpaint_file`.
+        model: as for `inpaint_file`.
         image_dir: searched recursively.
         mask_path: a folder of masks (see `inpainting.pairing.Masks`), or one for all.
-        save_dir: made if missing; it may lie in image_dir.
-        recipe: names what `complete` is (model, weights); another one redoes the files.
-        in_place: allow save_dir to be image_dir.
+        save_dir: made if missing; it may lie in `image_dir`.
+        recipe: names what the model is (its weights); another one redoes the files.
+        in_place: allows `save_dir` to be `image_dir`.
         **options: of `inpaint_file`, for all files.
 
     Returns:
         The exit code: 0, or 2 if some files failed.
 
     Raises:
-        InputError: there are no pictures or masks, or the output folder has become
+        InputError: if there are no pictures or masks, or the output folder has become
             unwritable; then the ledger lists what was done and what was not.
     """
     image_dir, mask_path, save_dir = Path(image_dir), Path(mask_path), Path(save_dir)
     images, left_out = find_images(image_dir, mask_path, save_dir)
+    erased = options.get("mask_from") == "alpha"
+    masks = Masks(mask_path, image_dir, itself=erased)
+    images = [name for name in images if name not in masks.beside]
     _refuse_overwriting(images, image_dir.resolve(), save_dir.resolve(), in_place)
-    masks = Masks(mask_path)
     settings = json.dumps([recipe, options], sort_keys=True)
 
     def attempt(name, ledger):
         image, output = image_dir / name, save_dir / name
+        if not output.parent.resolve().is_relative_to(save_dir.resolve()):
+            raise InputError(
+                f"save_to: must hold all outputs, {name!r} would lie outside of it"
+            )
         mask = masks.of(name)
         key = _key(settings, mask, *([] if in_place else [image]))
         if done := ledger.done(name, key, output):
             return {**done, "status": "skipped", "reason": "done before", "seconds": 0}
-        row = inpaint_file(complete, image, mask, output, in_place=in_place, **options)
+        row = inpaint_file(model, image, mask, output, in_place=in_place, **options)
         return {**row, "file": name, "output": name, "key": key}
 
     with _open_ledger(save_dir) as ledger:
-        for name in left_out:
-            ledger.add(_row(name, "skipped", "hidden, or not a regular file"))
+        for name, reason in left_out.items():
+            ledger.add(_row(name, "skipped", reason))
         counts = _run(attempt, images, ledger, save_dir)
-    _report(counts, save_dir)
+    _report(counts, left_out, save_dir)
     return SOME_FAILED if counts["failed"] else 0
 
 
 def _run(attempt, images, ledger, save_dir):
-    """Attempt every image; returns how many rows there are of each status."""
+    """Attempts every image; returns how many rows there are of each status."""
     counts = Counter()
     bar = tqdm(images, desc="inpaint", unit="file", disable=None)
     with warnings.catch_warnings():
@@ -139,7 +142,7 @@ def _is_unwritable(folder, error):
 
 
 def _give_up(ledger, rest, folder, error):
-    """Record what was not done, as far as the disk allows, and stop the run."""
+    """Records what was not done, as far as the disk allows, and stops the run."""
     with contextlib.suppress(OSError):
         for name in rest:
             if not ledger.rows.get(name, {}).get("sha256"):
@@ -164,7 +167,11 @@ def _open_ledger(save_dir):
         ) from error
 
 
-def _report(counts, save_dir):
+def _report(counts, left_out, save_dir):
     shown = ("ok", "skipped", "failed", "with warnings")
     summary = ", ".join(f"{counts[status]} {status}" for status in shown)
+    if left_out:
+        first = ", ".join(f"{n!r} ({why})" for n, why in [*left_out.items()][:3])
+        more = ", ..." if len(left_out) > 3 else ""
+        summary += f", {len(left_out)} left out: {first}{more}"
     print(f"{summary}; see {str(save_dir / LEDGER)!r}", file=sys.stderr)

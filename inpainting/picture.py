@@ -1,4 +1,4 @@
-"""Completing a picture file of any size and mode."""
+"""Completing one picture of any size and mode: bytes in and out, or files."""
 
 import hashlib
 import os
@@ -8,22 +8,26 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from PIL import ExifTags, Image
 
+from inpainting_zoo.data.holes import hole_of, levels_of, opaque
 from inpainting_zoo.data.images import (
-    FORMATS,
     MAX_PIXELS,
+    Source,
     open_picture,
-    read_mask,
+    read_header,
     to_rgb,
 )
-from inpainting_zoo.errors import InputError
+from inpainting_zoo.errors import InputError, choose
 from inpainting_zoo.inpainting import modes
-from inpainting_zoo.inpainting.strategies import Complete, complete_large
+from inpainting_zoo.inpainting.deep import read_deep
+from inpainting_zoo.inpainting.strategies import complete
+from inpainting_zoo.models.pixels import blend, dilate
 from inpainting_zoo.storage.files import write_bytes
 
 MOSTLY_HOLE = 0.8  # of the picture: the mask may be inverted
 MOST_ASPECT_DIFFERENCE = 0.01
+SAME_SHARE = 0.99  # of a mask's pixels that are the picture's: it is the picture
+SAME_VALUE = 8  # how far apart the same pixel may be in two files
 
 
 class SaveError(InputError):
@@ -34,40 +38,108 @@ class PictureWarning(UserWarning):
     """What a user should know about a picture that was completed nevertheless."""
 
 
+def complete_bytes(
+    model,
+    image: Source,
+    mask: Source,
+    *,
+    suffix: str = ".png",
+    resize_mask: bool = False,
+    invert_mask: bool = False,
+    mask_label: int | str | None = None,
+    mask_from: str | None = None,
+    mask_dilation: float = 0,
+    feathering: float = 0,
+    fill_alpha: bool = False,
+    strategy: str | None = None,
+    seed: int = 0,
+    max_pixels: int = MAX_PIXELS,
+    drop_frames: bool = True,
+    **options,
+) -> tuple[bytes, list[str]]:
+    """Completes the hole of a picture file's content.
+
+    The output is upright and has the input's size, mode, depth and alpha, as far as its
+    format allows (see `inpainting.modes`). Known pixels stay the same bit for bit,
+    except in JPEG, which is written at quality 95. An empty hole gives the input back,
+    and the model is not called.
+
+    Args:
+        model: as for `inpainting.strategies.complete`.
+        image: a picture file's bytes, or its path.
+        mask: another's; white is the hole, see `data.holes.hole_of`. If it is the
+            picture itself with an erased part, that part is.
+        suffix: chooses the output's format.
+        resize_mask: fits a mask of another size, but the same aspect, by nearest.
+        invert_mask: the hole is what else would be known.
+        mask_label: in a mask of labels, the number of the hole's, or "any" but 0.
+        mask_from: "alpha": the hole is where the mask is transparent.
+        mask_dilation: pixels by which the hole is widened before it is completed.
+        feathering: pixels over which the prediction fades in within the ring by which
+            the hole was widened; at most `mask_dilation`.
+        fill_alpha: makes the completed hole opaque, which else keeps its alpha.
+        strategy: for large pictures, see `inpainting.strategies`; None chooses by size.
+        seed: of what is random in the model.
+        max_pixels: the largest width x height, refused from the header.
+        drop_frames: False refuses to lose the further pages or frames of a file, of
+            which the first is completed.
+        **options: of the model.
+
+    Returns:
+        The output's bytes, and notes: what should be known about them.
+
+    Raises:
+        InputError: if an argument breaks its rule, a picture cannot be read, or the
+            two do not fit together.
+    """
+    file_format, *_ = choose(modes.SUFFIX, suffix.lower(), modes.FORMATS)
+    if not 0 <= feathering <= mask_dilation:
+        raise InputError(
+            f"feathering: from 0 to mask_dilation ({mask_dilation}) pixels, "
+            f"received {feathering}"
+        )
+    header = read_header(image, max_pixels)
+    picture = open_picture(image, max_pixels)
+    drawing = open_picture(mask, max_pixels, argument="mask")
+    hole, notes = _hole(picture, drawing, mask_label, mask_from)
+    hole = _fit((hole != invert_mask).astype(np.uint8), picture.size, resize_mask)
+    notes += _remarks(hole)
+    same_format = file_format == header.format.replace("MPO", "JPEG")
+    if not hole.any() and same_format and header.orientation == 1:
+        return image if isinstance(image, bytes) else Path(image).read_bytes(), notes
+    notes += _left_out(header.frames, drop_frames)
+    edited = read_deep(image, header, picture) or modes.editable(picture, fill_alpha)
+    notes += modes.conversions(header, edited)
+    if hole.any():
+        rgb, widened = to_rgb(picture), dilate(hole, mask_dilation)
+        completed = complete(model, rgb, widened, strategy, seed, **options)
+        if feathering:
+            completed = blend(completed, rgb, hole, widened, feathering)
+        if not fill_alpha and modes.is_clear(edited, hole):
+            notes.append("image: the hole is transparent and stays so, see -fill_alpha")
+        edited = modes.paste(edited, completed, widened, fill_alpha)
+    content, more = modes.encode(edited, suffix)
+    return content, notes + more
+
+
 def inpaint_file(
-    complete: Complete,
+    model,
     image_path: str | Path,
     mask_path: str | Path,
     save_path: str | Path,
     *,
-    resize_mask: bool = False,
-    invert_mask: bool = False,
-    max_pixels: int = MAX_PIXELS,
-    keep_alpha: bool = True,
-    strategy: str | None = None,
-    model_size: int = 256,
     in_place: bool = False,
+    **options,
 ) -> dict:
-    """Complete the hole of a picture file, and save the result in whole or not at all.
-
-    The output is upright and has the input's size, mode and alpha, as far as its format
-    allows (see `inpainting.modes`). Known pixels stay the same bit for bit, except in
-    JPEG, which is written at quality 95. An empty mask gives the input back, and
-    `complete` is not called.
+    """Completes the hole of a picture file, and saves the result whole or not at all.
 
     Args:
-        complete: takes an image uint8 (H, W, 3) and a mask uint8 (H, W), 1 in the hole,
-            and returns the completed image.
-        image_path: a file that `data.images.open_picture` reads.
-        mask_path: a file that `data.images.read_mask` reads; white is the hole.
+        model: as for `complete_bytes`.
+        image_path: of the picture.
+        mask_path: of the mask.
         save_path: the suffix chooses the format; missing folders are made.
-        resize_mask: fit a mask of another size, but the same aspect, by nearest.
-        invert_mask: black is the hole.
-        max_pixels: the largest width x height, refused from the header.
-        keep_alpha: False saves the colours without the alpha channel.
-        strategy: for large pictures, see `inpainting.strategies`; None chooses by size.
-        model_size: side in pixels of the square pictures that the model was made for.
-        in_place: allow save_path to be image_path.
+        in_place: allows `save_path` to be `image_path`.
+        **options: of `complete_bytes`, and of the model.
 
     Returns:
         file, output, status ("ok"), reason (""), warnings, sha256 of the output and
@@ -75,26 +147,24 @@ def inpaint_file(
         `PictureWarning`, too.
 
     Raises:
-        InputError: a file cannot be read or written, or the two do not fit together.
+        InputError: as `complete_bytes`, or if the output must not or cannot be written.
     """
     start = time.perf_counter()
     image_path, save_path = Path(image_path), Path(save_path)
-    modes.get(save_path.suffix)
-    _refuse_overwriting(save_path, image_path, mask_path, in_place)
-    picture = open_picture(image_path, max_pixels)
-    mask = read_mask(mask_path, invert_mask, max_pixels)
-    mask = _fit(mask, picture.size, resize_mask)
-    notes = _notes(mask)
-    if not mask.any() and keep_alpha and _can_be_copied(image_path, save_path):
-        content = image_path.read_bytes()
-    else:
-        edited = modes.editable(picture, keep_alpha)
-        if mask.any():
-            image = to_rgb(picture)
-            image = complete_large(complete, image, mask, model_size, strategy)
-            edited = modes.paste(edited, image, mask)
-        content, more = modes.encode(edited, save_path.suffix)
-        notes += more
+    replaced = [path for path in (image_path, mask_path) if _is_file(save_path, path)]
+    if replaced and not (in_place and replaced[0] == image_path):
+        raise InputError(
+            "save_to: must not be the mask, nor the image unless -in_place is given, "
+            f"received {str(save_path)!r}"
+        )
+    content, notes = complete_bytes(
+        model,
+        image_path,
+        mask_path,
+        suffix=save_path.suffix,
+        drop_frames=not replaced,
+        **options,
+    )
     try:
         write_bytes(save_path, content)
     except OSError as error:
@@ -114,14 +184,55 @@ def inpaint_file(
     }
 
 
-def _refuse_overwriting(save_path, image_path, mask_path, in_place):
-    inputs = [mask_path] if in_place else [mask_path, image_path]
-    existing = filter(os.path.exists, inputs if os.path.exists(save_path) else [])
-    if any(os.path.samefile(save_path, path) for path in existing):
+def _is_file(path, other):
+    both = os.path.exists(path) and os.path.exists(other)
+    return both and os.path.samefile(path, other)
+
+
+def _hole(picture, drawing, label, source):
+    """The hole of a mask, and notes; an erased part if it is the picture itself."""
+    if label is not None or source is not None or not _is_same(picture, drawing):
+        return hole_of(drawing, label, source)
+    hole, _ = hole_of(drawing, source="alpha")
+    return hole, ["mask: is the picture itself, its transparent part is the hole"]
+
+
+def _left_out(frames, drop_frames):
+    """What is to be said of the pages or frames of a picture after its first."""
+    if frames > 1 and not drop_frames:
         raise InputError(
-            "save_to: must not be the mask, nor the image unless -in_place is given, "
-            f"received {str(save_path)!r}"
+            "image: must be of one page or frame to be replaced in place, "
+            f"received {frames}"
         )
+    if frames == 1:
+        return []
+    return [f"image: its first page or frame is saved, {frames - 1} more are not"]
+
+
+def _is_same(picture, drawing):
+    """Whether a mask is the picture itself, with an erased part.
+
+    Raises:
+        InputError: if it is the picture without one.
+    """
+    if picture.size != drawing.size or drawing.mode == "1":
+        return False
+    shown, drawn = to_rgb(picture), to_rgb(drawing)
+    clear = np.zeros(drawn.shape[:2], bool)
+    if drawing.has_transparency_data:
+        clear = ~opaque(drawing)
+    visible = drawn[~clear]
+    if not clear.all() and len(levels_of(visible)) <= 2:  # as of a mask
+        return False
+    same = cv2.absdiff(shown, drawn).max(axis=2) <= SAME_VALUE
+    for where in (~clear, ~clear & (drawn.max(axis=2) > SAME_VALUE)):
+        if not where.any() or same[where].mean() < SAME_SHARE:
+            return False
+    if clear.any():
+        return True
+    raise InputError(
+        "mask: must show the hole in white, received the picture without a hole"
+    )
 
 
 def _fit(mask, size, resize_mask):
@@ -139,8 +250,10 @@ def _fit(mask, size, resize_mask):
     return cv2.resize(mask, size, interpolation=cv2.INTER_NEAREST_EXACT)
 
 
-def _notes(mask):
-    share = float(np.mean(mask))
+def _remarks(hole):
+    share = float(np.mean(hole))
+    if not share:
+        return ["mask: no pixel is hole, the picture stays as it is"]
     if share <= MOSTLY_HOLE:
         return []
     rest = " and nothing is known" if share == 1 else ""
@@ -148,10 +261,3 @@ def _notes(mask):
         f"mask: {share:.0%} of the picture is hole{rest}; "
         "if the mask is inverted, use -invert_mask"
     ]
-
-
-def _can_be_copied(image_path, save_path):
-    """Whether the input file, byte for byte, is an upright picture of the format."""
-    with Image.open(image_path, formats=FORMATS) as picture:
-        upright = picture.getexif().get(ExifTags.Base.Orientation, 1) == 1
-        return upright and picture.format == modes.get(save_path.suffix)[0]

@@ -44,7 +44,7 @@ def evaluate(settings, explicit):
     from inpainting_zoo.evaluation import protocol
     from inpainting_zoo.evaluation import scoring as rules
     from inpainting_zoo.evaluation.baselines import BASELINES
-    from inpainting_zoo.inpainting.strategies import complete_large
+    from inpainting_zoo.inpainting import strategies
 
     path, layout = settings["test_path"], settings["dataset_layout"]
     images = (
@@ -60,9 +60,7 @@ def evaluate(settings, explicit):
     size, strategy = settings["image_size"] or model.image_size, settings["strategy"]
     complete = model.inpaint
     if strategy != "original":  # which must fail, not shrink, without memory
-        complete = partial(
-            complete_large, complete, model_size=model.image_size, strategy=strategy
-        )
+        complete = partial(strategies.complete, model, strategy=strategy)
     methods, fit = {name: complete, **BASELINES}, fit_pair
     if settings["protocol"] == "report_004":
         if strategy != "original":
@@ -105,14 +103,13 @@ def inpaint(settings, explicit):
     for name in ("image", "mask", "save_to"):
         _need(settings, name)
     name, model, weights = _model(settings)
-    names = ("resize_mask", "invert_mask", "max_pixels", "strategy", "in_place")
-    options = {n: settings[n] for n in names} | {"model_size": model.image_size}
+    names = ("resize_mask", "invert_mask", "mask_label", "mask_from", "mask_dilation")
+    names += ("feathering", "fill_alpha", "max_pixels", "strategy", "in_place")
+    options = {n: settings[n] for n in names}
     paths = (settings["image"], settings["mask"], settings["save_to"])
     if os.path.isdir(settings["image"]):
-        return inpaint_folder(
-            model.inpaint, *paths, recipe=f"{name} {weights}", **options
-        )
-    status = inpaint_file(model.inpaint, *paths, **options)
+        return inpaint_folder(model, *paths, recipe=f"{name} {weights}", **options)
+    status = inpaint_file(model, *paths, **options)
     print(f"{status['output']}: {status['status']}, {status['seconds']:.1f} s")
 
 

@@ -81,6 +81,11 @@ INPAINT = (
     ("save_to", str, None, "file or folder to write"),
     ("invert_mask", bool, False, "masks are black in the hole"),
     ("resize_mask", bool, False, "fit a mask of another size by nearest neighbour"),
+    ("mask_label", str, None, "number of the hole in a mask of labels, or any (but 0)"),
+    ("mask_from", ("alpha",), None, "the hole is where the mask is transparent"),
+    ("mask_dilation", float, 0.0, "pixels by which the hole is widened"),
+    ("feathering", float, 0.0, "pixels of the widening to fade in over"),
+    ("fill_alpha", bool, False, "make the completed hole opaque"),
     ("max_pixels", int, 64_000_000, "refuse larger pictures from their header"),
     (
         "strategy",

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from inpainting_zoo.data.conversions import as_mask, as_picture
 from inpainting_zoo.engine.inference import compiled
 from inpainting_zoo.engine.steps import StepModel, minimize
 from inpainting_zoo.errors import InputError, choose
@@ -249,8 +250,10 @@ class Inpainter(StepModel):
         """Completes one picture; its known pixels are returned bit for bit.
 
         Args:
-            image: uint8 (H, W, 3) RGB of any size from 1x1 up.
-            mask: (H, W), nonzero in the hole. Without a hole the image comes back.
+            image: uint8 (H, W, 3) RGB of any size from 1x1 up, or what else
+                `as_picture` takes.
+            mask: (H, W), nonzero in the hole, or what else `as_mask` takes. Without a
+                hole the image comes back.
             seed: of what the model draws; one that draws nothing ignores it.
             mask_dilation: pixels by which the hole is widened before.
             feathering: pixels over which the prediction fades in, within the ring by
@@ -261,9 +264,10 @@ class Inpainter(StepModel):
             uint8 (H, W, 3).
 
         Raises:
-            InputError: if an option is unknown or breaks its rule.
+            InputError: if an option is unknown or breaks its rule, or image and mask
+                are of another type or do not fit together.
         """
-        batch = np.asarray(image)[None], np.asarray(mask)[None]
+        batch = [image], [mask]
         return self.inpaint_batch(*batch, seed, mask_dilation, feathering, **options)[0]
 
     def inpaint_batch(
@@ -290,8 +294,9 @@ class Inpainter(StepModel):
                 f"feathering: 0 to mask_dilation ({mask_dilation}), within which known "
                 f"pixels may change, received {feathering}"
             )
+        completed = np.stack([as_picture(image) for image in images])
+        masks = [as_mask(mask, completed.shape[1:3]) for mask in masks]
         holes = np.stack([dilate(mask, mask_dilation) for mask in masks])
-        completed = np.array(images)
         wanted = np.flatnonzero(holes.any(axis=(1, 2)))
         if not len(wanted):
             return completed

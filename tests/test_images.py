@@ -17,6 +17,7 @@ from inpainting_zoo.data.images import (
     fit_mask,
     list_images,
     open_picture,
+    read_header,
     read_image,
     read_mask,
 )
@@ -100,6 +101,43 @@ def test_the_pixel_limit_goes_beyond_pillows(tmp_path):
     assert open_picture(path, max_pixels=width * height).size == (width, height)
     with pytest.raises(InputError, match="over the limit of 179000000"):
         open_picture(path, max_pixels=179_000_000)
+
+
+@pytest.mark.parametrize("former", [1000, None])
+def test_pillows_own_limit_is_lifted_for_one_opening_only(
+    tmp_path, monkeypatch, former
+):
+    path = write(tmp_path / "a.png", PICTURE)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", former)
+    assert open_picture(path, max_pixels=5000).size == (48, 32)
+    with pytest.raises(InputError, match="over the limit of 1200"):
+        open_picture(path, max_pixels=1200)
+    assert former == Image.MAX_IMAGE_PIXELS
+    (tmp_path / "bad.png").write_bytes(b"no picture")
+    with pytest.raises(InputError):
+        open_picture(tmp_path / "bad.png", max_pixels=5000)
+    assert former == Image.MAX_IMAGE_PIXELS
+
+
+def test_bytes_are_opened_as_files_are(tmp_path):
+    path = write(tmp_path / "a.png", PICTURE)
+    np.testing.assert_array_equal(open_picture(path.read_bytes()), PICTURE)
+    with pytest.raises(InputError, match=r"^mask: must be") as caught:
+        open_picture(b"words", argument="mask")
+    assert caught.value.path is None
+
+
+def test_a_header_tells_frames_and_depth(tmp_path):
+    rows = b"".join(b"\0" + bytes(12) for _ in range(3))
+    deep = read_header(write_png(tmp_path / "a.png", 2, 3, 16, 2, rows))
+    assert (deep.format, deep.frames, deep.rawmode) == ("PNG", 1, "RGB;16B")
+    picture = Image.fromarray(PICTURE)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    picture.save(tmp_path / "a.jpg", exif=exif)
+    assert read_header(tmp_path / "a.jpg").orientation == 6
+    picture.save(tmp_path / "a.tif", save_all=True, append_images=[picture] * 2)
+    assert read_header(tmp_path / "a.tif").frames == 3
 
 
 def test_errors_are_one_line(tmp_path):
@@ -248,16 +286,51 @@ def test_folders_are_listed_recursively_sorted_and_safely(tmp_path):
     (tmp_path / "sub" / "again").symlink_to(tmp_path)
     os.mkfifo(tmp_path / "pipe.png")
     (tmp_path / "dangling.png").symlink_to(tmp_path / "nothing")
-    for name in ("b.PNG", "a.jpg", "sub/c ü.webp", "notes.txt", "._a.jpg"):
+    (tmp_path / ".hidden").mkdir()
+    for name in ("b.PNG", "a.jpg", "sub/c ü.webp", "notes.txt", "._a.jpg", "d.jfif"):
         (tmp_path / name).write_bytes(b"x")
+    (tmp_path / ".hidden" / "e.png").write_bytes(b"x")
     names = [str(path.relative_to(tmp_path)) for path in list_images(tmp_path)]
-    assert names == ["a.jpg", "b.PNG", "sub/c ü.webp"]
+    assert names == ["a.jpg", "b.PNG", "d.jfif", "sub/c ü.webp"]
+
+
+@pytest.mark.parametrize("name", ["a.ppm", "a.pgm", "a.jfif", "a.jpe", "a.pnm"])
+def test_unusual_suffixes_are_read(tmp_path, name):
+    picture = Image.new("L", (5, 4), 90)
+    picture.save(tmp_path / name, "PPM" if name[2] == "p" else "JPEG")
+    (path,) = list_images(tmp_path)
+    assert (read_image(path) == 90).all()
+
+
+def test_pgm_of_16_bits(tmp_path):
+    values = np.array([[0, 257, 32768, 65535]], np.uint16)
+    rgb = read_image(write(tmp_path / "a.pgm", values))
+    np.testing.assert_array_equal(rgb[0, :, 0], [0, 1, 128, 255])
 
 
 def test_list_file_is_relative_to_its_folder(tmp_path):
     (tmp_path / "list.txt").write_text("b.png\n\n/elsewhere/a.png\n")
     paths = list_images(tmp_path / "list.txt")
     assert [str(path) for path in paths] == ["/elsewhere/a.png", f"{tmp_path}/b.png"]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("newline", ["\n", "\r\n"])
+def test_list_files_as_editors_write_them(tmp_path, encoding, newline):
+    lines = ["# pictures", "  ü b.png\t", "", "   ", "sub/a.png", "#c.png"]
+    path = tmp_path / "list.txt"
+    path.write_bytes(newline.join(lines).encode(encoding))
+    assert list_images(path) == [tmp_path / "sub/a.png", tmp_path / "ü b.png"]
+
+
+def test_list_file_falls_back_to_the_working_folder(tmp_path, monkeypatch):
+    for name in ("lists/both.png", "both.png", "here.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        write(tmp_path / name, PICTURE)
+    (tmp_path / "lists/list.txt").write_text("here.png\nboth.png\ngone.png\n")
+    monkeypatch.chdir(tmp_path)
+    names = [path.relative_to(tmp_path) for path in list_images("lists/list.txt")]
+    assert list(map(str, names)) == ["here.png", "lists/both.png", "lists/gone.png"]
 
 
 @pytest.mark.parametrize("source", ["", "gone", "empty.txt", "binary", "pipe", "a.png"])
@@ -269,14 +342,23 @@ def test_sources_without_pictures_are_errors(tmp_path, source):
         list_images(tmp_path / source, "-train_path")
 
 
-def test_samples_are_split_by_picture():
-    train, test = list_images("samples:train"), list_images("samples:test")
+def test_embedded_pictures_are_split():
+    train, test = list_images("embedded:train"), list_images("embedded:test")
     assert not set(train) & set(test)
-    assert sorted(train + test) == list_images("samples")
+    assert sorted(train + test) == list_images("embedded:") == list_images("embedded")
     assert len(train) >= 8
     assert all(min(read_image(path).shape[:2]) >= 300 for path in train + test)
     with pytest.raises(InputError, match="received 'valid'"):
-        list_images("samples:valid")
+        list_images("embedded:valid")
+
+
+def test_embedded_pictures_were_once_called_samples(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert list_images("samples") == list_images("embedded:")
+    assert list_images("samples:test") == list_images("embedded:test")
+    (tmp_path / "samples").mkdir()
+    mine = write(tmp_path / "samples" / "mine.png", PICTURE)
+    assert [path.resolve() for path in list_images("samples")] == [mine]
 
 
 def test_evaluation_averages_areas_of_the_centre():

@@ -17,6 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from conftest import Plain
 from inpainting_zoo.errors import InputError
 from inpainting_zoo.inpainting.folder import inpaint_folder
 from inpainting_zoo.inpainting.modes import FORMATS, NEXT_BEST, editable, encode, paste
@@ -89,7 +90,7 @@ def rows_of(folder):
 def test_mode_size_alpha_and_known_pixels_stay(tmp_path, mode):
     source = save(picture_of(mode), tmp_path / "in.png")
     mask = save_mask(tmp_path / "mask.png", square())
-    row = inpaint_file(telea, source, mask, tmp_path / "out.png")
+    row = inpaint_file(Plain(telea), source, mask, tmp_path / "out.png")
     before, after = Image.open(source), Image.open(tmp_path / "out.png")
     assert (after.mode, after.size) == (before.mode, before.size) == (mode, (32, 24))
     known = square() == 0
@@ -124,7 +125,7 @@ def test_any_mode_size_and_mask(tmp_path, mode, suffix, height, width, seed, sha
     mask = np.random.default_rng(seed).random((height, width)) < share
     save_mask(tmp_path / "mask.png", mask)
     output = tmp_path / f"out{suffix}"
-    inpaint_file(telea, source, tmp_path / "mask.png", output)
+    inpaint_file(Plain(telea), source, tmp_path / "mask.png", output)
     before, after = Image.open(source), Image.open(output)
     assert after.size == (width, height)
     alpha = after.has_transparency_data
@@ -180,20 +181,9 @@ def test_other_modes_become_editable(mode, becomes):
 def test_transparent_colour_becomes_an_alpha_channel(tmp_path):
     Image.new("RGB", (8, 8), (1, 2, 3)).save(tmp_path / "a.png", transparency=(1, 2, 3))
     save_mask(tmp_path / "m.png", square(8, 8))
-    inpaint_file(red, tmp_path / "a.png", tmp_path / "m.png", tmp_path / "o.png")
+    inpaint_file(Plain(red), tmp_path / "a.png", tmp_path / "m.png", tmp_path / "o.png")
     after = np.array(Image.open(tmp_path / "o.png"))
     assert after.shape == (8, 8, 4) and (after[..., 3] == 0).all()
-
-
-@pytest.mark.parametrize(
-    ("mode", "becomes"), [("RGBA", "RGB"), ("LA", "L"), ("P", "P")]
-)
-def test_alpha_can_be_dropped(tmp_path, mode, becomes):
-    source = save(picture_of(mode), tmp_path / "in.png")
-    mask = save_mask(tmp_path / "mask.png", square())
-    inpaint_file(telea, source, mask, tmp_path / "out.png", keep_alpha=False)
-    after = Image.open(tmp_path / "out.png")
-    assert after.mode == becomes and not after.has_transparency_data
 
 
 def test_colour_profile_is_kept_and_exif_is_not(tmp_path):
@@ -202,7 +192,7 @@ def test_colour_profile_is_kept_and_exif_is_not(tmp_path):
     picture = picture_of("RGB")
     picture.save(tmp_path / "in.png", icc_profile=b"profile", exif=exif)
     mask = save_mask(tmp_path / "mask.png", square())
-    inpaint_file(telea, tmp_path / "in.png", mask, tmp_path / "out.png")
+    inpaint_file(Plain(telea), tmp_path / "in.png", mask, tmp_path / "out.png")
     after = Image.open(tmp_path / "out.png")
     assert after.info["icc_profile"] == b"profile" and not dict(after.getexif())
 
@@ -223,7 +213,9 @@ def test_output_is_upright(tmp_path, orientation, mask_orientation):
     picture, mask = picture_of("RGB"), square()
     save_tagged(picture, orientation, tmp_path / "in.png")
     save_tagged(Image.fromarray(mask * 255), mask_orientation, tmp_path / "m.png")
-    inpaint_file(red, tmp_path / "in.png", tmp_path / "m.png", tmp_path / "out.png")
+    inpaint_file(
+        Plain(red), tmp_path / "in.png", tmp_path / "m.png", tmp_path / "out.png"
+    )
     after = Image.open(tmp_path / "out.png")
     np.testing.assert_array_equal(np.array(after), red(np.array(picture), mask))
     assert after.getexif().get(0x0112, 1) == 1
@@ -234,15 +226,15 @@ def test_empty_mask_gives_the_input_back(tmp_path, name):
     source = tmp_path / f"in{Path(name).suffix}"
     picture_of("RGB").save(source)
     mask = save_mask(tmp_path / "mask.png", np.zeros((24, 32)))
-    row = inpaint_file(never, source, mask, tmp_path / name)
+    row = inpaint_file(Plain(never), source, mask, tmp_path / name)
     assert (tmp_path / name).read_bytes() == source.read_bytes()
-    assert row["warnings"] == []
+    assert row["warnings"] == ["mask: no pixel is hole, the picture stays as it is"]
 
 
 def test_empty_mask_and_another_format(tmp_path):
     source = save(picture_of("RGBA"), tmp_path / "in.png")
     mask = save_mask(tmp_path / "mask.png", np.zeros((24, 32)))
-    inpaint_file(never, source, mask, tmp_path / "out.tif")
+    inpaint_file(Plain(never), source, mask, tmp_path / "out.tif")
     after = np.array(Image.open(tmp_path / "out.tif"))
     np.testing.assert_array_equal(after, np.array(Image.open(source)))
 
@@ -253,18 +245,20 @@ def test_mostly_hole_warns(tmp_path, filled):
     mask = np.zeros((24, 32))
     mask[:filled] = 1
     save_mask(tmp_path / "mask.png", mask)
-    arguments = telea, source, tmp_path / "mask.png", tmp_path / "out.png"
+    arguments = Plain(telea), source, tmp_path / "mask.png", tmp_path / "out.png"
     with pytest.warns(PictureWarning, match="-invert_mask"):
         row = inpaint_file(*arguments)
     assert "-invert_mask" in row["warnings"][0]
-    assert inpaint_file(*arguments, invert_mask=True)["warnings"] == []
+    inverted = "".join(inpaint_file(*arguments, invert_mask=True)["warnings"])
+    assert "-invert_mask" not in inverted
+    assert ("no pixel is hole" in inverted) == (filled == 24)
 
 
 def test_jpeg_warns_and_drops_alpha(tmp_path):
     source = save(picture_of("RGBA"), tmp_path / "in.png")
     mask = save_mask(tmp_path / "mask.png", square())
     with pytest.warns(PictureWarning):
-        row = inpaint_file(telea, source, mask, tmp_path / "out.jpg")
+        row = inpaint_file(Plain(telea), source, mask, tmp_path / "out.jpg")
     assert "alpha" in row["warnings"][0] and "known pixels" in row["warnings"][1]
     assert Image.open(tmp_path / "out.jpg").mode == "RGB"
 
@@ -275,18 +269,18 @@ def test_mask_of_another_size(tmp_path):
     other = save_mask(tmp_path / "other.png", np.ones((32, 32)))
     output = tmp_path / "out.png"
     with pytest.raises(InputError, match="-resize_mask"):
-        inpaint_file(telea, source, double, output)
+        inpaint_file(Plain(telea), source, double, output)
     with pytest.raises(InputError, match="aspect"):
-        inpaint_file(telea, source, other, output, resize_mask=True)
+        inpaint_file(Plain(telea), source, other, output, resize_mask=True)
     assert not output.exists()
-    inpaint_file(red, source, double, output, resize_mask=True)
+    inpaint_file(Plain(red), source, double, output, resize_mask=True)
     expected = red(np.array(Image.open(source)), square())
     np.testing.assert_array_equal(np.array(Image.open(output)), expected)
 
 
 def test_unknown_suffix_lists_the_known(tmp_path):
     with pytest.raises(InputError, match=r"\.png, \.jpg"):
-        inpaint_file(never, "in.png", "mask.png", tmp_path / "out.gif")
+        inpaint_file(Plain(never), "in.png", "mask.png", tmp_path / "out.gif")
     with pytest.raises(InputError, match="save_to: must be a format that holds"):
         encode(Image.new("RGB", (20000, 1)), ".webp")
     assert set(FORMATS) >= {".png", ".jpg", ".webp", ".tiff"}
@@ -300,11 +294,11 @@ def test_inputs_are_never_overwritten(tmp_path):
     before = source.read_bytes(), mask.read_bytes()
     for output in (source, mask, link):
         with pytest.raises(InputError, match="save_to: must not be"):
-            inpaint_file(red, source, mask, output)
+            inpaint_file(Plain(red), source, mask, output)
     with pytest.raises(InputError, match="save_to: must not be"):
-        inpaint_file(red, source, mask, mask, in_place=True)
+        inpaint_file(Plain(red), source, mask, mask, in_place=True)
     assert (source.read_bytes(), mask.read_bytes()) == before
-    inpaint_file(red, source, mask, source, in_place=True)
+    inpaint_file(Plain(red), source, mask, source, in_place=True)
     assert np.array(Image.open(source))[8, 10].tolist() == [255, 0, 0]
 
 
@@ -316,7 +310,7 @@ def test_damaged_input_leaves_nothing_behind(tmp_path, content):
         content = source.read_bytes()[:-600]
     source.write_bytes(content)
     with pytest.raises(InputError, match=r"in\.png"):
-        inpaint_file(never, source, mask, tmp_path / "new" / "out.png")
+        inpaint_file(Plain(never), source, mask, tmp_path / "new" / "out.png")
     assert not (tmp_path / "new").exists()
 
 
@@ -324,7 +318,7 @@ def test_pixel_cap(tmp_path):
     source = save(picture_of("RGB"), tmp_path / "in.png")
     mask = save_mask(tmp_path / "mask.png", square())
     with pytest.raises(InputError, match="767"):
-        inpaint_file(never, source, mask, tmp_path / "out.png", max_pixels=767)
+        inpaint_file(Plain(never), source, mask, tmp_path / "out.png", max_pixels=767)
 
 
 @pytest.mark.filterwarnings("ignore::inpainting_zoo.inpainting.picture.PictureWarning")
@@ -337,11 +331,10 @@ def test_known_pixels_of_a_hundred_pictures(tmp_path):
         mask = rng.random((height, width)) < rng.uniform(0, 0.8)
         save_mask(tmp_path / "m.png", mask)
         inpaint_file(
-            telea,
+            Plain(telea, 32),
             tmp_path / "in.png",
             tmp_path / "m.png",
             tmp_path / "o.png",
-            model_size=32,
         )
         after = np.array(Image.open(tmp_path / "o.png"))
         np.testing.assert_array_equal(after[~mask], np.array(picture)[~mask])
@@ -366,7 +359,7 @@ def folders(tmp_path):
 
 def test_folder(folders, capsys):
     images, masks, output = folders
-    assert inpaint_folder(red, images, masks, output) == 2
+    assert inpaint_folder(Plain(red), images, masks, output) == 2
     rows = rows_of(output)
     assert {name: row["status"] for name, row in rows.items()} == {
         "a.jpg": "ok",
@@ -388,7 +381,7 @@ def test_folder(folders, capsys):
 
 def test_rerun_skips_what_is_done_and_intact(folders):
     images, masks, output = folders
-    inpaint_folder(red, images, masks, output)
+    inpaint_folder(Plain(red), images, masks, output)
     (output / "a.png").write_bytes(b"damaged")
     (output / "sub" / "b.webp").unlink()
     calls = []
@@ -397,7 +390,7 @@ def test_rerun_skips_what_is_done_and_intact(folders):
         calls.append(1)
         return red(image, mask)
 
-    assert inpaint_folder(counting, images, masks, output) == 2
+    assert inpaint_folder(Plain(counting), images, masks, output) == 2
     statuses = {name: row["status"] for name, row in rows_of(output).items()}
     assert statuses == {
         "a.jpg": "skipped",
@@ -407,29 +400,30 @@ def test_rerun_skips_what_is_done_and_intact(folders):
     }
     assert len(calls) == 2
     (images / "c.png").unlink()
-    assert inpaint_folder(never, images, masks, output) == 0
+    assert inpaint_folder(Plain(never), images, masks, output) == 0
 
 
 def test_rerun_redoes_what_has_changed(folders):
     images, masks, output = folders
     (images / "c.png").unlink()
-    assert inpaint_folder(red, images, masks, output) == 0
+    assert inpaint_folder(Plain(red), images, masks, output) == 0
     save_mask(masks / "sub" / "b.png", 1 - square())
-    inpaint_folder(telea, images, masks, output)
+    inpaint_folder(Plain(telea), images, masks, output)
     statuses = {name: row["status"] for name, row in rows_of(output).items()}
     assert statuses["sub/b.webp"] == "ok" and statuses["a.png"] == "skipped"
-    inpaint_folder(telea, images, masks, output, recipe="telea")
+    inpaint_folder(Plain(telea), images, masks, output, recipe="telea")
     assert {row["status"] for row in rows_of(output).values()} == {"ok"}
 
 
 SLOWLY = """
 import sys, time
 from inpainting_zoo.inpainting.folder import inpaint_folder
+from conftest import Plain
 from test_inpainting_files import red
 def slowly(image, mask):
     time.sleep(0.1)
     return red(image, mask)
-sys.exit(inpaint_folder(slowly, *sys.argv[1:]))
+sys.exit(inpaint_folder(Plain(slowly), *sys.argv[1:]))
 """
 
 
@@ -448,21 +442,21 @@ def test_killed_half_way_and_run_again(tmp_path):
     finished = {p: p.stat().st_mtime_ns for p in tmp_path.glob("out/*.png")}
     (tmp_path / "out" / ".zoo-0.part").write_bytes(b"cut")
     (tmp_path / "out" / ".zoo-1.part" / "variables").mkdir(parents=True)
-    assert inpaint_folder(red, images, mask, tmp_path / "out") == 0
+    assert inpaint_folder(Plain(red), images, mask, tmp_path / "out") == 0
     statuses = [row["status"] for row in rows_of(tmp_path / "out").values()]
     assert statuses.count("skipped") >= len(finished) - 1 and len(statuses) == 12
     assert leftovers(tmp_path) == []
-    inpaint_folder(red, images, mask, tmp_path / "clean")
+    inpaint_folder(Plain(red), images, mask, tmp_path / "clean")
     for path in (tmp_path / "clean").glob("*.png"):
         assert path.read_bytes() == (tmp_path / "out" / path.name).read_bytes()
 
 
 def test_a_cut_ledger_is_continued(folders):
     images, masks, output = folders
-    inpaint_folder(red, images, masks, output)
+    inpaint_folder(Plain(red), images, masks, output)
     ledger = output / "ledger.jsonl"
     ledger.write_text(ledger.read_text()[:-30])
-    inpaint_folder(red, images, masks, output)
+    inpaint_folder(Plain(red), images, masks, output)
     assert set(rows_of(output)) == {"a.jpg", "a.png", "c.png", "sub/b.webp"}
 
 
@@ -481,7 +475,7 @@ def test_output_folder_that_vanishes_stops_the_run(folders):
         return red(image, mask)
 
     with pytest.raises(InputError, match="must stay writable, 3 files are not done"):
-        inpaint_folder(replace_folder_by_file, images, masks, output)
+        inpaint_folder(Plain(replace_folder_by_file), images, masks, output)
     rows = rows_of(images.parent)
     assert [row["status"] for row in rows.values()] == ["ok", *["skipped"] * 3]
     assert "not done" in rows["sub/b.webp"]["reason"]
@@ -515,12 +509,12 @@ def test_output_folder_that_becomes_read_only_stops_the_run(open_folder):
         return red(image, mask)
 
     with pytest.raises(InputError, match=r"3 files are not done.*Permission denied"):
-        inpaint_folder(lock_at_third, images, mask, output)
+        inpaint_folder(Plain(lock_at_third), images, mask, output)
     statuses = [row["status"] for row in rows_of(output).values()]
     assert statuses == ["ok", "ok", "skipped", "skipped", "skipped"]
     assert leftovers(output) == []
     output.chmod(0o755)
-    assert inpaint_folder(red, images, mask, output) == 0
+    assert inpaint_folder(Plain(red), images, mask, output) == 0
     statuses = [row["status"] for row in rows_of(output).values()]
     assert statuses == ["skipped", "skipped", "ok", "ok", "ok"]
 
@@ -538,11 +532,11 @@ def test_odd_names(tmp_path):
     with open(os.fsencode(masks) + b"/\xff.png", "wb") as file:
         file.write((masks / "a b.png").read_bytes())
     output = tmp_path / "out"
-    assert inpaint_folder(red, images, masks, output) == 0
+    assert inpaint_folder(Plain(red), images, masks, output) == 0
     rows = rows_of(output)
     assert set(rows) == {f"{name}.png" for name in names} | {os.fsdecode(b"\xff.png")}
     assert all((output / name).exists() for name in rows)
-    assert inpaint_folder(never, images, masks, output) == 0
+    assert inpaint_folder(Plain(never), images, masks, output) == 0
 
 
 def test_odd_files_are_skipped_with_a_reason(folders):
@@ -551,7 +545,7 @@ def test_odd_files_are_skipped_with_a_reason(folders):
     (images / "folder.png").mkdir()
     (images / "dangling.png").symlink_to("nowhere.png")
     (images / "loop").symlink_to(images)
-    assert inpaint_folder(red, images, masks, output) == 2
+    assert inpaint_folder(Plain(red), images, masks, output) == 2
     rows = rows_of(output)
     for name in ("fifo.png", "folder.png", "dangling.png"):
         assert rows[name]["status"] == "skipped"
@@ -559,10 +553,103 @@ def test_odd_files_are_skipped_with_a_reason(folders):
     assert len(rows) == 7
 
 
+def test_what_is_left_out_is_named(folders, capsys):
+    """A GIF is not read; hidden files and folders are alike."""
+    images, masks, output = folders
+    (images / "c.png").unlink()
+    (images / ".cache").mkdir()
+    for name in ("d.gif", ".cache/e.png", ".f.png"):
+        (images / name).write_bytes((images / "a.png").read_bytes())
+    picture_of("RGB").save(images / "g.jfif", "JPEG")
+    save_mask(masks / "g.png", square())
+    assert inpaint_folder(Plain(red), images, masks, output) == 0
+    rows = rows_of(output)
+    assert {n: row["reason"] for n, row in rows.items() if row["reason"]} == {
+        ".cache/e.png": "hidden",
+        ".f.png": "hidden",
+        "d.gif": ".gif files are not read",
+    }
+    assert rows["g.jfif"]["status"] == "ok"
+    assert Image.open(output / "g.jfif").format == "JPEG"
+    told = capsys.readouterr().err
+    assert "4 ok, 0 skipped, 0 failed" in told and "3 left out" in told
+    assert "'d.gif' (.gif files are not read)" in told
+
+
+@pytest.mark.parametrize("link", ["sub", "folder/sub"])
+def test_nothing_is_written_outside_of_the_output_folder(folders, link):
+    """A link in it leads elsewhere, where a picture of that name is to stay."""
+    images, masks, output = folders
+    elsewhere = images.parent / "elsewhere"
+    elsewhere.mkdir(), output.mkdir()
+    (images / "sub").rename(images / "moved")
+    (images / link).parent.mkdir(exist_ok=True)
+    (images / "moved").rename(images / link)
+    (output / link).parent.mkdir(exist_ok=True)
+    (output / link).symlink_to(elsewhere)
+    assert inpaint_folder(Plain(red), images, masks, output) == 2
+    row = rows_of(output)[f"{link}/b.webp"]
+    assert row["status"] == "failed" and "outside of it" in row["reason"]
+    assert list(elsewhere.iterdir()) == []
+
+
+def test_masks_beside_their_pictures(tmp_path):
+    """As LaMa lays them out: NAME.png and NAME_mask.png, NAME_mask001.png."""
+    folder, output = tmp_path / "in", tmp_path / "out"
+    (folder / "sub").mkdir(parents=True)
+    for name in ("a", "sub/b", "many", "alone", "venetian_mask"):
+        picture_of("RGB").save(folder / f"{name}.png")
+    for name in ("a_mask", "sub/b_mask001", "many_mask001", "many_mask002"):
+        save_mask(folder / f"{name}.png", square())
+    assert inpaint_folder(Plain(red), folder, folder, output) == 2
+    rows = rows_of(output)
+    assert {name: row["status"] for name, row in rows.items()} == {
+        "a.png": "ok",
+        "alone.png": "failed",
+        "many.png": "failed",
+        "sub/b.png": "ok",
+        "venetian_mask.png": "failed",
+    }
+    assert "must be one for 'many.png'" in rows["many.png"]["reason"]
+    for name in ("a.png", "sub/b.png"):
+        expected = red(np.array(picture_of("RGB")), square())
+        np.testing.assert_array_equal(np.array(Image.open(output / name)), expected)
+
+
+def test_pictures_without_masks_are_not_their_own(tmp_path):
+    picture_of("RGB").save(tmp_path / "a.png")
+    with pytest.raises(InputError, match=r"NAME_mask\.png"):
+        inpaint_folder(Plain(never), tmp_path, tmp_path, tmp_path / "out")
+
+
+def test_erased_pictures_are_their_own_masks(tmp_path):
+    pixels = np.array(picture_of("RGBA"))
+    pixels[..., 3] = 255 - 255 * square()
+    (tmp_path / "in").mkdir()
+    Image.fromarray(pixels).save(tmp_path / "in" / "a.png")
+    paths = tmp_path / "in", tmp_path / "in", tmp_path / "out"
+    options = {"mask_from": "alpha", "fill_alpha": True}
+    assert inpaint_folder(Plain(red), *paths, **options) == 0
+    after = np.array(Image.open(tmp_path / "out" / "a.png"))
+    assert (after[square() > 0] == [255, 0, 0, 255]).all()
+    np.testing.assert_array_equal(after[square() == 0], pixels[square() == 0])
+
+
+def test_another_dilation_redoes_the_files(folders):
+    images, masks, output = folders
+    (images / "c.png").unlink()
+    for widths in ({"mask_dilation": 2}, {"mask_dilation": 3, "feathering": 1}):
+        for status in ("ok", "skipped"):
+            assert inpaint_folder(Plain(red), images, masks, output, **widths) == 0
+            assert {row["status"] for row in rows_of(output).values()} == {status}
+    assert inpaint_folder(Plain(red), images, masks, output, feathering=1) == 2
+    assert "feathering" in rows_of(output)["a.png"]["reason"]
+
+
 def test_missing_mask_fails_that_file_alone(folders):
     images, masks, output = folders
     (masks / "sub" / "b.png").unlink()
-    inpaint_folder(red, images, masks, output)
+    inpaint_folder(Plain(red), images, masks, output)
     rows = rows_of(output)
     assert rows["sub/b.webp"]["status"] == "failed"
     assert "mask" in rows["sub/b.webp"]["reason"] and rows["a.png"]["status"] == "ok"
@@ -572,7 +659,7 @@ def test_masks_are_found_by_path_then_by_stem(tmp_path):
     for name in ("a.png", "a.jpg", "sub/c.png", "x/d.png", "y/d.png"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         save_mask(tmp_path / name, square())
-    masks = Masks(tmp_path)
+    masks = Masks(tmp_path, tmp_path / "elsewhere")
     assert masks.of("a.jpg") == tmp_path / "a.jpg"
     assert masks.of("sub/c.webp") == tmp_path / "sub/c.png"
     assert masks.of("elsewhere/c.webp") == tmp_path / "sub/c.png"
@@ -580,6 +667,11 @@ def test_masks_are_found_by_path_then_by_stem(tmp_path):
     for name in ("a.webp", "d.jpg", "none.png"):
         with pytest.raises(InputError, match="mask"):
             masks.of(name)
+    save_mask(tmp_path / "e_mask.png", square())
+    save_mask(tmp_path / "sub/f_mask02.png", square())
+    masks = Masks(tmp_path, tmp_path / "elsewhere")
+    assert masks.of("e.jpg") == tmp_path / "e_mask.png"
+    assert masks.of("f.jpg") == tmp_path / "sub/f_mask02.png"
 
 
 def test_one_mask_for_all_and_folders_inside_the_images(tmp_path):
@@ -587,7 +679,7 @@ def test_one_mask_for_all_and_folders_inside_the_images(tmp_path):
     picture_of("RGB").save(tmp_path / "a.png")
     mask = save_mask(tmp_path / "mask.png", square())
     for _ in range(2):
-        assert inpaint_folder(red, tmp_path, mask, tmp_path / "out") == 0
+        assert inpaint_folder(Plain(red), tmp_path, mask, tmp_path / "out") == 0
     assert set(rows_of(tmp_path / "out")) == {"a.png"}
     assert find_images(tmp_path)[0] == ["a.png", "mask.png", "out/a.png"]
 
@@ -596,11 +688,11 @@ def test_folder_in_place(folders):
     images, masks, _ = folders
     (images / "c.png").unlink()
     with pytest.raises(InputError, match="-in_place"):
-        inpaint_folder(red, images, masks, images)
+        inpaint_folder(Plain(red), images, masks, images)
     assert not (images / "ledger.jsonl").exists()
-    assert inpaint_folder(red, images, masks, images, in_place=True) == 0
+    assert inpaint_folder(Plain(red), images, masks, images, in_place=True) == 0
     assert np.array(Image.open(images / "a.png"))[8, 10].tolist() == [255, 0, 0]
-    assert inpaint_folder(never, images, masks, images, in_place=True) == 0
+    assert inpaint_folder(Plain(never), images, masks, images, in_place=True) == 0
 
 
 def test_outputs_never_hit_another_input(tmp_path):
@@ -609,7 +701,7 @@ def test_outputs_never_hit_another_input(tmp_path):
         picture_of("RGB").save(tmp_path / "sub" / name)
     mask = save_mask(tmp_path / "mask.png", square())
     with pytest.raises(InputError, match="overwrite"):
-        inpaint_folder(never, tmp_path / "sub", mask, tmp_path)
+        inpaint_folder(Plain(never), tmp_path / "sub", mask, tmp_path)
 
 
 @pytest.mark.parametrize("missing", ["images", "masks"])
@@ -617,7 +709,7 @@ def test_missing_folders(folders, missing):
     images, masks, output = folders
     paths = {"images": images, "masks": masks} | {missing: images / "nowhere"}
     with pytest.raises(InputError, match=missing[:-1]):
-        inpaint_folder(never, paths["images"], paths["masks"], output)
+        inpaint_folder(Plain(never), paths["images"], paths["masks"], output)
 
 
 def test_a_failing_model_fails_file_by_file(folders):
@@ -626,6 +718,6 @@ def test_a_failing_model_fails_file_by_file(folders):
     def broken(image, mask):
         raise MemoryError
 
-    assert inpaint_folder(broken, images, masks, output) == 2
+    assert inpaint_folder(Plain(broken), images, masks, output) == 2
     assert {row["status"] for row in rows_of(output).values()} == {"failed"}
     assert "memory" in rows_of(output)["a.png"]["reason"]

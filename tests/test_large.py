@@ -12,13 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
+from conftest import Plain
 from inpainting_zoo.errors import InputError
 from inpainting_zoo.inpainting.crops import plan_crops, union, window_around
 from inpainting_zoo.inpainting.strategies import (
     STRATEGIES,
     choose_strategy,
-    complete_large,
-    get,
+    complete,
     predict,
 )
 from inpainting_zoo.models.scaling import enlarge, feather
@@ -84,17 +84,17 @@ def test_default_strategy_by_size():
 
 def test_unknown_strategy_lists_the_known():
     with pytest.raises(InputError, match="original, resize, crop"):
-        get("tile")
+        complete(Plain(diffuse), noise(8, 8), np.ones((8, 8)), "tile")
 
 
 def test_unequal_sizes_are_refused():
     with pytest.raises(InputError, match="mask"):
-        complete_large(Telea(), noise(8, 8), np.ones((8, 9), np.uint8))
+        complete(Plain(Telea()), noise(8, 8), np.ones((8, 9), np.uint8))
 
 
 def test_what_a_model_returns_is_checked():
     with pytest.raises(ValueError, match="must return uint8"):
-        complete_large(lambda i, m: i / 255, noise(8, 8), np.ones((8, 8), np.uint8))
+        complete(Plain(lambda i, m: i / 255), noise(8, 8), np.ones((8, 8), np.uint8))
 
 
 @settings(max_examples=60, deadline=None)
@@ -111,7 +111,7 @@ def test_any_size_any_mask_keeps_the_known(data, height, width, strategy, model_
         arrays.arrays(np.uint8, (height, width), elements=st.integers(0, 1))
     )
     before = image.copy(), mask.copy()
-    completed = complete_large(Telea(), image, mask, model_size, strategy)
+    completed = complete(Plain(Telea(), model_size), image, mask, strategy)
     assert completed.shape == image.shape and completed.dtype == np.uint8
     np.testing.assert_array_equal(completed[mask == 0], image[mask == 0])
     np.testing.assert_array_equal(image, before[0])
@@ -126,14 +126,14 @@ def test_hole_is_filled_with_the_colour_around_it(strategy, size):
     mask = np.zeros(size, np.uint8)
     mask[size[0] // 3 : 2 * size[0] // 3, : 1 + size[1] // 3] = 1
     painted = np.where(mask[..., None] > 0, np.uint8(255), image)
-    completed = complete_large(fill_with_mean, painted, mask, 64, strategy)
+    completed = complete(Plain(fill_with_mean, 64), painted, mask, strategy)
     assert np.abs(completed.astype(int) - image).max() <= 1
 
 
 def test_empty_mask_does_not_call_the_model():
     telea = Telea()
     image = noise(40, 40)
-    completed = complete_large(telea, image, np.zeros((40, 40), bool), 16)
+    completed = complete(Plain(telea, 16), image, np.zeros((40, 40), bool))
     np.testing.assert_array_equal(completed, image)
     assert completed is not image and telea.shapes == []
 
@@ -145,14 +145,14 @@ def test_a_model_that_writes_on_its_input_does_no_harm(strategy):
         return image
 
     image, mask = noise(100, 100), scattered(4, 10, 100, 100)
-    completed = complete_large(scribble, image, mask, 32, strategy)
+    completed = complete(Plain(scribble, 32), image, mask, strategy)
     np.testing.assert_array_equal(completed[mask == 0], image[mask == 0])
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
 def test_full_mask(strategy):
-    completed = complete_large(
-        Telea(), noise(90, 90), np.ones((90, 90), np.uint8), 32, strategy
+    completed = complete(
+        Plain(Telea(), 32), noise(90, 90), np.ones((90, 90), np.uint8), strategy
     )
     assert completed.shape == (90, 90, 3)
 
@@ -162,7 +162,7 @@ def test_strategies_hand_over_the_promised_sizes():
     shapes = {}
     for name in STRATEGIES:
         telea = Telea()
-        complete_large(telea, noise(600, 900), mask, 128, name)
+        complete(Plain(telea, 128), noise(600, 900), mask, name)
         shapes[name] = telea.shapes
     assert shapes == {
         "original": [(600, 900)],
@@ -175,7 +175,7 @@ def test_crop_at_full_resolution_equals_the_model_there():
     """A hole that fits is completed as the model would complete that crop."""
     image, mask = noise(400, 400), np.zeros((400, 400), np.uint8)
     mask[190:210, 190:210] = 1
-    completed = complete_large(Telea(), image, mask, 64, "crop")
+    completed = complete(Plain(Telea(), 64), image, mask, "crop")
     crop = slice(168, 232), slice(168, 232)
     expected = Telea()(image[crop], mask[crop])
     deep = slice(192, 208), slice(192, 208)  # inside the seam
@@ -232,7 +232,7 @@ def test_shrinking_never_mixes_the_hole_into_the_known():
         seen.append(small[unknown == 0])
         return small
 
-    predict(note, image, mask, 32)
+    predict(Plain(note), image, mask, 32)
     np.testing.assert_array_equal(np.unique(seen[0]), [40])
 
 
@@ -266,14 +266,14 @@ def test_seam_fades_in_by_the_distance_from_the_known():
 def test_memory_errors_halve_the_working_size(error):
     sizes = []
 
-    def complete(image, mask):
+    def fill(image, mask):
         sizes.append(max(mask.shape))
         if max(mask.shape) > 64:
             raise error
         return cv2.inpaint(image, mask, 3, cv2.INPAINT_TELEA)
 
     mask = scattered(1, 40, 300, 500)
-    completed = complete_large(complete, noise(300, 500), mask, 200, "crop")
+    completed = complete(Plain(fill, 200), noise(300, 500), mask, "crop")
     assert sizes == [200, 100, 64] and completed.shape == (300, 500, 3)
 
 
@@ -281,9 +281,7 @@ def test_memory_errors_halve_the_working_size(error):
 def test_too_little_memory_at_the_smallest_size_is_an_error(strategy):
     telea = Telea(largest=0)
     with pytest.raises(InputError, match="memory at 64 pixels"):
-        complete_large(
-            telea, noise(300, 300), scattered(1, 40, 300, 300), 256, strategy
-        )
+        complete(Plain(telea), noise(300, 300), scattered(1, 40, 300, 300), strategy)
     assert max(telea.shapes[-1]) == 64
 
 
@@ -292,7 +290,7 @@ def test_other_errors_pass_unchanged():
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        complete_large(broken, noise(8, 8), np.ones((8, 8), np.uint8))
+        complete(Plain(broken), noise(8, 8), np.ones((8, 8), np.uint8))
 
 
 def test_a_hundred_holes_cost_at_most_three_times_one():
@@ -300,7 +298,7 @@ def test_a_hundred_holes_cost_at_most_three_times_one():
         image, times = noise(*mask.shape), []
         for _ in range(5):
             start = time.perf_counter()
-            complete_large(diffuse, image, mask, 256)
+            complete(Plain(diffuse), image, mask)
             times.append(time.perf_counter() - start)
         return min(times)
 
@@ -312,11 +310,12 @@ def test_a_hundred_holes_cost_at_most_three_times_one():
 BIG = """
 import resource
 import numpy as np
-from test_large import Telea, complete_large
+from conftest import Plain
+from test_large import Telea, complete
 image = np.random.default_rng(0).integers(0, 256, (6000, 8000, 3), np.uint8)
 mask = np.zeros((6000, 8000), np.uint8)
 mask[100:500, 100:400] = mask[3000:5200, 4000:6100] = mask[5900:, 7800:] = 1
-completed = complete_large(Telea(), image, mask, 512)
+completed = complete(Plain(Telea(), 512), image, mask)
 assert completed.shape == image.shape
 assert (completed == image)[mask == 0].all()
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)

@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 import tiny_vgg
+from conftest import Plain
 from inpainting_zoo.inpainting.folder import inpaint_folder
 
 from .commands import EAGER, TINY, finish, start_as_root_of_its_own
@@ -182,7 +183,9 @@ def test_too_little_memory_on_the_device(tmp_path, record_property):
     for path in tmp_path.glob("*.png"):
         path.rename(tmp_path / "masks" / path.name)
     out, options = tmp_path / "out", {"strategy": "original"}
-    code = inpaint_folder(complete, tmp_path / "in", tmp_path / "masks", out, **options)
+    code = inpaint_folder(
+        Plain(complete), tmp_path / "in", tmp_path / "masks", out, **options
+    )
     record_property("sizes tried", " ".join(map(str, sizes)))
     assert code == 2 and sizes == [350, 175, 87, 350, 175, 87, 64, 90]
     rows = ledger(out)
