@@ -1,7 +1,7 @@
 PYTHON ?= python3
 PY := .venv/bin/python
 
-.PHONY: setup demo test soak lint notebook bench exported sweep table1 weights numbers
+.PHONY: setup demo test gpu soak lint notebook bench exported sweep table1 weights numbers
 .PHONY: clean
 
 # Everything that the other targets need.
@@ -26,7 +26,11 @@ demo: .venv/runs
 # All tests on TensorFlow, then those of the engine on JAX.
 test: setup
 	$(PY) -m pytest -q -n 2 --dist loadfile
-	KERAS_BACKEND=jax $(PY) -m pytest -q -n 2 --dist loadfile -m both_engines
+	KERAS_BACKEND=jax $(PY) -m pytest -q -n 2 --dist loadfile -m 'both_engines and not slow and not gpu'
+
+# What needs a GPU, on TensorFlow: trains, resumes and inpaints, eagerly and compiled.
+gpu: setup
+	$(PY) -m pytest -q -m gpu
 
 # The long forms of the reliability tests; their figures go to docs/reliability.md.
 soak: setup
