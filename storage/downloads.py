@@ -108,7 +108,7 @@ def fetch(urls, path, expected: str, timeout: float = 3.0) -> Path:
             return _checked(path, expected)
         except WeightsError as error:
             path.unlink()
-            problems.append(error)
+            problems.append(WeightsError(f"{error}, deleted"))
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f"{path.name}.part")
     with open(part, "ab") as file:
