@@ -3,7 +3,6 @@
 import csv
 import io
 import math
-import os
 import platform
 from importlib.metadata import packages_distributions, version
 from pathlib import Path
@@ -15,6 +14,7 @@ from inpainting_zoo.drawing import grid, masked, save_png
 from inpainting_zoo.errors import InputError
 from inpainting_zoo.evaluation import scoring as rules
 from inpainting_zoo.evaluation.scoring import to_uint8
+from inpainting_zoo.storage import files
 from inpainting_zoo.storage.files import write_bytes, write_json
 
 MEASURES = ("psnr", "psnr_hole", "ssim", "l1", "l1_hole", "l2", "l2_hole")
@@ -167,19 +167,8 @@ def refuse_overwriting(path, inputs):
     Raises:
         InputError: if one is; names it.
     """
-    former = [file for file in report_files(path) if file.exists()]
-    written = {_identity(file): file for file in former}
-    for file in filter(os.path.exists, inputs if written else ()):
-        if hit := written.get(_identity(file)):
-            raise InputError(
-                "-report: must overwrite neither pictures nor masks, received "
-                f"{str(path)!r}, which would overwrite {str(hit)!r}"
-            )
-
-
-def _identity(path):
-    found = os.stat(path)
-    return found.st_dev, found.st_ino
+    rule = "-report: must overwrite neither pictures nor masks"
+    files.refuse_overwriting(report_files(path), inputs, rule)
 
 
 def _csv(rows):

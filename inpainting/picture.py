@@ -1,7 +1,6 @@
 """Completing a picture file of any size and mode."""
 
 import hashlib
-import os
 import time
 import warnings
 from pathlib import Path
@@ -20,7 +19,7 @@ from inpainting_zoo.data.images import (
 from inpainting_zoo.errors import InputError
 from inpainting_zoo.inpainting import modes
 from inpainting_zoo.inpainting.strategies import Complete, complete_large
-from inpainting_zoo.storage.files import write_bytes
+from inpainting_zoo.storage.files import refuse_overwriting, write_bytes
 
 MOSTLY_HOLE = 0.8  # of the picture: the mask may be inverted
 MOST_ASPECT_DIFFERENCE = 0.01
@@ -80,7 +79,9 @@ def inpaint_file(
     start = time.perf_counter()
     image_path, save_path = Path(image_path), Path(save_path)
     modes.get(save_path.suffix)
-    _refuse_overwriting(save_path, image_path, mask_path, in_place)
+    rule = "save_to: must not be the mask, nor the image unless -in_place is given"
+    inputs = [mask_path] if in_place else [mask_path, image_path]
+    refuse_overwriting([save_path], inputs, rule)
     picture = open_picture(image_path, max_pixels)
     mask = read_mask(mask_path, invert_mask, max_pixels)
     mask = _fit(mask, picture.size, resize_mask)
@@ -112,16 +113,6 @@ def inpaint_file(
         "sha256": hashlib.sha256(content).hexdigest(),
         "seconds": round(time.perf_counter() - start, 3),
     }
-
-
-def _refuse_overwriting(save_path, image_path, mask_path, in_place):
-    inputs = [mask_path] if in_place else [mask_path, image_path]
-    existing = filter(os.path.exists, inputs if os.path.exists(save_path) else [])
-    if any(os.path.samefile(save_path, path) for path in existing):
-        raise InputError(
-            "save_to: must not be the mask, nor the image unless -in_place is given, "
-            f"received {str(save_path)!r}"
-        )
 
 
 def _fit(mask, size, resize_mask):

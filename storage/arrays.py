@@ -5,6 +5,7 @@ import os
 import zipfile
 from collections.abc import Callable, Mapping
 
+import ml_dtypes  # noqa: F401  (NumPy knows the name bfloat16 by it)
 import numpy as np
 from numpy.lib import format as npy
 from safetensors import safe_open
@@ -139,7 +140,7 @@ def _safetensors(path):
     def read(name):
         with safe_open(path, framework="numpy") as file:
             array = file.get_tensor(name)
-        # NumPy knows bfloat16 only by name; float32 has all its values.
+        # NumPy does little with bfloat16; float32 has all its values.
         return array.astype(np.float32) if dtypes[name] == "BF16" else array
 
     return shapes, read, metadata

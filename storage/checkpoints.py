@@ -59,7 +59,9 @@ def load_weights(path) -> tuple[Arrays, dict]:
         InputError: if there is no such file.
         WeightsError: if it is damaged or something else; see `read_arrays`.
     """
-    arrays = open_file(path)
+    if not Path(path).is_file():
+        raise InputError(f"from_weights: must be a file, received {str(path)!r}")
+    arrays = read_arrays(path)
     try:
         metadata = json.loads(arrays.metadata[METADATA])
         if not isinstance(metadata, dict):
@@ -70,13 +72,6 @@ def load_weights(path) -> tuple[Arrays, dict]:
             f"{str(path)!r} ({error!r})"
         ) from error
     return arrays, metadata
-
-
-def open_file(path) -> Arrays:
-    """Opens arrays of any names; see `load_weights` for the errors."""
-    if not Path(path).is_file():
-        raise InputError(f"from_weights: must be a file, received {str(path)!r}")
-    return read_arrays(path)
 
 
 def part_file(experiment, part: str = "generator") -> Path:

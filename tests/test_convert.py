@@ -8,10 +8,12 @@ import keras
 import numpy as np
 import pytest
 from keras import ops
+from safetensors.numpy import save_file
 
 from inpainting_zoo import presets
 from inpainting_zoo.errors import InputError, WeightsError
 from inpainting_zoo.gmcnn.networks import build_generator
+from inpainting_zoo.storage.checkpoints import as_arrays
 from inpainting_zoo.weights.convert_gmcnn import official_tensors
 from inpainting_zoo.weights.converting import convert
 from parity import difference, golden, nhwc
@@ -88,9 +90,7 @@ def test_pytorch_files(suffix, converted, state_dict, tmp_path):
 
 
 def test_safetensors(converted, state_dict, tmp_path):
-    reason = "safetensors writes the test's file"
-    safetensors = pytest.importorskip("safetensors.numpy", reason=reason)
-    safetensors.save_file(state_dict, tmp_path / "official.safetensors")
+    save_file(state_dict, tmp_path / "official.safetensors")
     source = tmp_path / "official.safetensors"
     convert(source, PYTORCH, tmp_path / "ours.npz", NARROW)
     assert same_weights(tmp_path / "ours.npz", converted)
@@ -174,6 +174,37 @@ def test_another_program_or_width_is_refused(state_dict, tmp_path):
     assert os.listdir(tmp_path) == ["a.npz"]
 
 
+@pytest.mark.parametrize("suffix", [".npz", ".safetensors"])
+def test_official_files_are_read_directly(converted, state_dict, tmp_path, suffix):
+    """As they are after converting, which writes either format."""
+    source = tmp_path / f"netG{suffix}"
+    if suffix == ".npz":
+        np.savez(source, **state_dict)
+    else:
+        save_file(state_dict, source)
+    convert(source, PYTORCH, tmp_path / f"ours{suffix}", NARROW)
+    files = [source, {"generator": source}, converted, tmp_path / f"ours{suffix}"]
+    direct, *others = (
+        as_arrays(presets.load(PYTORCH, file, **NARROW).generator_state())
+        for file in files
+    )
+    for other in others:
+        assert list(other) == list(direct)
+        assert all(np.array_equal(other[name], direct[name]) for name in direct)
+    check_pytorch(tmp_path / f"ours{suffix}")
+
+
+def test_an_official_file_of_another_program(state_dict, tmp_path):
+    save_file(state_dict, tmp_path / "netG.safetensors")
+    with pytest.raises(WeightsError, match="does not fit gmcnn_official_tf1: missing"):
+        presets.load(TF1, tmp_path / "netG.safetensors", **NARROW)
+    (tmp_path / "netG.h5").touch()
+    with pytest.raises(WeightsError, match="from_weights: must be a file"):
+        presets.load(PYTORCH, tmp_path / "netG.h5", **NARROW)
+    with pytest.raises(InputError, match="from_weights: must be a file"):
+        presets.load(PYTORCH, tmp_path / "none.pth", **NARROW)
+
+
 class Attack:
     def __reduce__(self):
         return os.mkdir, (os.environ["ATTACKED"],)
@@ -182,7 +213,7 @@ class Attack:
 @pytest.mark.parametrize("suffix", [".npz", ".pth", ".safetensors", ".index"])
 @pytest.mark.parametrize("content", ["empty", "garbage", "pickle"])
 def test_damaged_and_hostile_files(suffix, content, tmp_path, monkeypatch):
-    package = {".pth": "torch", ".safetensors": "safetensors", ".index": "tensorflow"}
+    package = {".pth": "torch", ".index": "tensorflow"}
     if suffix in package:
         pytest.importorskip(package[suffix], reason="it reads such files")
     monkeypatch.setenv("ATTACKED", str(tmp_path / "attacked"))

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from conftest import run
-from inpainting_zoo import options, presets
-from inpainting_zoo.storage.checkpoints import load_weights, part_file
+from inpainting_zoo import cli, options, presets
+from inpainting_zoo.storage.checkpoints import load_weights, part_file, save_weights
 from inpainting_zoo.storage.files import sha256
 from inpainting_zoo.tools import publish
 from inpainting_zoo.tools.make_readme import training
@@ -169,3 +169,21 @@ def test_other_generators_and_stages_are_refused(experiment, tmp_path):
                 *("-preset", "gmcnn_small", "-save_to", str(tmp_path)),
             ]
         )
+
+
+def test_experiments_of_older_programs_go_on(experiment, tmp_path):
+    """Their generator is an .npz file, until a step of now is saved beside it."""
+    shutil.copytree(experiment / "one", tmp_path / "one")
+    old = Experiment(tmp_path / "one")
+    arrays, about = load_weights(old.generator)
+    old.generator.unlink()
+    save_weights(tmp_path / "one" / "weights" / "generator.npz", arrays, about)
+    assert old.generator.suffix == ".npz"
+    where = ("-output_path", tmp_path, "-experiment_name", "one")
+    command = ["export", "-format", "saved_model"]
+    assert cli.main([*command, *map(str, where), "-save_to", str(tmp_path / "x")]) == 0
+    found = run("-resume", *where, "-steps", 3)
+    assert found.returncode == 0, found.stderr
+    assert old.generator.suffix == ".safetensors"
+    assert load_weights(old.generator)[1]["step"] == 3
+    assert not list((tmp_path / "one" / "weights").glob("generator.npz"))
