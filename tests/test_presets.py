@@ -167,7 +167,7 @@ def test_a_model_of_a_file_is_trained_as_any_other(tmp_path):
         )
         batches = stream(lambda i: {"image": image, "mask": mask}, 0, 1)
         model.fit(batches, steps_per_epoch=1, verbose=0)
-        states.append(as_arrays(model.state()))
+        states.append(as_arrays(model.generator_state()))
     name = "generator/decoder_conv0/kernel"
     assert (states[0][name] != before[name]).any()
     assert list(states[0]) == list(states[1])

@@ -176,8 +176,8 @@ def test_experiments_of_older_programs_go_on(experiment, tmp_path):
     shutil.copytree(experiment / "one", tmp_path / "one")
     old = Experiment(tmp_path / "one")
     arrays, about = load_weights(old.generator)
+    save_weights(tmp_path / "one" / "weights" / "generator.npz", dict(arrays), about)
     old.generator.unlink()
-    save_weights(tmp_path / "one" / "weights" / "generator.npz", arrays, about)
     assert old.generator.suffix == ".npz"
     where = ("-output_path", tmp_path, "-experiment_name", "one")
     command = ["export", "-format", "saved_model"]
