@@ -23,8 +23,8 @@ import time
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-from inpainting_zoo.presets import PRESETS, WEIGHTS
-from inpainting_zoo.storage.files import write_bytes
+from inpainting_zoo.presets import PRESETS, WEIGHTS, model_class
+from inpainting_zoo.storage.files import write_json
 from inpainting_zoo.training.experiment import commit, processor
 
 ROOT = Path(__file__).parent.parent
@@ -200,7 +200,7 @@ def steps(bench):
     print_title("Training steps", COLUMNS)
     rows = []
     for preset in bench.scale.presets:
-        for stage in PRESETS[preset]["model"].STAGES:
+        for stage in model_class(preset).STAGES:
             rows.append(print_row(bench.step(preset, stage)))
         # The fastest that data is needed at.
         fast = bench.step(preset, WARM_UP, precision="bfloat16")
@@ -282,7 +282,7 @@ def exported(bench):
     if bench.scale.exported is None:
         return None
     print_title(f"Exported files of {bench.scale.exported}")
-    weights = WEIGHTS / PRESETS[bench.scale.exported]["weights"]
+    weights = WEIGHTS / PRESETS[bench.scale.exported]["weights"]["generator"].file
     table = bench.run("exported", from_weights=str(weights))
     for name, row in table.get("files", {}).items():
         size, change = row.get("bytes", 0) / 1e6, row["psnr_difference"]
@@ -465,8 +465,7 @@ def main():
         if name in options.only or name == "ceiling":
             report[name] = part(bench)
             report["seconds"] = time.perf_counter() - began
-            content = json.dumps(report, indent=1)
-            write_bytes(options.report, content.encode() + b"\n")
+            write_json(options.report, report)
     print(f"report: {options.report}, after {report['seconds']:.0f} s")
     return int(any("error" in row for row in bench.done.values()))
 

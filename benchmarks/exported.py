@@ -13,7 +13,7 @@ import sys
 import time
 from pathlib import Path
 
-from inpainting_zoo.storage.files import write_bytes
+from inpainting_zoo.storage.files import write_json
 
 ROOT = Path(__file__).parent.parent
 
@@ -50,9 +50,8 @@ RUNTIMES = {"saved_model": open_saved_model, "onnx": open_onnx, "litert": open_l
 def main():
     options = parse()
     table = compare(**vars(options))
-    content = json.dumps(table, indent=1)
-    write_bytes(Path(options.save_to, "report.json"), content.encode() + b"\n")
-    print(content)
+    write_json(Path(options.save_to, "report.json"), table)
+    print(json.dumps(table, indent=1))
 
 
 def compare(

@@ -49,7 +49,7 @@ class ContextEncoder(GeneratorInpainter):
     """
 
     STAGES = ("warm_up_generator", "joint")
-    GENERATOR_OPTIONS = tuple(inspect.signature(build_generator).parameters)
+    GENERATOR_OPTIONS = inspect.signature(build_generator).parameters
 
     def __init__(
         self,

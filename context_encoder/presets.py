@@ -1,6 +1,11 @@
 """Configurations of context encoders by name."""
 
-from inpainting_zoo.context_encoder.model import ContextEncoder
+from inpainting_zoo.storage.downloads import Weights
+
+MODEL = "inpainting_zoo.context_encoder.model:ContextEncoder"
+STAGES = ("warm_up_generator", "joint")
+LICENCE = "non-commercial research; see weights/README.md"
+SOURCE = "trained by this project on faces of LFW, Unsplash, StyleGAN2 and ALAE"
 
 
 def _preset(description, config, batch_size=64, **training):
@@ -10,10 +15,10 @@ def _preset(description, config, batch_size=64, **training):
     code as in that of Meneust and Pinto (report 001); the text of the latter says ten
     times more of both. Neither has the warm-up of `training.optimizers`.
     """
-    rates = dict.fromkeys(ContextEncoder.STAGES, 2e-3)
+    rates = dict.fromkeys(STAGES, 2e-3)
     return {
         "description": description,
-        "model": ContextEncoder,
+        "model": MODEL,
         "config": config,
         "training": {"batch_size": batch_size, "learning_rate": rates, **training},
     }
@@ -89,7 +94,13 @@ PRESETS = {
         batch_size=32,
     )
     | {
-        "weights": "context_encoder_faces_128.npz",
-        "sha256": "da7ae1e02e46a885432aafa398121b33c2dc7b4058e091dba8d4f13b20b0be4f",
+        "weights": {
+            "generator": Weights(
+                "context_encoder_faces_128.npz",
+                "da7ae1e02e46a885432aafa398121b33c2dc7b4058e091dba8d4f13b20b0be4f",
+                licence=LICENCE,
+                source=SOURCE,
+            )
+        },
     },
 }

@@ -2,9 +2,7 @@
 
 import csv
 import io
-import json
 import math
-import os
 import platform
 from importlib.metadata import packages_distributions, version
 from pathlib import Path
@@ -16,7 +14,8 @@ from inpainting_zoo.drawing import grid, masked, save_png
 from inpainting_zoo.errors import InputError
 from inpainting_zoo.evaluation import scoring as rules
 from inpainting_zoo.evaluation.scoring import to_uint8
-from inpainting_zoo.storage.files import write_bytes
+from inpainting_zoo.storage import files
+from inpainting_zoo.storage.files import write_bytes, write_json
 
 MEASURES = ("psnr", "psnr_hole", "ssim", "l1", "l1_hole", "l2", "l2_hole")
 BINS = ("0-10", "10-20", "20-30", "30-40", "40-50", "50-60", "above")
@@ -147,8 +146,7 @@ def write_report(report: dict, path):
         save_png(picture, grid(rows, titles))
     # Names of files need not be UTF-8: they are written as they are.
     write_bytes(table, _csv(report["rows"]).encode(errors="surrogateescape"))
-    content = json.dumps(summary, indent=2, allow_nan=False) + "\n"
-    write_bytes(path, content.encode())
+    write_json(path, summary, allow_nan=False)
 
 
 def report_files(path) -> tuple[Path, Path, Path]:
@@ -169,19 +167,8 @@ def refuse_overwriting(path, inputs):
     Raises:
         InputError: if one is; names it.
     """
-    former = [file for file in report_files(path) if file.exists()]
-    written = {_identity(file): file for file in former}
-    for file in filter(os.path.exists, inputs if written else ()):
-        if hit := written.get(_identity(file)):
-            raise InputError(
-                "-report: must overwrite neither pictures nor masks, received "
-                f"{str(path)!r}, which would overwrite {str(hit)!r}"
-            )
-
-
-def _identity(path):
-    found = os.stat(path)
-    return found.st_dev, found.st_ino
+    rule = "-report: must overwrite neither pictures nor masks"
+    files.refuse_overwriting(report_files(path), inputs, rule)
 
 
 def _csv(rows):

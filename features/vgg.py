@@ -8,8 +8,9 @@ import keras
 import numpy as np
 
 from inpainting_zoo.errors import InputError, WeightsError
-from inpainting_zoo.storage.arrays import read_npz
-from inpainting_zoo.storage.files import digest, fetch
+from inpainting_zoo.storage.arrays import read_arrays
+from inpainting_zoo.storage.downloads import cache_folder, fetch
+from inpainting_zoo.storage.files import digest
 
 FILE = "vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5"
 MD5 = "253f8cb515780f3b799900260a226db6"
@@ -24,8 +25,8 @@ def vgg19(taps, weights: str | None = None, substitutes: dict | None = None):
             are returned, in this order.
         weights: the `.h5` file of Keras without the top, and no other such file, or an
             `.npz` file with keys such as `block3_conv2__kernel` (HWIO) and
-            `block3_conv2__bias`. By default Keras's file is downloaded once to where
-            Keras keeps it.
+            `block3_conv2__bias`. By default Keras's file is taken from where Keras
+            keeps it, or downloaded once; see `storage.downloads`.
         substitutes: tap -> the layer to take instead, with a line in the log, where an
             `.npz` file does not reach so far.
 
@@ -58,7 +59,7 @@ def _empty():
 def _from_npz(path, taps, substitutes):
     if not pathlib.Path(path).is_file():
         raise InputError(f"vgg_weights: must be a file, received {str(path)!r}")
-    arrays, vgg = read_npz(path, "vgg_weights"), _empty()
+    arrays, vgg = read_arrays(path, "vgg_weights"), _empty()
     loaded = [n.name for n in vgg.layers if f"{n.name}__kernel" in arrays]
     for name in loaded:
         new = [arrays[f"{name}__kernel"], arrays.get(f"{name}__bias", np.empty(0))]
@@ -77,8 +78,10 @@ def _from_npz(path, taps, substitutes):
 
 
 def _from_keras(path):
-    home = os.environ.get("KERAS_HOME") or pathlib.Path.home() / ".keras"
+    home = os.environ.get("KERAS_HOME") or os.path.expanduser("~/.keras")
     place = pathlib.Path(home, "models", FILE)
+    if not place.is_file():
+        place = cache_folder() / FILE
     if path and not pathlib.Path(path).is_file():
         raise InputError(f"vgg_weights: must be a file, received {str(path)!r}")
     # A stranger's .h5 file can refer to other files: it is not even opened.
@@ -88,7 +91,7 @@ def _from_keras(path):
             f"{str(path)!r} with {found}"
         )
     try:
-        path = path or fetch(URL, place, MD5)
+        path = path or fetch([URL], place, MD5)
     except (InputError, WeightsError) as error:
         raise type(error)(
             f"vgg_weights: {error}; put {FILE} at {place} or name it with -vgg_weights"

@@ -55,7 +55,7 @@ class GMCNN(GeneratorInpainter):
     """
 
     STAGES = ("warm_up_generator", "wgan")
-    GENERATOR_OPTIONS = tuple(inspect.signature(build_generator).parameters)
+    GENERATOR_OPTIONS = inspect.signature(build_generator).parameters
 
     def __init__(
         self,

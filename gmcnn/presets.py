@@ -1,10 +1,17 @@
 """Configurations of GMCNN by name."""
 
-from inpainting_zoo.gmcnn.model import GMCNN
+from inpainting_zoo.storage.downloads import Weights
+
+MODEL = "inpainting_zoo.gmcnn.model:GMCNN"
+LICENCE = "non-commercial research; see weights/README.md"
+SOURCE = (
+    "trained by this project on faces of LFW, Unsplash, StyleGAN2 and ALAE, and on the "
+    "NVIDIA Irregular Mask Dataset (CC BY-NC-SA 4.0)"
+)
 
 # Trained to the end of the first stage, and of the second.
 FACES_128 = {
-    "model": GMCNN,
+    "model": MODEL,
     "config": {
         "image_size": 128,
         "base_channels": 16,
@@ -23,7 +30,7 @@ FACES_128 = {
 PRESETS = {
     "gmcnn_256": {
         "description": "full width, 256 px; 12.6 M parameters",
-        "model": GMCNN,
+        "model": MODEL,
         "config": {"image_size": 256, "clip_gradient": "straight"},
         "training": {
             "batch_size": 16,
@@ -32,7 +39,7 @@ PRESETS = {
     },
     "gmcnn_small": {
         "description": "half the width, 64 px; trains on a CPU in minutes",
-        "model": GMCNN,
+        "model": MODEL,
         "config": {
             "image_size": 64,
             "base_channels": 16,
@@ -48,19 +55,31 @@ PRESETS = {
     },
     "gmcnn_faces_128": {
         "description": "half the width, 128 px, biharmonic pre-fill; for faces",
-        "weights": "gmcnn_faces_128.npz",
-        "sha256": "60714150fcee9fca18ce4288c37eca1d891d2927bf78295ec3b8a28dd0257f9f",
+        "weights": {
+            "generator": Weights(
+                "gmcnn_faces_128.npz",
+                "60714150fcee9fca18ce4288c37eca1d891d2927bf78295ec3b8a28dd0257f9f",
+                licence=LICENCE,
+                source=SOURCE,
+            )
+        },
         **FACES_128,
     },
     "gmcnn_faces_128_wgan": {
         "description": "the same after the second stage: sharper, of lower PSNR",
-        "weights": "gmcnn_faces_128_wgan.npz",
-        "sha256": "7526d417396e8b21cdb9c234f2d32624f92831996dfb5e0f49b3d9fe3ad2abcc",
+        "weights": {
+            "generator": Weights(
+                "gmcnn_faces_128_wgan.npz",
+                "7526d417396e8b21cdb9c234f2d32624f92831996dfb5e0f49b3d9fe3ad2abcc",
+                licence=LICENCE,
+                source=SOURCE,
+            )
+        },
         **FACES_128,
     },
     "gmcnn_official_pytorch": {
         "description": "the official PyTorch network; 12.6 M parameters",
-        "model": GMCNN,
+        "model": MODEL,
         "config": {"image_size": 256, "confidence_kernel": "flat"},
         "training": {
             "batch_size": 16,
@@ -69,7 +88,7 @@ PRESETS = {
     },
     "gmcnn_official_tf1": {
         "description": "the official TensorFlow 1 network; 12.4 M parameters",
-        "model": GMCNN,
+        "model": MODEL,
         "config": {
             "image_size": 256,
             "topology": "tf1",
@@ -83,7 +102,7 @@ PRESETS = {
     },
     "gmcnn_keras_port": {
         "description": "the earlier Keras port's network; 12.8 M parameters",
-        "model": GMCNN,
+        "model": MODEL,
         "config": {
             "image_size": 256,
             "topology": "keras_port",

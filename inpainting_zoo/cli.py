@@ -126,15 +126,11 @@ def animate(settings, explicit):
 
 
 def convert(settings, explicit):
-    from importlib import import_module
-
-    from inpainting_zoo import presets
+    from inpainting_zoo.weights import converting
 
     for name in ("preset", "source", "save_to"):
         _need(settings, name)
-    family = presets.get(settings["preset"])["model"].__module__.split(".")[1]
-    converter = import_module(f"inpainting_zoo.weights.convert_{family}")
-    report = converter.convert(
+    report = converting.convert(
         settings["source"], settings["preset"], settings["save_to"], settings["set"]
     )
     print(
@@ -175,23 +171,26 @@ def _model(settings):
     from pathlib import Path
 
     from inpainting_zoo import presets
-    from inpainting_zoo.storage.files import sha256
+    from inpainting_zoo.storage.checkpoints import part_file
+    from inpainting_zoo.weights.read_checkpoint import digests
 
     preset, name = settings["preset"], settings["experiment_name"]
     path = settings["from_weights"]
     if name:
-        path = Path(settings["output_path"], name, "weights", "generator.npz")
+        path = part_file(Path(settings["output_path"], name))
         if not path.is_file():
             raise InputError(f"-experiment_name: must hold {path}, received none")
     if path and not preset:
         model, metadata = presets.load_file(path)
-        return name or metadata["preset"], model, sha256(path)
+        return name or metadata["preset"], model, " ".join(digests(path).values())
     if not preset:
         raise InputError(
             "-preset, -experiment_name or -from_weights: one is needed, received none"
         )
     model = presets.load(preset, path)
-    return name or preset, model, sha256(path) if path else presets.digest(preset)
+    if not path:
+        return name or preset, model, presets.digest(preset)
+    return name or preset, model, " ".join(digests(path).values())
 
 
 def _choose_devices(gpu):

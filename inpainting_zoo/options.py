@@ -111,7 +111,7 @@ CONVERT = (
         None,
         ".pth, .pt, .safetensors, .npz or a TensorFlow 1 checkpoint",
     ),
-    ("save_to", str, None, "weight file to write (.npz)"),
+    ("save_to", str, None, "weight file to write (.safetensors or .npz)"),
     ("set", "pairs", {}, "arguments of the preset to replace, key=value"),
 )
 EXPORT = (

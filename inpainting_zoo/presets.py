@@ -1,27 +1,48 @@
-"""Every model of the zoo by name."""
+"""Every model of the zoo by name; reading this table takes no engine."""
 
+import contextlib
+import inspect
+from importlib import import_module
 from pathlib import Path
 
-import keras
-
-from inpainting_zoo import weights
+from inpainting_zoo import weights as weights_folder
 from inpainting_zoo.context_encoder.presets import PRESETS as CONTEXT_ENCODER_PRESETS
 from inpainting_zoo.errors import InputError, WeightsError, choose
 from inpainting_zoo.gmcnn.presets import PRESETS as GMCNN_PRESETS
 from inpainting_zoo.storage.checkpoints import assign, check, load_weights
-from inpainting_zoo.storage.files import sha256
+from inpainting_zoo.storage.downloads import check_hash, locate, place
 
 PRESETS = {**GMCNN_PRESETS, **CONTEXT_ENCODER_PRESETS}
-WEIGHTS = Path(weights.__file__).parent
+WEIGHTS = Path(weights_folder.__file__).parent
 
 
-def get(name: str):
-    """Returns a preset: description, model class, config, training defaults, weights.
+def get(name: str) -> dict:
+    """Returns a preset: description, model, config, training defaults, weights by part.
 
     Raises:
         InputError: if no preset has this name.
     """
     return choose("preset", name, PRESETS)
+
+
+def shipped() -> list:
+    """Returns the names of the presets that have trained weights."""
+    return [name for name, preset in PRESETS.items() if "weights" in preset]
+
+
+def model_class(name: str) -> type:
+    """Returns the class of a preset's model; this loads the engine.
+
+    Raises:
+        InputError: if no preset has this name.
+    """
+    module, _, attribute = get(name)["model"].partition(":")
+    return getattr(import_module(module), attribute)
+
+
+def family(name: str) -> str:
+    """Returns the folder that a preset's model is in, such as "gmcnn"."""
+    return get(name)["model"].split(".")[1]
 
 
 def build(name: str, **overrides):
@@ -32,44 +53,62 @@ def build(name: str, **overrides):
         **overrides: replace arguments of its configuration.
 
     Raises:
-        InputError: if the preset or an argument is unknown.
+        InputError: if the preset or an argument is unknown, or of a wrong type.
     """
-    preset = get(name)
-    try:
-        return preset["model"](**preset["config"] | overrides)
-    except TypeError as error:
-        raise InputError(f"{name}: {error}") from error
+    config, model = get(name)["config"] | overrides, model_class(name)
+    known = dict(inspect.signature(model.__init__).parameters)
+    known = {k: p for k, p in known.items() if k != "self" and p.kind != p.VAR_KEYWORD}
+    known |= model.GENERATOR_OPTIONS
+    for argument, value in config.items():
+        if argument not in known:
+            raise InputError(
+                f"{name}: arguments are {', '.join(known)}; received {argument!r}"
+            )
+        kind = known[argument].annotation
+        if kind is float and isinstance(value, int):
+            continue
+        if not isinstance(value, kind):
+            raise InputError(f"{name}: {argument} must be {kind}, received {value!r}")
+    return model(**config)
 
 
-def load(name: str, weights: str | Path | None = None, **overrides):
+def load(name: str, weights: str | Path | dict | None = None, **overrides):
     """Builds a preset's model with trained weights.
 
     Args:
         name: of the preset.
-        weights: a weight file of this library; by default the preset's own.
+        weights: a file of this library or of the official program, as
+            `weights.read_checkpoint` takes them, or such a file for every part by the
+            part's name; by default the preset's own.
         **overrides: replace arguments of its configuration.
 
     Raises:
-        InputError: if the preset or the file does not exist, or none is shipped.
-        WeightsError: if the file is damaged or does not fit.
+        InputError: if the preset or a file does not exist, or there is none.
+        WeightsError: if a file is damaged or does not fit.
     """
     preset = get(name)
+    if weights is None and "weights" not in preset:
+        raise InputError(
+            f"preset: {name} comes without trained weights (with them: "
+            f"{', '.join(shipped()) or 'none yet'}); name a file with -from_weights"
+        )
     if weights is None:
-        if "weights" not in preset:
-            shipped = [n for n in PRESETS if "weights" in PRESETS[n]]
-            raise InputError(
-                f"preset: {name} comes without trained weights (with them: "
-                f"{', '.join(shipped) or 'none yet'}); name a file with -from_weights"
-            )
-        weights = WEIGHTS / preset["weights"]
-        if weights.is_file() and sha256(weights) != preset["sha256"]:
-            raise WeightsError(
-                f"{weights}: must have the SHA-256 {preset['sha256']}, received "
-                f"{sha256(weights)}"
-            )
-    arrays, _ = load_weights(weights)
-    model = build(name, **overrides)
-    assign(model.use_state(), arrays, weights)
+        weights = {p: locate(w, WEIGHTS) for p, w in preset["weights"].items()}
+    from inpainting_zoo.weights.converting import open_weights  # which builds presets
+
+    files = weights if isinstance(weights, dict) else {None: weights}
+    model, config = build(name, **overrides), preset["config"] | overrides
+    state = model.use_state()
+    parts = dict.fromkeys(variable.split("/")[0] for variable in state)
+    if isinstance(weights, dict) and set(files) != set(parts):
+        raise InputError(
+            f"weights: a file for each of {', '.join(parts)}, received "
+            f"{', '.join(files) or 'none'}"
+        )
+    for part, path in files.items():
+        variables = {k: v for k, v in state.items() if part in (None, k.split("/")[0])}
+        arrays, _ = open_weights(path, variables, name, config)
+        assign(variables, arrays, path)
     return model
 
 
@@ -78,32 +117,82 @@ def load_file(path: str | Path):
 
     Returns:
         `(model, metadata)`.
+
+    Raises:
+        InputError: if there is no such file.
+        WeightsError: if it is damaged, or does not say which model it is for.
     """
     arrays, metadata = load_weights(path)
     if "preset" not in metadata:
         raise WeightsError(f"{path}: must name its preset; give -preset as well")
-    preset, overrides = metadata["preset"], metadata.get("overrides", {})
     try:
-        # Takes no memory for variables: a file cannot ask for more than it holds.
-        with keras.StatelessScope(initialize_variables=False):
-            variables = build(preset, **overrides).use_state()
+        # A file cannot ask for more memory than it holds.
+        with _memory_last():
+            model = build(metadata["preset"], **metadata.get("overrides", {}))
+            check(model.use_state(), arrays, path)
+    except WeightsError:
+        raise
     except (TypeError, ValueError) as error:
         raise WeightsError(f"{path}: must describe a model; {error}") from error
-    check(variables, arrays, path)
-    model = build(preset, **overrides)
     assign(model.use_state(), arrays, path)
     return model, metadata
 
 
+@contextlib.contextmanager
+def _memory_last():
+    """Builds networks whose variables take memory only if no error occurs."""
+    import keras
+    from keras.src.backend.common import global_state
+
+    try:
+        with keras.StatelessScope(initialize_variables=False):
+            yield
+    except BaseException:
+        # Private to Keras, which would initialize them at the end of the next scope,
+        # whosever that is; a test notices if it does.
+        global_state.set_global_attribute("uninitialized_variables", [])
+        raise
+    with keras.StatelessScope():
+        pass  # initializes them at its end
+
+
 def digest(name: str) -> str:
-    """Returns the SHA-256 of the weights that a preset is shipped with."""
-    return get(name)["sha256"]
+    """Returns the SHA-256 of a preset's weights, of each part if it has several."""
+    return " ".join(weights.sha256 for weights in get(name)["weights"].values())
+
+
+def verify(name: str):
+    """Hashes the weights of a preset, which no start does by itself.
+
+    Those that are neither shipped nor in the cache are downloaded first.
+
+    Args:
+        name: of the preset.
+
+    Raises:
+        InputError: if it comes without weights, or they cannot be downloaded.
+        WeightsError: if a file is damaged; names both hashes.
+    """
+    if "weights" not in get(name):
+        raise InputError(f"preset: one of {', '.join(shipped())}, received {name!r}")
+    for weights in get(name)["weights"].values():
+        path = locate(weights, WEIGHTS)
+        check_hash(path, weights.sha256, path)
 
 
 def table() -> str:
-    """Returns a text table of what can be loaded."""
+    """Returns a text table of what can be loaded, in two lines if it has weights."""
     lines = []
     for name, preset in PRESETS.items():
-        weights = preset.get("weights", "no trained weights")
-        lines.append(f"{name:<24} {preset['description']:<60} {weights}")
+        weights = preset.get("weights", {})
+        held = "" if weights else "no trained weights"
+        lines.append(f"{name:<27} {preset['description']:<60} {held}".rstrip())
+        lines += [f"{'':<27} {part}: {_words(w)}" for part, w in weights.items()]
     return "\n".join(lines)
+
+
+def _words(weights):
+    path = place(weights, WEIGHTS)
+    size = f"{path.stat().st_size / 1e6:.1f} MB" if path.is_file() else "to download"
+    official = ["official"] if weights.official else []
+    return ", ".join([weights.file, size, *official, weights.licence])

@@ -1,15 +1,16 @@
-"""Weights and full training states as `.npz` files: atomic, exact, without pickles."""
+"""Weights and full training states as files: atomic, exact, without pickles."""
 
 import json
 import re
 from pathlib import Path
 
 import numpy as np
-from keras import ops
+from safetensors import SafetensorError
+from safetensors.numpy import save_file
 
 from inpainting_zoo.errors import InputError, NumericError, WeightsError
-from inpainting_zoo.storage.arrays import read_npz
-from inpainting_zoo.storage.files import atomic, sha256, write_bytes
+from inpainting_zoo.storage.arrays import FORMATS, Arrays, read_arrays
+from inpainting_zoo.storage.files import atomic, replacing, sha256, write_json
 
 METADATA = "metadata"
 KEYS = {"file", "stage", "step", "sha256"}
@@ -17,57 +18,92 @@ STATE = re.compile(r"\w+-\d{8,}\.npz")  # file names in a manifest
 
 
 def save_weights(path, arrays: dict, metadata: dict):
-    """Writes named arrays and a JSON description to one `.npz` file, atomically.
+    """Writes named arrays and a JSON description to one file, atomically.
 
     Args:
-        path: the file.
+        path: ends in .safetensors or .npz, which decides the format.
         arrays: name -> array of numbers.
         metadata: fit for JSON; says among others which model the arrays belong to.
 
     Raises:
+        InputError: if `path` ends in something else.
         NumericError: if an array holds NaN or infinity; nothing is written then.
     """
+    suffix = Path(path).suffix
+    if suffix not in FORMATS:
+        known = " or ".join(FORMATS)
+        raise InputError(f"save_to: must end in {known}, received {str(path)!r}")
     for name, array in arrays.items():
         if not np.isfinite(array).all():
             raise NumericError(
                 f"{name}: must be finite to be saved, received NaN or Inf"
             )
-    with atomic(path) as file:
-        np.savez(file, **arrays, **{METADATA: json.dumps(metadata)})
+    about = {METADATA: json.dumps(metadata)}
+    if suffix == ".npz":
+        with atomic(path) as file:
+            np.savez(file, **arrays, **about)
+        return
+    # The library writes numbers as they lie in memory, whatever their strides.
+    arrays = {name: np.asarray(array, order="C") for name, array in arrays.items()}
+    try:
+        with replacing(path, suffix) as part:
+            save_file(arrays, part, about)
+    except SafetensorError as error:  # a full disk is one as well
+        raise OSError(None, str(error), str(path)) from error
 
 
-def load_weights(path):
-    """Reads what `save_weights` wrote; returns `(arrays, metadata)`.
+def load_weights(path) -> tuple[Arrays, dict]:
+    """Opens what `save_weights` wrote; returns `(arrays, metadata)`.
 
     Raises:
         InputError: if there is no such file.
-        WeightsError: if it is damaged, holds NaN, or is something else; see `read_npz`.
+        WeightsError: if it is damaged or something else; see `read_arrays`.
     """
     if not Path(path).is_file():
         raise InputError(f"from_weights: must be a file, received {str(path)!r}")
-    arrays = read_npz(path)
+    arrays = read_arrays(path)
     try:
-        metadata = json.loads(str(arrays.pop(METADATA)))
+        metadata = json.loads(arrays.metadata[METADATA])
         if not isinstance(metadata, dict):
             raise TypeError("its metadata is no object")
-        if names := [n for n, array in arrays.items() if not np.isfinite(array).all()]:
-            raise ValueError(f"NaN or infinity in {', '.join(names)}")
     except Exception as error:
         raise WeightsError(
             f"from_weights: must be a weight file of this library, received "
-            f"{str(path)!r} ({error})"
+            f"{str(path)!r} ({error!r})"
         ) from error
     return arrays, metadata
 
 
-def assign(variables: dict, arrays: dict, path="weights"):
-    """Sets variables from the arrays of the same names, after `check`."""
+def part_file(experiment, part: str = "generator") -> Path:
+    """Returns the file of an experiment that use needs of a trained part.
+
+    Args:
+        experiment: its folder.
+        part: of the model. Experiments of old have a "generator" in `.npz`.
+    """
+    path = Path(experiment, "weights", f"{part}.safetensors")
+    former = path.with_suffix(".npz")
+    return former if former.is_file() and not path.is_file() else path
+
+
+def assign(variables: dict, arrays: Arrays, path="weights"):
+    """Sets variables from the arrays of the same names, one after the other.
+
+    Beside the model, memory holds one array at a time. Names and shapes are checked
+    before the first variable changes; see `check`.
+
+    Raises:
+        WeightsError: also if an array is damaged, or holds NaN or infinity.
+    """
     check(variables, arrays, path)
     for name, variable in variables.items():
-        variable.assign(arrays[name])
+        array = arrays[name]
+        if not np.isfinite(array).all():
+            raise WeightsError(f"{path}: must be finite, received NaN or Inf in {name}")
+        variable.assign(array)
 
 
-def check(variables: dict, arrays: dict, path="weights"):
+def check(variables: dict, arrays: Arrays, path="weights"):
     """Checks that there is an array of the right shape for every variable.
 
     Args:
@@ -82,21 +118,26 @@ def check(variables: dict, arrays: dict, path="weights"):
     if missing:
         raise WeightsError(f"{path}: lacks {', '.join(missing)}")
     wrong = [
-        f"{name}: {tuple(v.shape)} expected, received {arrays[name].shape}"
+        f"{name}: {tuple(v.shape)} expected, received {arrays.shapes[name]}"
         for name, v in variables.items()
-        if tuple(v.shape) != arrays[name].shape
+        if tuple(v.shape) != arrays.shapes[name]
     ]
     if wrong:
         raise WeightsError(f"{path}: wrong shapes; {'; '.join(wrong)}")
 
 
-def as_arrays(variables: dict):
+def as_arrays(variables: dict) -> dict:
     """Returns name -> NumPy array of name -> Keras variable."""
+    from keras import ops  # so that reading files takes no engine
+
     return {name: ops.convert_to_numpy(v) for name, v in variables.items()}
 
 
 class Checkpoints:
     """The full states of an experiment: last few of each stage, with a manifest.
+
+    They are `.npz` files, as those of runs that began long ago are: a state is for the
+    run that wrote it, not for other programs.
 
     Args:
         folder: where `<stage>-<step>.npz` and `manifest.json` are.
@@ -136,7 +177,7 @@ class Checkpoints:
         same = [e for e in others if e["stage"] == stage]
         old = same[: max(0, len(same) - self.keep + 1)]
         entry = {"file": path.name, **about, "sha256": sha256(path)}
-        self._write([*(e for e in others if e not in old), entry])
+        write_json(self.manifest, [*(e for e in others if e not in old), entry])
         for e in old:
             (self.folder / e["file"]).unlink(missing_ok=True)
 
@@ -164,6 +205,3 @@ class Checkpoints:
         for path in self.folder.glob("*.npz"):
             if STATE.fullmatch(path.name) and path.name not in known:
                 path.unlink()
-
-    def _write(self, entries):
-        write_bytes(self.manifest, json.dumps(entries, indent=1).encode() + b"\n")

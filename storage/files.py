@@ -2,17 +2,14 @@
 
 import contextlib
 import hashlib
-import http.client
+import json
 import os
 import secrets
 import shutil
 import tempfile
-import urllib.request
 from pathlib import Path
 
-from tqdm import tqdm
-
-from inpainting_zoo.errors import InputError, WeightsError
+from inpainting_zoo.errors import InputError
 
 
 @contextlib.contextmanager
@@ -97,43 +94,36 @@ def digest(path, algorithm: str) -> str:
         return hashlib.file_digest(file, algorithm).hexdigest()
 
 
-def fetch(url: str, path, md5: str, timeout: float = 3.0) -> Path:
-    """Returns the path of a file, which is downloaded unless it is there and intact.
-
-    A file with another MD5 is deleted and never returned. A download that has another,
-    because it was cut for example, is repeated once.
+def write_json(path, content, **options):
+    """Writes JSON as a person reads it, atomically.
 
     Args:
-        url: of the file.
-        path: where it is or will be.
-        md5: that it must have, in hexadecimal digits.
-        timeout: how long the other side may be silent, in seconds.
+        path: the file.
+        content: fit for JSON.
+        **options: of `json.dumps`.
+    """
+    write_bytes(path, json.dumps(content, indent=1, **options).encode() + b"\n")
+
+
+def refuse_overwriting(outputs, inputs, rule: str):
+    """Checks that no file to be written is one that is read, under whatever name.
+
+    Args:
+        outputs: paths that will be written.
+        inputs: paths that are read; those that do not exist are left out.
+        rule: begins the error: the argument and what it must be.
 
     Raises:
-        InputError: if it cannot be downloaded.
-        WeightsError: if the MD5 is wrong; names both.
+        InputError: if one is; names both.
     """
-    path, problems, kind = Path(path), [], InputError
-    for attempt in ("cached", "download", "second download"):
-        try:
-            if attempt != "cached":
-                _download(url, path, timeout)
-            elif not path.is_file():
-                continue
-            if (found := digest(path, "md5")) == md5:
-                return path
-            path.unlink()
-            problems.append(f"{attempt}: MD5 {found} instead of {md5}, deleted")
-            kind = WeightsError
-        except (OSError, http.client.HTTPException) as error:
-            reason = getattr(error, "reason", None) or error
-            problems.append(f"{attempt}: {' '.join(str(reason).split())}")
-            break
-    raise kind(f"{path.name}: must be intact or downloaded, {'; '.join(problems)}")
+    written = {_identity(path): path for path in outputs if os.path.exists(path)}
+    for path in filter(os.path.exists, inputs if written else ()):
+        if hit := written.get(_identity(path)):
+            raise InputError(
+                f"{rule}, received {str(hit)!r}, which would overwrite {str(path)!r}"
+            )
 
 
-def _download(url, path, timeout):
-    with urllib.request.urlopen(url, timeout=timeout) as response, atomic(path) as file:
-        bar = {"total": response.length, "desc": path.name, "disable": None}
-        with tqdm.wrapattr(response, "read", **bar) as content:
-            shutil.copyfileobj(content, file)
+def _identity(path):
+    found = os.stat(path)
+    return found.st_dev, found.st_ino

@@ -32,7 +32,7 @@ from inpainting_zoo.training.optimizers import (
     make_optimizer as make_trainings_optimizer,
 )
 from inpainting_zoo.training.train import with_preset_defaults
-from inpainting_zoo.weights.convert_context_encoder import convert
+from inpainting_zoo.weights.converting import convert
 from parity import difference, golden, nhwc
 
 # Learning rates of the generator and of the discriminator, and Adam's decay rates.

@@ -8,11 +8,14 @@ import keras
 import numpy as np
 import pytest
 from keras import ops
+from safetensors.numpy import save_file
 
 from inpainting_zoo import presets
 from inpainting_zoo.errors import InputError, WeightsError
 from inpainting_zoo.gmcnn.networks import build_generator
-from inpainting_zoo.weights.convert_gmcnn import convert, official_tensors
+from inpainting_zoo.storage.checkpoints import as_arrays
+from inpainting_zoo.weights.convert_gmcnn import official_tensors
+from inpainting_zoo.weights.converting import convert
 from parity import difference, golden, nhwc
 
 PYTORCH, TF1 = "gmcnn_official_pytorch", "gmcnn_official_tf1"
@@ -87,9 +90,7 @@ def test_pytorch_files(suffix, converted, state_dict, tmp_path):
 
 
 def test_safetensors(converted, state_dict, tmp_path):
-    reason = "safetensors writes the test's file"
-    safetensors = pytest.importorskip("safetensors.numpy", reason=reason)
-    safetensors.save_file(state_dict, tmp_path / "official.safetensors")
+    save_file(state_dict, tmp_path / "official.safetensors")
     source = tmp_path / "official.safetensors"
     convert(source, PYTORCH, tmp_path / "ours.npz", NARROW)
     assert same_weights(tmp_path / "ours.npz", converted)
@@ -140,7 +141,6 @@ def test_every_problem_is_named_and_nothing_is_written(state_dict, tmp_path):
     del wrong["EB3.0.weight"]
     wrong["EB1.99.weight"] = np.zeros(3, "float32")
     wrong["EB1.3.weight"] = wrong["EB1.3.weight"][:, :, :5]
-    wrong["EB1.4.bias"] = np.full_like(wrong["EB1.4.bias"], np.nan)
     np.savez(tmp_path / "a.npz", **wrong)
     with pytest.raises(WeightsError) as error:
         convert(tmp_path / "a.npz", PYTORCH, tmp_path / "ours.npz", NARROW)
@@ -149,7 +149,15 @@ def test_every_problem_is_named_and_nothing_is_written(state_dict, tmp_path):
     assert set(missing.split(", ")) == {"EB3.0.weight", "EB2.13.bias"}
     assert "unexpected: EB1.99.weight" in message
     assert "EB1.3.weight is (16, 8, 5, 7) instead of (16, 8, 7, 7)" in message
-    assert "not finite floats: EB1.4.bias" in message
+    assert os.listdir(tmp_path) == ["a.npz"]
+
+
+@pytest.mark.parametrize("value", [np.nan, 1])
+def test_tensors_that_are_not_finite_floats(state_dict, tmp_path, value):
+    wrong = np.full_like(state_dict["EB1.4.bias"], value, dtype=type(value))
+    np.savez(tmp_path / "a.npz", **state_dict | {"EB1.4.bias": wrong})
+    with pytest.raises(WeightsError, match=r"not finite floats: EB1\.4\.bias"):
+        convert(tmp_path / "a.npz", PYTORCH, tmp_path / "ours.npz", NARROW)
     assert os.listdir(tmp_path) == ["a.npz"]
 
 
@@ -166,6 +174,36 @@ def test_another_program_or_width_is_refused(state_dict, tmp_path):
     assert os.listdir(tmp_path) == ["a.npz"]
 
 
+@pytest.mark.parametrize("suffix", [".npz", ".safetensors"])
+def test_official_files_are_read_directly(converted, state_dict, tmp_path, suffix):
+    """As they are after converting, which writes either format."""
+    source = tmp_path / f"netG{suffix}"
+    if suffix == ".npz":
+        np.savez(source, **state_dict)
+    else:
+        save_file(state_dict, source)
+    convert(source, PYTORCH, tmp_path / f"ours{suffix}", NARROW)
+    files = [source, {"generator": source}, converted, tmp_path / f"ours{suffix}"]
+    direct, *others = (
+        as_arrays(presets.load(PYTORCH, file, **NARROW).use_state()) for file in files
+    )
+    for other in others:
+        assert list(other) == list(direct)
+        assert all(np.array_equal(other[name], direct[name]) for name in direct)
+    check_pytorch(tmp_path / f"ours{suffix}")
+
+
+def test_an_official_file_of_another_program(state_dict, tmp_path):
+    save_file(state_dict, tmp_path / "netG.safetensors")
+    with pytest.raises(WeightsError, match="does not fit gmcnn_official_tf1: missing"):
+        presets.load(TF1, tmp_path / "netG.safetensors", **NARROW)
+    (tmp_path / "netG.h5").touch()
+    with pytest.raises(WeightsError, match="from_weights: must be a file"):
+        presets.load(PYTORCH, tmp_path / "netG.h5", **NARROW)
+    with pytest.raises(InputError, match="from_weights: must be a file"):
+        presets.load(PYTORCH, tmp_path / "none.pth", **NARROW)
+
+
 class Attack:
     def __reduce__(self):
         return os.mkdir, (os.environ["ATTACKED"],)
@@ -174,7 +212,7 @@ class Attack:
 @pytest.mark.parametrize("suffix", [".npz", ".pth", ".safetensors", ".index"])
 @pytest.mark.parametrize("content", ["empty", "garbage", "pickle"])
 def test_damaged_and_hostile_files(suffix, content, tmp_path, monkeypatch):
-    package = {".pth": "torch", ".safetensors": "safetensors", ".index": "tensorflow"}
+    package = {".pth": "torch", ".index": "tensorflow"}
     if suffix in package:
         pytest.importorskip(package[suffix], reason="it reads such files")
     monkeypatch.setenv("ATTACKED", str(tmp_path / "attacked"))
@@ -209,7 +247,7 @@ def test_a_missing_package_is_asked_for(state_dict, tmp_path, monkeypatch):
 def test_above_32_channels_the_tf1_program_has_one_more_layer_a_column():
     generator = build_generator(34, "tf1", padding="same")
     variables = {f"generator/{v.path}": v for v in generator.variables}
-    tensors = official_tensors(variables, "tf1")
+    tensors = official_tensors(variables, {"topology": "tf1"})
     assert len(tensors) == 94
     name = "inpaint_net/b2conv11_atrous/kernel"
     assert tensors[name][1] == (5, 5, 136, 136)

@@ -17,8 +17,9 @@ pytestmark = pytest.mark.both_engines
 def load(generator, arrays, topology):
     """Sets a generator's weights from arrays with official names."""
     variables = {f"generator/{v.path}": v for v in generator.variables}
-    for theirs, (ours, _, axes) in official_tensors(variables, topology).items():
-        variables[ours].assign(arrays[f"w:{theirs}"].transpose(axes))
+    names = official_tensors(variables, {"topology": topology})
+    for theirs, (ours, _, to_ours) in names.items():
+        variables[ours].assign(to_ours(arrays[f"w:{theirs}"]))
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +61,7 @@ def test_gradients_of_the_generator(pytorch):
     generator.set_weights(before)
     assert value == pytest.approx(arrays["grad_target_loss"], rel=1e-5)
     variables = {f"generator/{v.path}": v for v in generator.variables}
-    names = official_tensors(variables, "pytorch")
+    names = official_tensors(variables, {"topology": "pytorch"})
     assert len(names) == len(arrays["grad_names"]) == 88
     for theirs, norm in zip(arrays["grad_names"], arrays["grad_norm"]):
         ours = names[str(theirs)][0].removeprefix("generator/")

@@ -1,11 +1,16 @@
 """Building, using and loading presets; what holds for every one is in test_zoo."""
 
+import subprocess
+import sys
+
 import keras
 import numpy as np
 import pytest
 
 from inpainting_zoo import presets
+from inpainting_zoo.engine.batches import stream
 from inpainting_zoo.errors import InputError, WeightsError
+from inpainting_zoo.gmcnn import model as gmcnn_model
 from inpainting_zoo.storage.checkpoints import as_arrays, save_weights
 
 
@@ -47,13 +52,15 @@ def test_prediction_does_not_see_what_is_under_the_hole():
     )
 
 
-def test_weights_survive_the_disk(tmp_path):
+@pytest.mark.both_engines
+@pytest.mark.parametrize("suffix", [".npz", ".safetensors"])
+def test_weights_survive_the_disk(tmp_path, suffix):
     image = np.random.default_rng(0).integers(0, 256, (32, 32, 3), np.uint8)
     mask = np.tri(32, dtype=np.uint8)
     model = small()
     about = {"preset": "gmcnn_small", "overrides": {"base_channels": 4}}
-    path = save(model, tmp_path / "weights.npz", **about)
-    loaded = presets.load("gmcnn_small", path, base_channels=4)
+    path = save(model, tmp_path / f"weights{suffix}", **about)
+    loaded = presets.load("gmcnn_small", {"generator": path}, base_channels=4)
     by_file, _ = presets.load_file(path)
     completed = []
     for each in (model, loaded, by_file):
@@ -86,10 +93,96 @@ def test_weights_of_another_width_are_named(tmp_path):
 def test_unknown_names_are_refused():
     with pytest.raises(InputError, match="gmcnn_256"):
         presets.load("gmcnn_512")
-    with pytest.raises(InputError, match="base_chanels"):
+    with pytest.raises(InputError, match=r"gmcnn_small: .* received 'base_chanels'"):
         presets.build("gmcnn_small", base_chanels=3)
+    with pytest.raises(InputError, match=r"context_encoder: .* received 'padding'"):
+        presets.build("context_encoder", padding="same")
     with pytest.raises(InputError, match="hole_fill"):
         presets.build("gmcnn_small", hole_fill="white")
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [{"base_channels": "4"}, {"image_size": 64.5}, {"lambda_ratio": None}],
+)
+def test_arguments_of_a_wrong_type_are_named(overrides):
+    (argument,) = overrides
+    with pytest.raises(InputError, match=f"context_encoder: {argument} must be "):
+        presets.build("context_encoder", **overrides)
+
+
+def test_errors_of_programmers_are_not_those_of_users(monkeypatch):
+    def broken(**arguments):
+        raise TypeError("a bug")
+
+    monkeypatch.setattr(gmcnn_model, "build_generator", broken)
+    with pytest.raises(TypeError, match="a bug"):
+        presets.build("gmcnn_small", image_size=32)
+
+
+def test_a_file_for_every_part(tmp_path):
+    path = save(small(), tmp_path / "weights.npz")
+    for files in ({}, {"unet": path}, {"generator": path, "unet": path}):
+        with pytest.raises(InputError, match="each of generator, received"):
+            presets.load("gmcnn_small", files, base_channels=4)
+
+
+@pytest.mark.both_engines
+def test_a_model_of_a_file_is_trained_as_any_other(tmp_path):
+    """Its variables are like those of a model that was built at once."""
+    about = {"preset": "gmcnn_small", "overrides": {"base_channels": 4}}
+    path = save(small(), tmp_path / "weights.safetensors", **about)
+    models = [presets.load("gmcnn_small", path, base_channels=4)]
+    models += [presets.load_file(path)[0]]
+    before = as_arrays(models[0].use_state())
+    image = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3), np.uint8)
+    mask = np.zeros((2, 32, 32, 1), np.uint8)
+    mask[:, 8:24, 8:24] = 1
+    states = []
+    for model in models:
+        model.begin(
+            "warm_up_generator",
+            lambda name: keras.optimizers.Adam(1e-2),
+            run_eagerly=True,
+        )
+        batches = stream(lambda i: {"image": image, "mask": mask}, 0, 1)
+        model.fit(batches, steps_per_epoch=1, verbose=0)
+        states.append(as_arrays(model.use_state()))
+    name = "generator/decoder_conv0/kernel"
+    assert (states[0][name] != before[name]).any()
+    assert list(states[0]) == list(states[1])
+    for name, array in states[0].items():
+        np.testing.assert_array_equal(array, states[1][name], name)
+
+
+@pytest.mark.parametrize("name", presets.shipped())
+def test_shipped_weights_have_a_licence_and_a_source(name):
+    presets.verify(name)
+    for weights in presets.get(name)["weights"].values():
+        assert "non-commercial" in weights.licence and weights.source
+        assert f"{weights.file}, " in presets.table()
+    assert "MB, non-commercial" in presets.table()
+
+
+def test_presets_without_weights_cannot_be_verified():
+    with pytest.raises(InputError, match=r"gmcnn_faces_128, .* received 'gmcnn_256'"):
+        presets.verify("gmcnn_256")
+
+
+def test_the_table_takes_no_engine():
+    script = """
+import sys
+from inpainting_zoo import presets
+from inpainting_zoo.storage import checkpoints
+print(presets.table())
+presets.verify("gmcnn_faces_128")
+checkpoints.load_weights(presets.WEIGHTS / "gmcnn_faces_128.npz")
+print("loaded:", {"keras", "tensorflow", "jax", "torch"} & set(sys.modules))
+"""
+    command = [sys.executable, "-c", script]
+    found = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert "gmcnn_256" in found.stdout
+    assert found.stdout.splitlines()[-1] == "loaded: set()"
 
 
 def test_generator_survives_serialization():

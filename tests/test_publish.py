@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from conftest import run
-from inpainting_zoo import options, presets
-from inpainting_zoo.storage.checkpoints import load_weights
+from inpainting_zoo import cli, options, presets
+from inpainting_zoo.storage.checkpoints import load_weights, part_file, save_weights
 from inpainting_zoo.storage.files import sha256
 from inpainting_zoo.tools import publish
 from inpainting_zoo.tools.make_readme import training
@@ -50,7 +50,7 @@ def test_the_command_has_what_differs_and_no_folders():
 def test_the_command_of_the_second_stage_names_the_first():
     settings = recorded(
         output_path="runs",
-        from_weights="runs/one/weights/generator.npz",
+        from_weights="runs/one/weights/generator.safetensors",
         vgg_weights="/home/me/vgg.npz",
         optimizer="adam",
         learning_rate=2e-4,
@@ -59,7 +59,7 @@ def test_the_command_of_the_second_stage_names_the_first():
     )
     assert command(settings, "wgan") == (
         "runner.py -train_path samples:train -from_weights "
-        "outputs/one/weights/generator.npz -preset gmcnn_faces_128 -steps 9 "
+        "outputs/one/weights/generator.safetensors -preset gmcnn_faces_128 -steps 9 "
         "-learning_rate 0.0002 -vgg_weights VGG"
     )
     elsewhere = command(settings | {"from_weights": "/home/me/w.npz"}, "wgan")
@@ -106,13 +106,11 @@ def test_an_experiment_is_published(experiment, tmp_path, capsys):
             *("-preset", "gmcnn_small", "-save_to", str(tmp_path)),
         ]
     )
-    path = tmp_path / "gmcnn_small.npz"
+    path = tmp_path / "gmcnn_small.safetensors"
     lines = capsys.readouterr().out.splitlines()
-    assert lines[-2:] == [
-        '"weights": "gmcnn_small.npz",',
-        f'"sha256": "{sha256(path)}",',
-    ]
-    trained, about = load_weights(experiment / "one" / "weights" / "generator.npz")
+    weights = f'Weights("gmcnn_small.safetensors", "{sha256(path)}")'
+    assert lines[-1] == f'"weights": {{"generator": {weights}}},'
+    trained, about = load_weights(part_file(experiment / "one"))
     model, metadata = presets.load_file(path)
     assert metadata == {k: about[k] for k in ("preset", "stage", "step")} | {
         "overrides": {}
@@ -137,9 +135,9 @@ def test_a_training_tells_of_the_one_before(experiment, tmp_path):
     first, second = experiment / "one", tmp_path / "two"
     shutil.copytree(first, second)
     config = json.loads((first / "config.json").read_text())
-    config["settings"]["from_weights"] = str(first / "weights" / "generator.npz")
+    config["settings"]["from_weights"] = str(part_file(first))
     (second / "config.json").write_text(json.dumps(config))
-    metadata = load_weights(second / "weights" / "generator.npz")[1]
+    metadata = load_weights(part_file(second))[1]
     report, before = (training_report(path, metadata) for path in (second, first))
     assert before["before"] is None
     assert [row["step"] for row in report["history"]] == [1, 2, 3, 4]
@@ -158,7 +156,7 @@ def test_other_generators_and_stages_are_refused(experiment, tmp_path):
     with pytest.raises(SystemExit, match="base_channels 16 -> None"):
         publish.main([*arguments, "-preset", "gmcnn_256", "-save_to", str(tmp_path)])
     assert not list(tmp_path.iterdir())
-    source = experiment / "one" / "weights" / "generator.npz"
+    source = part_file(experiment / "one")
     later = Experiment(tmp_path / "later")
     (later.folder / "weights").mkdir(parents=True)
     config = json.loads((experiment / "one" / "config.json").read_text())
@@ -171,3 +169,21 @@ def test_other_generators_and_stages_are_refused(experiment, tmp_path):
                 *("-preset", "gmcnn_small", "-save_to", str(tmp_path)),
             ]
         )
+
+
+def test_experiments_of_older_programs_go_on(experiment, tmp_path):
+    """Their generator is an .npz file, until a step of now is saved beside it."""
+    shutil.copytree(experiment / "one", tmp_path / "one")
+    old = Experiment(tmp_path / "one")
+    arrays, about = load_weights(old.generator)
+    save_weights(tmp_path / "one" / "weights" / "generator.npz", dict(arrays), about)
+    old.generator.unlink()
+    assert old.generator.suffix == ".npz"
+    where = ("-output_path", tmp_path, "-experiment_name", "one")
+    command = ["export", "-format", "saved_model"]
+    assert cli.main([*command, *map(str, where), "-save_to", str(tmp_path / "x")]) == 0
+    found = run("-resume", *where, "-steps", 3)
+    assert found.returncode == 0, found.stderr
+    assert old.generator.suffix == ".safetensors"
+    assert load_weights(old.generator)[1]["step"] == 3
+    assert not list((tmp_path / "one" / "weights").glob("generator.npz"))

@@ -9,6 +9,7 @@ from PIL import Image
 
 from conftest import ROOT
 from inpainting_zoo import options, presets
+from inpainting_zoo.storage.arrays import FORMATS
 from inpainting_zoo.storage.files import sha256
 from inpainting_zoo.tools import make_readme, measure, publish, train_faces
 from inpainting_zoo.tools.curves import draw
@@ -16,7 +17,7 @@ from inpainting_zoo.tools.readme_benchmarks import exported, lambda_ratios
 from inpainting_zoo.tools.tables import number, table
 from inpainting_zoo.tools.training_report import in_order
 
-SHIPPED = [name for name in presets.PRESETS if "weights" in presets.get(name)]
+SHIPPED = presets.shipped()
 
 
 def test_the_page_is_made_of_the_reports_of_the_repository():
@@ -25,10 +26,11 @@ def test_the_page_is_made_of_the_reports_of_the_repository():
 
 
 def test_shipped_weights_are_small_intact_and_reported():
-    files = {presets.get(name)["weights"] for name in SHIPPED}
-    assert files == {path.name for path in presets.WEIGHTS.glob("*.npz")}
+    files = {name: presets.get(name)["weights"]["generator"].file for name in SHIPPED}
+    found = {p.name for p in presets.WEIGHTS.iterdir() if p.suffix in FORMATS}
+    assert found == set(files.values())
     for name in SHIPPED:
-        path = presets.WEIGHTS / presets.get(name)["weights"]
+        path = presets.WEIGHTS / files[name]
         assert path.stat().st_size <= publish.MOST_BYTES
         assert sha256(path) == presets.digest(name)
         presets.load(name)

@@ -30,7 +30,7 @@ def test_an_experiment_is_a_folder(trained):
         assert p.width >= 4 * 32
     names = {p.name for p in (folder / "weights").iterdir()}
     assert names == {
-        "generator.npz",
+        "generator.safetensors",
         "manifest.json",
         "warm_up_generator-00000003.npz",
         "wgan-00000001.npz",
@@ -137,7 +137,7 @@ def test_evaluate_pastes_back_what_inpaint_completes(pictures, tmp_path):
 
 def test_inpaint_a_file(trained, pictures, tmp_path):
     image, mask = pictures / "images/0.png", pictures / "masks/0.png"
-    weights = trained / "tiny/weights/generator.npz"
+    weights = trained / "tiny/weights/generator.safetensors"
     saved = tmp_path / "completed.png"
     found = run(
         *("inpaint", "-image", image, "-mask", mask, "-save_to", saved),

@@ -188,4 +188,4 @@ def test_it_trains_and_evaluates_both_stages(pictures, tmp_path):
     assert found.returncode == 0, found.stderr
     written = json.loads((tmp_path / "table1.json").read_text())
     assert written["variants"]["none"]["wgan"]["psnr"]["mean"] > 0
-    assert (tmp_path / "none_0_wgan" / "weights" / "generator.npz").is_file()
+    assert (tmp_path / "none_0_wgan" / "weights" / "generator.safetensors").is_file()

@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from inpainting_zoo.storage.files import write_bytes
+from inpainting_zoo.storage.files import write_json
 
 RUNNER = Path(__file__).parent.parent / "runner.py"
 
@@ -57,7 +57,7 @@ def train_and_evaluate(name: str, output_path, training: list, evaluation: list)
                 f"error: {kept}: must hold the arguments of this run, {given}, "
                 f"received {found}; choose another -output_path or remove what is there"
             )
-    write_bytes(kept, json.dumps(given, indent=1).encode() + b"\n")
+    write_json(kept, given)
     if not report.is_file():
         train(name, output_path, *training)
         run("evaluate", "-experiment_name", name, "-output_path", output_path,

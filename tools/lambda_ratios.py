@@ -11,7 +11,6 @@ Further options, such as `-mixed_precision bfloat16`, are those of training.
 """
 
 import argparse
-import json
 from pathlib import Path
 
 from inpainting_zoo.tools.commands import train_and_evaluate
@@ -59,11 +58,9 @@ def show(options, output):
     from inpainting_zoo.data.images import fit_image, list_images
     from inpainting_zoo.data.pairs import EvaluationPairs
     from inpainting_zoo.drawing import grid, masked, save_png
+    from inpainting_zoo.storage.checkpoints import part_file
 
-    files = [
-        output / f"ratio_{ratio:g}" / "weights" / "generator.npz"
-        for ratio in options.ratios
-    ]
+    files = [part_file(output / f"ratio_{ratio:g}") for ratio in options.ratios]
     models = [presets.load_file(path)[0] for path in files]
     images = list_images(options.test_path, "-test_path")[: options.pictures]
     pairs = EvaluationPairs(images, models[0].masks, models[0].image_size)
@@ -83,7 +80,7 @@ def show(options, output):
 
 def save(rows, options, output):
     """Writes and prints the measures of the hole and of the whole image."""
-    from inpainting_zoo.storage.files import write_bytes
+    from inpainting_zoo.storage.files import write_json
 
     measures = ("psnr_hole", "l1_hole", "l2_hole", "psnr", "l1", "l2")
     table = {f"{ratio:g}": {m: row[m] for m in measures} for ratio, row in rows.items()}
@@ -92,8 +89,7 @@ def save(rows, options, output):
         "steps": options.steps,
         "images": next(iter(rows.values()))["images"],
     }
-    content = json.dumps(about | {"ratios": table}, indent=1)
-    write_bytes(output / "ratios.json", content.encode() + b"\n")
+    write_json(output / "ratios.json", about | {"ratios": table})
     print(f"{'ratio':>6} " + " ".join(f"{m:>9}" for m in measures))
     for ratio, row in table.items():
         numbers = " ".join(f"{row[m]:9.4f}" for m in measures)

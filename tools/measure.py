@@ -19,7 +19,7 @@ from inpainting_zoo.data.masks import get
 from inpainting_zoo.drawing import grid, masked, save_png
 from inpainting_zoo.evaluation.baselines import BASELINES
 from inpainting_zoo.evaluation.protocol import MEASURES
-from inpainting_zoo.storage.files import write_bytes
+from inpainting_zoo.storage.files import write_bytes, write_json
 from inpainting_zoo.tools.commands import run
 
 ROOT = Path(__file__).parent.parent
@@ -44,7 +44,7 @@ def main():
         "faces_centre": (*faces, "-masks", "centre=1"),
         "scenes_test": (*scenes, "-mask_path", options.scene_masks),
     }
-    shipped = [name for name in presets.PRESETS if "weights" in presets.get(name)]
+    shipped = presets.shipped()
     for preset in shipped:
         for test_set, arguments in test_sets.items():
             measure(preset, test_set, arguments, options)
@@ -91,7 +91,7 @@ def measure(preset, test_set, arguments, options):
             *arguments, "-image_size", side,
             "-strategy", "original" if side == size else "resize")  # fmt: skip
         report = about | trimmed(json.loads(full.read_text()))
-        write_bytes(kept, json.dumps(report, indent=1).encode() + b"\n")
+        write_json(kept, report)
 
 
 def is_done(path: Path, about: dict) -> bool:

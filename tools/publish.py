@@ -2,19 +2,18 @@
 
     python tools/publish.py -experiment_name NAME -preset NAME
 
-writes weights/PRESET.npz in float16 and weights/reports/PRESET_training.json, and
-prints the two lines to paste into the preset's entry.
+writes weights/PRESET.safetensors in float16 and weights/reports/PRESET_training.json,
+and prints the line to complete with licence and source in the preset's entry.
 """
 
 import argparse
-import json
 import sys
 from pathlib import Path
 
 from inpainting_zoo import presets
 from inpainting_zoo.errors import InputError, NumericError, WeightsError
-from inpainting_zoo.storage.checkpoints import load_weights, save_weights
-from inpainting_zoo.storage.files import sha256, write_bytes
+from inpainting_zoo.storage.checkpoints import load_weights, part_file, save_weights
+from inpainting_zoo.storage.files import sha256, write_json
 from inpainting_zoo.tools.training_report import training_report
 from inpainting_zoo.training.experiment import check_same_generator
 
@@ -41,7 +40,7 @@ def parse(argv=None):
 
 def publish(options):
     experiment = Path(options.output_path, options.experiment_name)
-    path = options.save_to / f"{options.preset}.npz"
+    path = options.save_to / f"{options.preset}.safetensors"
     metadata = write_weights(experiment, options.preset, path)
     report = training_report(experiment, metadata) | {
         "preset": options.preset,
@@ -49,11 +48,9 @@ def publish(options):
         "bytes": path.stat().st_size,
         "sha256": sha256(path),
     }
-    content = json.dumps(report, indent=1) + "\n"
     name = f"{options.preset}_training.json"
-    write_bytes(options.save_to / "reports" / name, content.encode())
-    print(f'"weights": "{path.name}",')
-    print(f'"sha256": "{report["sha256"]}",')
+    write_json(options.save_to / "reports" / name, report)
+    print(f'"weights": {{"generator": Weights("{path.name}", "{report["sha256"]}")}},')
 
 
 def write_weights(experiment: Path, preset: str, path: Path) -> dict:
@@ -66,7 +63,7 @@ def write_weights(experiment: Path, preset: str, path: Path) -> dict:
         InputError: if the file would be too large to ship.
         WeightsError: if the preset is of another generator.
     """
-    source = experiment / "weights" / "generator.npz"
+    source = part_file(experiment)
     arrays, metadata = load_weights(source)
     check_same_generator(metadata, {"preset": preset, "overrides": {}}, source)
     halves = {

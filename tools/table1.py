@@ -17,7 +17,8 @@ from pathlib import Path
 
 from inpainting_zoo.evaluation.baselines import BASELINES
 from inpainting_zoo.evaluation.protocol import BINS
-from inpainting_zoo.storage.files import write_bytes
+from inpainting_zoo.storage.checkpoints import part_file
+from inpainting_zoo.storage.files import write_json
 from inpainting_zoo.tools.commands import run, train_and_evaluate
 
 ROOT = Path(__file__).parent.parent
@@ -46,7 +47,7 @@ def main(argv=None):
         for variant in options.variants:
             reports[variant, seed] = measure(options, output, variant, seed)
     table = about(options) | summary(reports)
-    write_bytes(output / "table1.json", json.dumps(table, indent=1).encode() + b"\n")
+    write_json(output / "table1.json", table)
     show(table)
 
 
@@ -110,7 +111,7 @@ def arguments(options, output, variant, seed) -> dict:
               "-learning_rate_decay", "cosine", "-save_every", 100,
               "-sample_every", 500, "-batch_size", options.batch_size,
               *options.training]  # fmt: skip
-    first = output / f"{variant}_{seed}_{STAGES[0]}" / "weights" / "generator.npz"
+    first = part_file(output / f"{variant}_{seed}_{STAGES[0]}")
     own = {
         STAGES[0]: ["-steps", options.steps, "-warm_up_generator"],
         STAGES[1]: ["-steps", options.wgan_steps, "-from_weights", first,

@@ -14,7 +14,7 @@ from inpainting_zoo.tools.commands import run, train
 ROOT = Path(__file__).parent.parent
 COMMON = "-mixed_precision bfloat16 -learning_rate_decay cosine -save_every 100 "
 GMCNN = COMMON + "-mask_path {mask_path} -masks files=4,strokes=1,rectangle=1 "
-GENERATOR = "-from_weights {output_path}/%s/weights/generator.npz "
+GENERATOR = "-from_weights {output_path}/%s/weights/generator.safetensors "
 # Arguments of each experiment, in their order.
 TRAININGS = {
     "gmcnn_faces_128": GMCNN

@@ -31,7 +31,7 @@ def training_report(experiment: Path, metadata: dict) -> dict:
 
     Args:
         experiment: folder of `training.experiment.Experiment`.
-        metadata: of its generator.npz: preset, overrides, stage, step.
+        metadata: of its file for use: preset, overrides, stage, step.
 
     Raises:
         InputError: if another stage has begun since; then its settings are there.

@@ -21,10 +21,12 @@ from inpainting_zoo.storage.checkpoints import (
     as_arrays,
     assign,
     load_weights,
+    part_file,
     save_weights,
 )
-from inpainting_zoo.storage.files import remove_parts, write_bytes
+from inpainting_zoo.storage.files import remove_parts, write_bytes, write_json
 from inpainting_zoo.training.event_log import EventLog
+from inpainting_zoo.weights.converting import open_weights
 
 # What a resumed run may change without becoming another run.
 FREE_SETTINGS = {"steps", "epochs", "save_every", "sample_every", "gpu"}
@@ -42,7 +44,11 @@ class Experiment:
     def __init__(self, folder):
         self.folder = Path(folder)
         self.checkpoints = Checkpoints(self.folder / "weights")
-        self.generator = self.folder / "weights" / "generator.npz"
+
+    @property
+    def generator(self):
+        """The file of the generator for use."""
+        return part_file(self.folder)
 
     def clean(self):
         """Removes what a killed run left behind."""
@@ -122,7 +128,9 @@ class Experiment:
                     "run -warm_up_generator first or name a weight file"
                 )
         else:
-            found = load_weights(source)
+            preset, overrides = about["preset"], about["overrides"]
+            config = presets.get(preset)["config"] | overrides
+            found = open_weights(source, model.use_state(), preset, config)
         arrays, metadata = found
         check_same_generator(metadata, about, source)
         # The critics of a state of the second stage, all of them, or new ones.
@@ -136,11 +144,16 @@ class Experiment:
             print(f"{', '.join(sorted(new))}: start from random weights")
 
     def save(self, model, stage: str, step: int, about: dict, position: dict):
-        """Writes the full state, and the generator alone for use."""
+        """Writes the full state, and each part for use in a file of its own."""
         arrays = as_arrays(model.state())
         self.checkpoints.save(stage, step, arrays, {**about, **position})
-        generator = {k: v for k, v in arrays.items() if k.startswith("generator/")}
-        save_weights(self.generator, generator, {**about, "stage": stage, "step": step})
+        parts = {}
+        for name in model.use_state():
+            parts.setdefault(name.split("/")[0], {})[name] = arrays[name]
+        for part, held in parts.items():
+            path = self.folder / "weights" / f"{part}.safetensors"
+            save_weights(path, held, {**about, "stage": stage, "step": step})
+            path.with_suffix(".npz").unlink(missing_ok=True)  # of an older program
 
     def record(self, stage: str, settings: dict, model):
         """Writes config.json and the summaries of the networks."""
@@ -155,7 +168,7 @@ class Experiment:
             "commit": commit(),
             "command": sys.argv,
         }
-        _write_json(self.folder / "config.json", recorded)
+        write_json(self.folder / "config.json", recorded, default=str)
         for name, network in model.networks.items():
             if not isinstance(network, keras.Model):
                 continue
@@ -192,7 +205,7 @@ class Experiment:
             "unreadable_files": unreadable,
             "history": kept + samples.history,
         }
-        _write_json(path, numbers)
+        write_json(path, numbers, default=str)
 
 
 def processor() -> dict:
@@ -228,14 +241,9 @@ def check_same_generator(metadata: dict, about: dict, source):
 
 
 def _generator_config(about):
-    preset = presets.get(about["preset"])
-    config = preset["config"] | about["overrides"]
-    return {k: v for k, v in config.items() if k in preset["model"].GENERATOR_OPTIONS}
-
-
-def _write_json(path, content):
-    text = json.dumps(content, indent=1, default=str) + "\n"
-    write_bytes(path, text.encode())
+    config = presets.get(about["preset"])["config"] | about["overrides"]
+    options = presets.model_class(about["preset"]).GENERATOR_OPTIONS
+    return {k: v for k, v in config.items() if k in options}
 
 
 def commit() -> str | None:

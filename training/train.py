@@ -38,7 +38,7 @@ def train(settings: dict, explicit: dict):
     experiment.clean()
     if settings["resume"]:
         settings = experiment.resumed_settings(explicit)
-    stages = presets.get(settings["preset"])["model"].STAGES
+    stages = presets.model_class(settings["preset"]).STAGES
     stage = stages[0 if settings["warm_up_generator"] else -1]
     settings = with_preset_defaults(settings, stage)
     about = {"preset": settings["preset"], "overrides": _overrides(settings)}

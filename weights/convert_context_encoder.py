@@ -1,4 +1,4 @@
-"""Turns generators of the context encoders' PyTorch port into weights of this library.
+"""Names and layouts of the context encoders' PyTorch port.
 
 Reference: https://github.com/BoyuanJiang/context_encoder_pytorch
 """
@@ -8,9 +8,8 @@ import re
 import numpy as np
 
 from inpainting_zoo.errors import InputError
-from inpainting_zoo.weights.converting import write_converted
 
-BATCHES_SEEN = re.compile(r".*\.num_batches_tracked")
+IGNORED = re.compile(r".*\.num_batches_tracked")
 
 # The axes of our kernels, (height, width, in, out) and transposed (height, width, out,
 # in), in PyTorch's order.
@@ -23,35 +22,19 @@ NORM = {
 }
 
 
-def convert(source, preset: str, save_path, overrides: dict | None = None) -> dict:
-    """Converts a checkpoint into a weight file that `presets.load_file` reads.
-
-    Args:
-        source: file such as netG_streetview.pth; see `read_tensors`.
-        preset: name of a preset with the topology "centre".
-        save_path: the `.npz` file to write.
-        overrides: arguments of the preset to replace, such as base_channels.
-
-    Returns:
-        See `weights.converting.write_converted`; it raises the same errors.
-    """
-
-    def names(variables, config):
-        return official_tensors(variables, config.get("topology", "centre"))
-
-    return write_converted(source, preset, save_path, overrides, names, BATCHES_SEEN)
-
-
-def official_tensors(variables: dict, topology: str) -> dict:
+def official_tensors(variables: dict, config: dict) -> dict:
     """Maps official names to our variables.
 
     Args:
         variables: name, such as "generator/encoder0/kernel", -> Keras variable.
-        topology: must be "centre", the only one that the port has.
+        config: arguments of the model; the topology must be "centre", the only one
+            that the port has.
 
     Returns:
-        Official name -> (our name, official shape, axes that transpose it to ours).
+        Official name -> (our name, official shape, function of the official array that
+        returns ours).
     """
+    topology = config.get("topology", "centre")
     if topology != "centre":
         raise InputError(
             f"preset: only the topology 'centre' can be converted, received "
@@ -62,13 +45,16 @@ def official_tensors(variables: dict, topology: str) -> dict:
     for block in blocks:
         name = f"generator/{block}/kernel"
         shape = tuple(variables[name].shape[axis] for axis in TO_OFFICIAL)
-        axes = tuple(np.argsort(TO_OFFICIAL))
-        tensors[f"main.{index}.weight"] = (name, shape, axes)
+        tensors[f"main.{index}.weight"] = (name, shape, _kernel)
         if f"generator/{block}_norm/gamma" in variables:
             index += 1
             for theirs, ours in NORM.items():
                 name = f"generator/{block}_norm/{ours}"
                 shape = tuple(variables[name].shape)
-                tensors[f"main.{index}.{theirs}"] = (name, shape, (0,))
+                tensors[f"main.{index}.{theirs}"] = (name, shape, np.asarray)
         index += 2  # the activation has a number as well
     return tensors
+
+
+def _kernel(array):
+    return array.transpose(np.argsort(TO_OFFICIAL))

@@ -1,51 +1,34 @@
-"""Turns checkpoints of the official GMCNN programs into weights of this library.
+"""Names and layouts of the official GMCNN programs.
 
 Reference: https://github.com/shepnerd/inpainting_gmcnn
 """
 
+import functools
 import re
 
 import numpy as np
 
 from inpainting_zoo.errors import InputError
-from inpainting_zoo.weights.converting import write_converted
 
 # What a TensorFlow 1 training run saves beside the generator.
-TRAINING_STATE = re.compile(
+IGNORED = re.compile(
     r"discriminator/.*|.*/Adam(_\d+)?|beta[12]_power(_\d+)?|global_step"
 )
 
 
-def convert(source, preset: str, save_path, overrides: dict | None = None) -> dict:
-    """Converts a checkpoint into a weight file that `presets.load_file` reads.
-
-    Args:
-        source: file or folder; see `weights.read_checkpoint.read_tensors`.
-        preset: name of a GMCNN preset; its topology says which program's names and
-            layouts to expect ("pytorch" or "tf1").
-        save_path: the `.npz` file to write.
-        overrides: arguments of the preset to replace, such as base_channels.
-
-    Returns:
-        See `weights.converting.write_converted`; it raises the same errors.
-    """
-
-    def names(variables, config):
-        return official_tensors(variables, config.get("topology", "pytorch"))
-
-    return write_converted(source, preset, save_path, overrides, names, TRAINING_STATE)
-
-
-def official_tensors(variables: dict, topology: str) -> dict:
+def official_tensors(variables: dict, config: dict) -> dict:
     """Maps official names to our variables.
 
     Args:
         variables: name, such as "generator/column2_conv13/kernel", -> Keras variable.
-        topology: name in `LAYOUTS`.
+        config: arguments of the model; the topology, a name in `LAYOUTS`, says which
+            program's names and layouts to expect.
 
     Returns:
-        Official name -> (our name, official shape, axes that transpose it to ours).
+        Official name -> (our name, official shape, function of the official array that
+        returns ours).
     """
+    topology = config.get("topology", "pytorch")
     if topology not in LAYOUTS:
         raise InputError(
             f"preset: a topology that was published ({', '.join(LAYOUTS)}) can be "
@@ -62,7 +45,8 @@ def official_tensors(variables: dict, topology: str) -> dict:
         axes = to_official if kind == "kernel" else (0,)
         shape = tuple(variable.shape[axis] for axis in axes)
         official = official_name(column, index, kind, wide)
-        tensors[official] = (name, shape, tuple(np.argsort(axes)))
+        to_ours = functools.partial(np.transpose, axes=np.argsort(axes))
+        tensors[official] = (name, shape, to_ours)
     return tensors
 
 

@@ -1,37 +1,33 @@
-"""What the converters of all families share."""
+"""Official checkpoints as weights of this library: read directly, or converted."""
 
-import re
-from collections.abc import Callable
+import importlib
+import importlib.util
 from pathlib import Path
 
 import numpy as np
 
 from inpainting_zoo import presets
-from inpainting_zoo.errors import WeightsError
-from inpainting_zoo.storage.checkpoints import assign, save_weights
+from inpainting_zoo.errors import InputError, WeightsError
+from inpainting_zoo.storage.arrays import Arrays
+from inpainting_zoo.storage.checkpoints import (
+    METADATA,
+    as_arrays,
+    assign,
+    load_weights,
+    save_weights,
+)
 from inpainting_zoo.storage.files import sha256
 from inpainting_zoo.weights.read_checkpoint import digests, read_tensors
 
 
-def write_converted(
-    source,
-    preset: str,
-    save_path,
-    overrides: dict | None,
-    official_tensors: Callable,
-    training_state: re.Pattern,
-) -> dict:
+def convert(source, preset: str, save_path, overrides: dict | None = None) -> dict:
     """Converts a checkpoint into a weight file that `presets.load_file` reads.
 
     Args:
         source: file or folder; see `weights.read_checkpoint.read_tensors`.
         preset: name of the preset that the weights are for.
-        save_path: the `.npz` file to write.
+        save_path: the `.safetensors` or `.npz` file to write.
         overrides: arguments of the preset to replace, such as base_channels.
-        official_tensors: takes the generator's variables by name and the preset's
-            configuration; returns official name -> (our name, official shape, axes that
-            transpose it to ours).
-        training_state: matches names of tensors that use does not need.
 
     Returns:
         "tensors" and "parameters" (how many were converted), "ignored" (names of
@@ -40,24 +36,15 @@ def write_converted(
 
     Raises:
         InputError: if an argument is wrong.
-        WeightsError: names every tensor that is missing, unexpected, of a wrong shape
-            or not finite; nothing is written then.
+        WeightsError: see `from_official`; nothing is written then.
     """
     overrides = overrides or {}
+    tensors = read_tensors(source)
     variables = presets.build(preset, **overrides).use_state()
     config = presets.get(preset)["config"] | overrides
-    expected = official_tensors(variables, config)
-    tensors = read_tensors(source)
-    ignored = [n for n in tensors if n not in expected and training_state.fullmatch(n)]
-    tensors = {name: t for name, t in tensors.items() if name not in ignored}
-    problems = mismatches(tensors, {n: shape for n, (_, shape, _) in expected.items()})
-    if problems:
-        raise WeightsError(f"{source} does not fit {preset}: {'; '.join(problems)}")
-    arrays = {
-        ours: np.ascontiguousarray(tensors[theirs].transpose(axes), "float32")
-        for theirs, (ours, _, axes) in expected.items()
-    }
+    arrays, ignored = from_official(tensors, variables, preset, config, source)
     assign(variables, arrays, source)
+    arrays = as_arrays(variables)
     metadata = {"preset": preset, "overrides": overrides, "source": digests(source)}
     save_weights(save_path, arrays, metadata)
     return {
@@ -70,25 +57,81 @@ def write_converted(
     }
 
 
-def mismatches(tensors: dict, shapes: dict) -> list:
-    """Says how tensors by name differ from the expected shapes by name."""
-    missing = [name for name in shapes if name not in tensors]
-    unexpected = [name for name in tensors if name not in shapes]
-    both = [name for name in shapes if name in tensors]
-    wrong = [
-        f"{name} is {tensors[name].shape} instead of {shapes[name]}"
-        for name in both
-        if tensors[name].shape != shapes[name]
-    ]
-    broken = [
-        name
-        for name in both
-        if tensors[name].dtype.kind != "f" or not np.isfinite(tensors[name]).all()
-    ]
-    found = {
-        "missing": missing,
-        "unexpected": unexpected,
-        "wrong shape": wrong,
-        "not finite floats": broken,
+def open_weights(source, variables: dict, preset: str, config: dict):
+    """Opens weights of this library or of an official program, by our names.
+
+    Args:
+        source: see `weights.read_checkpoint.read_tensors`.
+        variables: that they are for, by our names.
+        preset: name of the preset.
+        config: arguments of its model.
+
+    Returns:
+        `(arrays, metadata)`; official files have no metadata.
+
+    Raises:
+        InputError, WeightsError: see `from_official` and `read_tensors`.
+    """
+    arrays = read_tensors(source, "from_weights")
+    if METADATA in arrays.metadata:
+        return load_weights(source)
+    return from_official(arrays, variables, preset, config, source)[0], {}
+
+
+def from_official(
+    tensors: Arrays, variables: dict, preset: str, config: dict, source
+) -> tuple[Arrays, list]:
+    """Gives an official checkpoint our names and layouts, an array at a time.
+
+    What a family's program calls its tensors is in `weights/convert_<family>.py`:
+    `official_tensors(variables, config)`, and `IGNORED`, which matches the names of
+    training state that use does not need.
+
+    Args:
+        tensors: by their official names.
+        variables: of the parts that the checkpoint is for, by our names.
+        preset: name of the preset.
+        config: arguments of its model.
+        source: of the tensors; named in errors.
+
+    Returns:
+        `(arrays by our names, names of ignored tensors)`.
+
+    Raises:
+        InputError: if nobody has published weights for such a model.
+        WeightsError: names every tensor that is missing, unexpected or of a wrong
+            shape, or, when it is read, one that is not of finite floats.
+    """
+    family = presets.family(preset)
+    module = f"inpainting_zoo.weights.convert_{family}"
+    if not importlib.util.find_spec(module):
+        raise InputError(f"preset: no official names are known of {family}")
+    converter = importlib.import_module(module)
+    expected = converter.official_tensors(variables, config)
+    others = [name for name in tensors if name not in expected]
+    ignored = [name for name in others if converter.IGNORED.fullmatch(name)]
+    problems = {
+        "missing": [name for name in expected if name not in tensors],
+        "unexpected": [name for name in others if name not in ignored],
+        "wrong shape": [
+            f"{name} is {tensors.shapes[name]} instead of {shape}"
+            for name, (_, shape, _) in expected.items()
+            if name in tensors and tensors.shapes[name] != shape
+        ],
     }
-    return [f"{what}: {', '.join(names)}" for what, names in found.items() if names]
+    words = [f"{what}: {', '.join(names)}" for what, names in problems.items() if names]
+    if words:
+        raise WeightsError(f"{source} does not fit {preset}: {'; '.join(words)}")
+    theirs = {ours: name for name, (ours, _, _) in expected.items()}
+
+    def read(ours):
+        name = theirs[ours]
+        tensor, (_, _, to_ours) = tensors[name], expected[name]
+        if tensor.dtype.kind != "f" or not np.isfinite(tensor).all():
+            raise WeightsError(
+                f"{source} does not fit {preset}: not finite floats: {name}"
+            )
+        return to_ours(tensor)
+
+    shapes = {name: tuple(variables[name].shape) for name in theirs}
+    return Arrays(shapes, read), ignored

@@ -2,21 +2,25 @@
 
 import importlib
 import re
+import zipfile
 from pathlib import Path
 
+import numpy as np
+
 from inpainting_zoo.errors import InputError, WeightsError
-from inpainting_zoo.storage.arrays import read_npz
+from inpainting_zoo.storage.arrays import Arrays, read_arrays
 from inpainting_zoo.storage.files import sha256
 
 
-def read_tensors(source) -> dict:
-    """Returns name -> float array, in the layout of the program that wrote it.
+def read_tensors(source, argument: str = "source") -> Arrays:
+    """Opens name -> array, in the layout of the program that wrote it.
 
     Args:
         source: a PyTorch state dict (.pth, .pt), alone or as "state_dict" of a
             checkpoint, a .safetensors file, an .npz file whose keys are the tensors'
             names (if any starts with "w:", only those, and without it), or a TensorFlow
             checkpoint: its prefix or its folder.
+        argument: what to call it in an error.
 
     Raises:
         InputError: if there is no such file, or a package that reads it is missing.
@@ -25,15 +29,15 @@ def read_tensors(source) -> dict:
     source = Path(source)
     read = READERS.get(source.suffix, _tensorflow)
     if read is not _tensorflow and not source.is_file():
-        raise InputError(f"source: must be a file, received {str(source)!r}")
+        raise InputError(f"{argument}: must be a file, received {str(source)!r}")
     try:
-        return read(source)
+        return read(source, argument)
     except (InputError, WeightsError):
         raise
     except Exception as error:
         reason = next(iter(str(error).splitlines()), type(error).__name__)
         raise WeightsError(
-            f"source: must be a readable checkpoint, received {str(source)!r} "
+            f"{argument}: must be a readable checkpoint, received {str(source)!r} "
             f"({reason})"
         ) from error
 
@@ -48,66 +52,71 @@ def digests(source) -> dict:
     return {path.name: sha256(path) for path in files if path.is_file()}
 
 
-def _npz(path):
-    arrays = read_npz(path, "source")
-    prefixed = [key for key in arrays if key.startswith("w:")]
-    return {key.removeprefix("w:"): arrays[key] for key in prefixed or arrays}
+def _arrays(path, argument):
+    arrays = read_arrays(path, argument)
+    prefixed = {k.removeprefix("w:"): k for k in arrays if k.startswith("w:")}
+    if not prefixed:
+        return arrays
+    shapes = {name: arrays.shapes[key] for name, key in prefixed.items()}
+    return Arrays(shapes, lambda name: arrays[prefixed[name]])
 
 
-def _torch(path):
-    torch = _optional("torch", path)
-    state = torch.load(path, map_location="cpu", weights_only=True)
+def _torch(path, argument):
+    torch = _optional("torch", path, argument)
+    options = {"map_location": "cpu", "weights_only": True}
+    # Where the format allows it, tensors stay on the disk until they are read.
+    state = torch.load(path, mmap=zipfile.is_zipfile(path), **options)
     if isinstance(state, dict):
         state = state.get("state_dict", state)
     if not (isinstance(state, dict) and all(map(torch.is_tensor, state.values()))):
-        raise WeightsError(f"source: must be a dict of tensors, received {str(path)!r}")
-    return {name: tensor.detach().float().numpy() for name, tensor in state.items()}
-
-
-def _safetensors(path):
-    return _optional("safetensors.numpy", path).load_file(path)
-
-
-def _tensorflow(path):
-    prefix = _prefix(path)
-    if not Path(f"{prefix}.index").is_file():
-        known = ", ".join(READERS)
-        raise InputError(
-            f"source: must be a file ({known}) or the folder or prefix of a TensorFlow "
-            f"checkpoint, received {str(path)!r}"
+        raise WeightsError(
+            f"{argument}: must be a dict of tensors, received {str(path)!r}"
         )
-    reader = _optional("tensorflow", path).train.load_checkpoint(str(prefix))
-    return {
-        name: reader.get_tensor(name) for name in reader.get_variable_to_dtype_map()
-    }
+    shapes = {name: tuple(tensor.shape) for name, tensor in state.items()}
+    return Arrays(shapes, lambda name: state[name].detach().float().numpy())
 
 
-def _prefix(path):
+def _tensorflow(path, argument):
+    prefix = _prefix(path, argument)
+    if not Path(f"{prefix}.index").is_file():
+        kind = WeightsError if path.is_file() else InputError
+        raise kind(
+            f"{argument}: must be a file ({', '.join(READERS)}) or the folder or "
+            f"prefix of a TensorFlow checkpoint, received {str(path)!r}"
+        )
+    tf = _optional("tensorflow", path, argument)
+    reader = tf.train.load_checkpoint(str(prefix))
+    shapes = reader.get_variable_to_shape_map()
+    shapes = {name: tuple(shape) for name, shape in shapes.items()}
+    return Arrays(shapes, lambda name: np.asarray(reader.get_tensor(name)))
+
+
+def _prefix(path, argument="source"):
     """Finds "folder/snap-40000" from itself, one of its files, or the folder."""
     if not path.is_dir():
         return Path(re.sub(r"\.(index|meta|data-\d+-of-\d+)$", "", str(path)))
     found = sorted(path.glob("*.index"))
     if len(found) != 1:
         raise InputError(
-            f"source: must hold one checkpoint, received {len(found)} in "
+            f"{argument}: must hold one checkpoint, received {len(found)} in "
             f"{str(path)!r}; name the prefix of one"
         )
     return found[0].with_suffix("")
 
 
-def _optional(module, path):
+def _optional(module, path, argument):
     try:
         return importlib.import_module(module)
     except ImportError as error:
         package = module.partition(".")[0]
         raise InputError(
-            f"source: {path.name} needs {package} to be read: pip install {package}"
+            f"{argument}: {path.name} needs {package} to be read: pip install {package}"
         ) from error
 
 
 READERS = {
-    ".npz": _npz,
+    ".npz": _arrays,
     ".pth": _torch,
     ".pt": _torch,
-    ".safetensors": _safetensors,
+    ".safetensors": _arrays,
 }

@@ -59,4 +59,4 @@ def train_once(zoo, images, folder, *stage):
     where = ("-train_path", images, "-output_path", folder, "-experiment_name", "tiny")
     result = zoo.run(*TINY, *EAGER, *where, "-steps", 1, *flags)
     assert result.code == 0, result.err
-    return folder / "tiny" / "weights" / "generator.npz"
+    return folder / "tiny" / "weights" / "generator.safetensors"

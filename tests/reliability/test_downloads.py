@@ -2,6 +2,9 @@
 
 import hashlib
 import http.server
+import json
+import os
+import random
 import socket
 import threading
 
@@ -9,65 +12,210 @@ import pytest
 
 from inpainting_zoo.errors import InputError, WeightsError
 from inpainting_zoo.features.vgg import FILE, MD5
-from inpainting_zoo.storage.files import fetch
+from inpainting_zoo.storage import downloads
+from inpainting_zoo.storage.downloads import Weights, cache_folder, fetch, locate
 
 from .commands import EAGER, TINY
 from .experiments import parts, where
 
+CONTENT = random.Random(0).randbytes(1000)
+OTHER = bytes(1000)
+SHA256 = hashlib.sha256(CONTENT).hexdigest()
+
 
 @pytest.fixture
-def server(tmp_path):
-    """A web server of 1 kB; `cut` says how many answers end half-way."""
+def serve():
+    """Starts web servers of one file.
 
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self):
-            web.requests += 1
-            self.send_response(200)
-            self.send_header("Content-Length", "1000")
-            self.end_headers()
-            self.wfile.write(bytes(500 if web.requests <= web.cut else 1000))
+    Each sends `content`, at most `at_once` bytes an answer, and from where it is asked
+    to if `ranges`. What was asked for is in `asked`.
+    """
+    started = []
 
-        def log_message(self, *arguments):
-            pass
+    def start(content=CONTENT, at_once=10**6, ranges=True):
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self):
+                asked = self.headers["Range"]
+                web.asked.append(asked)
+                first = 0
+                if ranges and asked:
+                    first = int(asked.removeprefix("bytes=").removesuffix("-"))
+                    if first >= len(content):
+                        return self.send_error(416)
+                    self.send_response(206)
+                    last = len(content) - 1
+                    span = f"bytes {first}-{last}/{len(content)}"
+                    self.send_header("Content-Range", span)
+                else:
+                    self.send_response(200)
+                self.send_header("Content-Length", str(len(content) - first))
+                self.end_headers()
+                self.wfile.write(content[first : first + at_once])
 
-    web = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    web.requests, web.cut = 0, 0
-    web.url = f"http://127.0.0.1:{web.server_port}/weights.h5"
-    thread = threading.Thread(target=web.serve_forever)
-    thread.start()
-    yield web
-    web.shutdown()
-    web.server_close()
-    thread.join()
+            def log_message(self, *arguments):
+                pass
 
+        web = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        web.asked, web.url = [], f"http://127.0.0.1:{web.server_port}/weights"
+        web.thread = threading.Thread(target=web.serve_forever)
+        web.thread.start()
+        started.append(web)
+        return web
 
-WHOLE, HALF = (hashlib.md5(bytes(n)).hexdigest() for n in (1000, 500))
+    yield start
+    for web in started:
+        web.shutdown()
+        web.server_close()
+        web.thread.join()
 
 
 @pytest.mark.row("F11")
-@pytest.mark.parametrize("cut", [0, 1, 2])
-def test_a_download_that_is_cut(server, tmp_path, cut):
-    server.cut, path = cut, tmp_path / "new" / "weights.h5"
-    if cut < 2:
-        assert fetch(server.url, path, WHOLE).read_bytes() == bytes(1000)
-        assert fetch(server.url, path, WHOLE) == path  # from the cache
-    else:
-        with pytest.raises(WeightsError, match=f"{HALF} instead of {WHOLE}"):
-            fetch(server.url, path, WHOLE)
-        assert not path.exists()
-    assert server.requests == min(cut + 1, 2) and not parts(tmp_path)
+def test_a_download_that_is_cut_goes_on_where_it_ended(serve, tmp_path):
+    web, path = serve(at_once=400), tmp_path / "new" / "weights"
+    assert fetch([web.url], path, SHA256).read_bytes() == CONTENT
+    assert web.asked == [None, "bytes=400-", "bytes=800-"]
+    assert not parts(tmp_path)
+    assert fetch([web.url], path, SHA256) == path  # from the cache
+    assert len(web.asked) == 3
+
+
+@pytest.mark.row("F11")
+def test_a_download_that_was_given_up_goes_on_in_the_next_call(serve, tmp_path):
+    web, path = serve(at_once=100), tmp_path / "weights"
+    with pytest.raises(InputError, match="cut, 500 bytes before the end"):
+        fetch([web.url], path, SHA256)
+    assert not path.exists()
+    (part,) = parts(tmp_path)
+    assert part.read_bytes() == CONTENT[:500]
+    assert fetch([serve().url], path, SHA256).read_bytes() == CONTENT
+    assert not parts(tmp_path)
+
+
+@pytest.mark.row("F11")
+def test_servers_that_cannot_continue_start_over(serve, tmp_path):
+    path, part = tmp_path / "weights", tmp_path / "weights.part"
+    part.write_bytes(CONTENT[:500])
+    web = serve(ranges=False)
+    assert fetch([web.url], path, SHA256).read_bytes() == CONTENT
+    assert web.asked == ["bytes=500-"] and not parts(tmp_path)
+    web = serve(ranges=False, at_once=500)
+    with pytest.raises(InputError, match="cut"):
+        fetch([web.url], tmp_path / "never", SHA256)
+    assert len(web.asked) == 2  # the second got no further
+
+
+@pytest.mark.row("F11")
+@pytest.mark.parametrize("length", [500, 1000, 2000])
+def test_a_wrong_beginning_is_thrown_away(serve, tmp_path, length):
+    path, part = tmp_path / "weights", tmp_path / "weights.part"
+    part.write_bytes(bytes(length))
+    web = serve()
+    assert fetch([web.url], path, SHA256).read_bytes() == CONTENT
+    assert web.asked == [f"bytes={length}-", None] and not parts(tmp_path)
+
+
+@pytest.mark.row("F11")
+def test_a_part_that_was_complete(serve, tmp_path):
+    path, part = tmp_path / "weights", tmp_path / "weights.part"
+    part.write_bytes(CONTENT)
+    assert fetch([serve().url], path, SHA256).read_bytes() == CONTENT
+
+
+@pytest.mark.row("F11")
+def test_mirrors_are_tried_in_their_order(serve, tmp_path):
+    other, web, unused = serve(OTHER), serve(), serve()
+    urls = ["http://127.0.0.1:9", other.url, web.url, unused.url]
+    assert fetch(urls, tmp_path / "weights", SHA256).read_bytes() == CONTENT
+    assert (other.asked, web.asked, unused.asked) == ([None], [None], [])
+
+
+@pytest.mark.row("F11")
+def test_another_file_is_never_returned(serve, tmp_path):
+    web, wrong = serve(OTHER), hashlib.sha256(OTHER).hexdigest()
+    with pytest.raises(WeightsError, match=f"SHA-256 {wrong} instead of {SHA256}"):
+        fetch([web.url], tmp_path / "weights", SHA256)
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_md5_is_told_by_its_length(serve, tmp_path):
+    md5, wrong = (hashlib.md5(c).hexdigest() for c in (CONTENT, OTHER))
+    assert fetch([serve().url], tmp_path / "weights", md5).is_file()
+    with pytest.raises(WeightsError, match=f"MD5 {wrong} instead of {md5}"):
+        fetch([serve(OTHER).url], tmp_path / "other", md5)
+
+
+def test_two_programs_share_a_download(serve, tmp_path):
+    web, path, found = serve(), tmp_path / "weights", []
+    threads = [
+        threading.Thread(target=lambda: found.append(fetch([web.url], path, SHA256)))
+        for _ in range(4)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == [path] * 4 and len(web.asked) == 1
+    assert path.read_bytes() == CONTENT and not parts(tmp_path)
 
 
 @pytest.mark.row("F12")
-def test_the_cache_needs_no_network(server, tmp_path):
-    (tmp_path / "weights.h5").write_bytes(bytes(1000))
-    assert fetch("http://127.0.0.1:9", tmp_path / "weights.h5", WHOLE).is_file()
+def test_the_cache_needs_no_network(tmp_path):
+    (tmp_path / "weights").write_bytes(CONTENT)
+    urls = ["http://127.0.0.1:9"]
+    assert fetch(urls, tmp_path / "weights", SHA256).is_file()
     with pytest.raises(InputError, match="refused"):
-        fetch("http://127.0.0.1:9", tmp_path / "other.h5", WHOLE)
+        fetch(urls, tmp_path / "other", SHA256)
+
+
+def test_files_are_hashed_once_and_when_they_change(tmp_path, monkeypatch):
+    hashed, path = [], tmp_path / "weights"
+    digest = downloads.digest
+    monkeypatch.setattr(
+        downloads, "digest", lambda *about: hashed.append(about) or digest(*about)
+    )
+    path.write_bytes(CONTENT)
+    for _ in range(3):
+        assert fetch([], path, SHA256) == path
+    assert len(hashed) == 1
+    path.write_bytes(OTHER)
+    os.utime(path, ns=(0, 0))
+    with pytest.raises(WeightsError, match="deleted"):
+        fetch([], path, SHA256)
+    assert len(hashed) == 2 and not path.exists()
+    path.write_bytes(CONTENT)
+    (tmp_path / ".weights.checked").write_text("[")
+    assert fetch([], path, SHA256) == path
+    assert json.loads((tmp_path / ".weights.checked").read_text())["bytes"] == 1000
+
+
+def test_where_weights_are(serve, tmp_path, monkeypatch):
+    monkeypatch.setenv("INPAINTING_ZOO_HOME", str(tmp_path / "home"))
+    shipped = tmp_path / "shipped"
+    shipped.mkdir()
+    web = serve()
+    weights = Weights("lama/one", SHA256, (web.url,))
+    found = locate(weights, shipped)
+    assert found == tmp_path / "home" / "lama" / "one"
+    assert found.read_bytes() == CONTENT
+    (shipped / "two").write_bytes(OTHER)  # nobody looks at its hash
+    assert locate(Weights("two", SHA256), shipped) == shipped / "two"
+    with pytest.raises(InputError, match=f"at {tmp_path / 'home' / 'three'} or"):
+        locate(Weights("three", SHA256), shipped)
+
+
+def test_the_cache_folder_without_a_home(monkeypatch, tmp_path, caplog):
+    monkeypatch.delenv("INPAINTING_ZOO_HOME", raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert cache_folder() == tmp_path / ".cache" / "inpainting_zoo"
+    assert not caplog.records
+    monkeypatch.setenv("HOME", "/nonexistent")
+    assert cache_folder().name == "inpainting_zoo"
+    assert "no home directory" in caplog.text and str(cache_folder()) in caplog.text
 
 
 def train_with_vgg(zoo, images, tmp_path, proxy):
     environment = {"KERAS_HOME": str(tmp_path), "https_proxy": proxy, "no_proxy": ""}
+    environment["INPAINTING_ZOO_HOME"] = str(tmp_path / "zoo")
     options = (*TINY, *EAGER, "-id_mrf_weight", 0.05, "-steps", 1)
     return zoo.run(*where(images, tmp_path), *options, **environment)
 
@@ -79,7 +227,7 @@ def test_a_wrong_file_in_the_cache(zoo, images, tmp_path):
     cached.write_bytes(bytes(500))
     result = train_with_vgg(zoo, images, tmp_path, "http://127.0.0.1:9")
     assert result.code == 5, result.err
-    assert HALF in result.error and MD5 in result.error
+    assert hashlib.md5(bytes(500)).hexdigest() in result.error and MD5 in result.error
     assert not cached.exists()
 
 
@@ -93,7 +241,7 @@ def test_no_network(zoo, images, tmp_path, record_property):
             result = train_with_vgg(zoo, images, tmp_path, f"http://127.0.0.1:{port}")
             assert result.code == 4, result.err
             assert reason in result.error
-            assert str(tmp_path / "models" / FILE) in result.error
+            assert str(tmp_path / "zoo" / FILE) in result.error
             seconds[reason] = result.seconds
             record_property(f"seconds if {reason}", result.seconds)
     # What comes before, building the networks, takes a busy machine long.

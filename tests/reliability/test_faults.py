@@ -11,6 +11,7 @@ from PIL import Image
 import tiny_vgg
 from conftest import Plain
 from inpainting_zoo.inpainting.folder import inpaint_folder
+from inpainting_zoo.storage.checkpoints import load_weights
 
 from .commands import EAGER, TINY, finish, start_as_root_of_its_own
 from .experiments import RESUME, STAGES, WARM_UP, parts, states, where
@@ -147,11 +148,11 @@ def test_training_that_diverges(zoo, images, tmp_path, stage, record_property):
 
 @pytest.mark.row("F7")
 def test_nan_in_the_weights_given(zoo, images, weights, tmp_path):
-    with np.load(weights) as file:
-        arrays = dict(file)
+    arrays, metadata = load_weights(weights)
+    arrays = dict(arrays)
     name = next(name for name in arrays if name.endswith("kernel"))
-    arrays[name][..., 0] = np.nan
-    np.savez(tmp_path / "nan.npz", **arrays)
+    arrays[name] = np.full_like(arrays[name], np.nan)
+    np.savez(tmp_path / "nan.npz", **arrays, metadata=json.dumps(metadata))
     options = (*TINY, *EAGER, "-from_weights", tmp_path / "nan.npz", "-steps", 1)
     result = zoo.run(*where(images, tmp_path), *options)
     assert result.code == 5 and name in result.error

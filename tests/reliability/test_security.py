@@ -15,6 +15,7 @@ from numpy.lib import format as npy
 
 from inpainting_zoo import cli as runner
 from inpainting_zoo import presets
+from inpainting_zoo.errors import WeightsError
 
 from .commands import EAGER, TINY
 
@@ -108,6 +109,33 @@ def make_negative_shape(path, canary):
         archive.writestr("metadata.npy", header((), "<U2") + struct.pack("8s", b""))
 
 
+def make_safetensors(path, tensors, content=b""):
+    head = json.dumps(tensors).encode()
+    path.write_bytes(struct.pack("<Q", len(head)) + head + content)
+
+
+def make_large_tensor(path, canary):
+    """A tensor that claims 4 TB, in a file of a few hundred bytes."""
+    about = {"dtype": "F32", "shape": [10**6, 10**6], "data_offsets": [0, 4 * 10**12]}
+    make_safetensors(path, {"generator/kernel": about})
+
+
+def make_overlapping_tensors(path, canary):
+    """Many tensors that are the same 64 MB."""
+    about = {"dtype": "U8", "shape": [2**26], "data_offsets": [0, 2**26]}
+    tensors = {f"generator/{i}": about for i in range(100)}
+    make_safetensors(path, tensors, bytes(2**26))
+
+
+def make_large_header(path, canary):
+    path.write_bytes(struct.pack("<Q", 2**60) + b"{}")
+
+
+def make_config_bomb_of_tensors(path, canary):
+    about = {"preset": "gmcnn_small", "overrides": {"base_channels": 10**5}}
+    make_safetensors(path, {"__metadata__": {"metadata": json.dumps(about)}})
+
+
 FILES = {
     "lambda.keras": make_keras,
     "lambda_keras.npz": make_keras,
@@ -122,6 +150,11 @@ FILES = {
     "config.npz": make_config_bomb,
     "nested.npz": make_nested_json,
     "negative.npz": make_negative_shape,
+    "pickle.safetensors": make_pickle,
+    "shape.safetensors": make_large_tensor,
+    "overlap.safetensors": make_overlapping_tensors,
+    "header.safetensors": make_large_header,
+    "config.safetensors": make_config_bomb_of_tensors,
 }
 
 
@@ -221,16 +254,24 @@ def test_vgg_weights_of_strangers(strangers, zoo, images, tmp_path, name):
     assert not (strangers / "canary").exists()
 
 
-SHIPPED = [name for name in presets.PRESETS if "weights" in presets.get(name)]
-
-
-@pytest.mark.parametrize("name", SHIPPED)
+@pytest.mark.parametrize("name", presets.shipped())
 @pytest.mark.parametrize("place", [0.001, 0.5, 0.999])
-def test_shipped_weights_with_another_byte(
-    images, tmp_path, monkeypatch, capsys, name, place
-):
+def test_shipped_weights_with_another_byte(tmp_path, monkeypatch, name, place):
     """The table of presets knows the SHA-256 of each."""
-    path = tmp_path / presets.get(name)["weights"]
+    path = tmp_path / presets.get(name)["weights"]["generator"].file
+    content = bytearray((presets.WEIGHTS / path.name).read_bytes())
+    content[int(place * len(content))] ^= 1
+    path.write_bytes(content)
+    monkeypatch.setattr(presets, "WEIGHTS", tmp_path)
+    with pytest.raises(WeightsError, match=f"instead of {presets.digest(name)}"):
+        presets.verify(name)
+
+
+@pytest.mark.parametrize("place", [0.5, 0.9])
+def test_shipped_arrays_with_another_byte(images, tmp_path, monkeypatch, capsys, place):
+    """The checksum of an array is looked at whenever it is read."""
+    name = "gmcnn_faces_128"
+    path = tmp_path / f"{name}.npz"
     content = bytearray((presets.WEIGHTS / path.name).read_bytes())
     content[int(place * len(content))] ^= 1
     path.write_bytes(content)
@@ -239,9 +280,17 @@ def test_shipped_weights_with_another_byte(
     save_to = ("-save_to", tmp_path / "out.png")
     command = ["inpaint", *map(str, (*paths, *save_to)), "-preset", name]
     assert runner.main(command) == 5
-    error = capsys.readouterr().err
-    assert f"must have the SHA-256 {presets.digest(name)}, received" in error
+    assert path.name in capsys.readouterr().err
     assert not (tmp_path / "out.png").exists()
+
+
+def test_a_refused_file_takes_no_memory_later(tmp_path):
+    """Nor when Keras next initializes what was built without memory."""
+    make_config_bomb(tmp_path / "config.npz", None)
+    with pytest.raises(WeightsError, match="lacks"):
+        presets.load_file(tmp_path / "config.npz")
+    with keras.StatelessScope():
+        pass
 
 
 MANIFESTS = {

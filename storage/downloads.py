@@ -1,0 +1,221 @@
+"""Trained weights that are not in the repository: where they are, and downloads."""
+
+import contextlib
+import dataclasses
+import fcntl
+import http.client
+import json
+import logging
+import os
+import shutil
+import tempfile
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+from tqdm import tqdm
+
+from inpainting_zoo.errors import InputError, WeightsError
+from inpainting_zoo.storage.files import digest, write_json
+
+ATTEMPTS = 5  # at a mirror, as long as each gets further
+ALGORITHMS = {32: "MD5", 64: "SHA-256"}  # by the digits of what they give
+
+
+@dataclasses.dataclass(frozen=True)
+class Weights:
+    """The weights of one part of a model.
+
+    Args:
+        file: its name, in the folder of shipped weights or in the cache.
+        sha256: that it must have, in hexadecimal digits.
+        urls: where it can be downloaded, the first choice first; none if it is shipped.
+        licence: what it may be used for.
+        source: who trained it, on what.
+        official: whether it has the names and layouts of the official program, which
+            `weights/convert_<family>.py` knows.
+    """
+
+    file: str
+    sha256: str
+    urls: tuple = ()
+    licence: str = ""
+    source: str = ""
+    official: bool = False
+
+
+def cache_folder() -> Path:
+    """Returns the folder of downloaded weights.
+
+    It is INPAINTING_ZOO_HOME, else ~/.cache/inpainting_zoo. Without a home directory it
+    is in the folder of temporary files, with a line in the log.
+    """
+    if given := os.environ.get("INPAINTING_ZOO_HOME"):
+        return Path(given)
+    home = Path(os.path.expanduser("~"))
+    if home.is_absolute() and home.is_dir():
+        return home / ".cache" / "inpainting_zoo"
+    folder = Path(tempfile.gettempdir(), "inpainting_zoo")
+    logging.warning(
+        "no home directory: downloads go to %s; INPAINTING_ZOO_HOME names another",
+        folder,
+    )
+    return folder
+
+
+def locate(weights: Weights, shipped) -> Path:
+    """Returns the file of a part's weights; downloads it unless it is there.
+
+    Args:
+        weights: of the part.
+        shipped: the folder of shipped weights; those are not hashed here.
+
+    Raises:
+        InputError, WeightsError: see `fetch`.
+    """
+    path = place(weights, shipped)
+    if path.parent == Path(shipped):
+        return path
+    return fetch(weights.urls, path, weights.sha256)
+
+
+def place(weights: Weights, shipped) -> Path:
+    """Returns where a part's weights are or will be."""
+    path = Path(shipped, weights.file)
+    return path if path.is_file() else cache_folder() / weights.file
+
+
+def fetch(urls, path, expected: str, timeout: float = 3.0) -> Path:
+    """Returns the path of a file, which is downloaded unless it is there and intact.
+
+    It is hashed once, after the download or when somebody has put it there, and not
+    again until it changes. With another hash it is deleted and never returned. What a
+    cut download has got is kept beside it, to be continued from any mirror.
+
+    Args:
+        urls: of the file; each is tried until one gives it.
+        path: where it is or will be.
+        expected: SHA-256 or MD5 that it must have, in hexadecimal digits.
+        timeout: how long the other side may be silent, in seconds.
+
+    Raises:
+        InputError: if it cannot be downloaded.
+        WeightsError: if the hash is wrong; names both.
+    """
+    path, problems = Path(path), []
+    if path.is_file():
+        try:
+            return _checked(path, expected)
+        except WeightsError as error:
+            path.unlink()
+            problems.append(WeightsError(f"{error}, deleted"))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f"{path.name}.part")
+    with open(part, "ab") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)  # another program may be at the same file
+        for url in urls:
+            if path.is_file():  # which the other one has finished
+                break
+            try:
+                _complete(url, file, expected, timeout)
+                os.fsync(file.fileno())
+                os.replace(part, path)
+                _remember(path, expected)
+            except (InputError, WeightsError) as error:
+                problems.append(error)
+        if not os.fstat(file.fileno()).st_size:
+            part.unlink(missing_ok=True)
+    if path.is_file():
+        return path
+    kind = next(
+        (WeightsError for p in problems if isinstance(p, WeightsError)), InputError
+    )
+    words = "; ".join(map(str, problems)) or "it has no address"
+    raise kind(f"{path.name}: must be at {path} or be downloaded, {words}")
+
+
+def check_hash(path, expected: str, origin):
+    """Compares a file with a hash.
+
+    Args:
+        path: the file.
+        expected: SHA-256 or MD5 in hexadecimal digits.
+        origin: begins the error.
+
+    Raises:
+        WeightsError: if it has another; names both.
+    """
+    name = ALGORITHMS[len(expected)]
+    if (found := digest(path, name.replace("-", ""))) != expected:
+        raise WeightsError(f"{origin}: {name} {found} instead of {expected}")
+
+
+def _complete(url, file, expected, timeout):
+    """Downloads what a file of mode "ab" lacks, from one mirror."""
+    for _ in range(ATTEMPTS):
+        before, error = file.seek(0, os.SEEK_END), None
+        try:
+            _download(url, file, timeout)
+            file.flush()
+            check_hash(file.name, expected, url)
+            return
+        except WeightsError as wrong:
+            file.truncate(0)
+            error, further = wrong, before  # perhaps only its beginning was wrong
+        except (OSError, http.client.HTTPException) as cut:
+            reason = getattr(cut, "reason", None) or cut
+            error = InputError(f"{url}: {' '.join(str(reason).split())}")
+            further = file.seek(0, os.SEEK_END) > before
+        if not further:
+            break
+    raise error
+
+
+def _download(url, file, timeout):
+    """Appends to a file what it lacks, or all where a server gives nothing less."""
+    start = file.seek(0, os.SEEK_END)
+    request = urllib.request.Request(url)
+    if start:
+        request.add_header("Range", f"bytes={start}-")
+    try:
+        response = urllib.request.urlopen(request, timeout=timeout)
+    except urllib.error.HTTPError as error:
+        if error.code == http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
+            return  # nothing is lacking: the hash says whether it is the file
+        raise
+    with response:
+        content_range = response.headers.get("Content-Range", "")
+        if not content_range.startswith(f"bytes {start}-"):
+            file.truncate(0)
+            start = 0
+        total = start + response.length if response.length else None
+        bar = {"total": total, "initial": start, "disable": None}
+        name = os.path.basename(file.name).removesuffix(".part")
+        with tqdm.wrapattr(response, "read", desc=name, **bar) as content:
+            shutil.copyfileobj(content, file)
+        if response.length:
+            raise ConnectionError(f"cut, {response.length} bytes before the end")
+
+
+def _checked(path, expected):
+    """Returns a path whose file has a hash, by what is remembered or by hashing it."""
+    with contextlib.suppress(OSError, ValueError):
+        if json.loads(_record(path).read_text()) == _about(path, expected):
+            return path
+    check_hash(path, expected, "cached")
+    _remember(path, expected)
+    return path
+
+
+def _remember(path, expected):
+    with contextlib.suppress(OSError):  # others' folders may be read-only
+        write_json(_record(path), _about(path, expected))
+
+
+def _record(path):
+    return path.with_name(f".{path.name}.checked")
+
+
+def _about(path, expected):
+    found = path.stat()
+    return {"hash": expected, "bytes": found.st_size, "changed": found.st_mtime_ns}
