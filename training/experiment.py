@@ -144,16 +144,13 @@ class Experiment:
             print(f"{', '.join(sorted(new))}: start from random weights")
 
     def save(self, model, stage: str, step: int, about: dict, position: dict):
-        """Writes the full state, and each part for use in a file of its own."""
+        """Writes the full state, and each trained part for use in a file of its own."""
         arrays = as_arrays(model.state())
         self.checkpoints.save(stage, step, arrays, {**about, **position})
-        parts = {}
-        for name in model.use_state():
-            parts.setdefault(name.split("/")[0], {})[name] = arrays[name]
-        for part, held in parts.items():
+        for part in model.trained_parts:
             path = self.folder / "weights" / f"{part}.safetensors"
-            save_weights(path, held, {**about, "stage": stage, "step": step})
-            path.with_suffix(".npz").unlink(missing_ok=True)  # of an older program
+            used = as_arrays(model.use_state(part))
+            save_weights(path, used, {**about, "stage": stage, "step": step})
 
     def record(self, stage: str, settings: dict, model):
         """Writes config.json and the summaries of the networks."""
