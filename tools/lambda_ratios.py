@@ -56,8 +56,8 @@ def show(options, output):
     """Writes rows: what is known, what each ratio makes of it, the truth."""
     from inpainting_zoo import presets
     from inpainting_zoo.data.embedded import face
+    from inpainting_zoo.data.evaluation import EvaluationPairs
     from inpainting_zoo.data.images import fit_image, list_images
-    from inpainting_zoo.data.pairs import EvaluationPairs
     from inpainting_zoo.drawing import grid, masked, save_png
 
     files = [

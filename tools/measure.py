@@ -15,7 +15,7 @@ import numpy as np
 from inpainting_zoo import presets
 from inpainting_zoo.data.embedded import face
 from inpainting_zoo.data.images import fit_image
-from inpainting_zoo.data.masks import get
+from inpainting_zoo.data.masks import MASKS
 from inpainting_zoo.drawing import grid, masked, save_png
 from inpainting_zoo.evaluation.baselines import BASELINES
 from inpainting_zoo.evaluation.protocol import MEASURES
@@ -71,7 +71,7 @@ def show(shipped):
     methods |= {name: presets.load(name).inpaint for name in shipped}
     image, rows = fit_image(face(), EXAMPLE_SIZE), []
     for mask in ("strokes", "rectangle", "centre"):
-        hole = get(mask)(rng, EXAMPLE_SIZE, EXAMPLE_SIZE)
+        hole = MASKS[mask](rng, EXAMPLE_SIZE, EXAMPLE_SIZE)
         completed = [complete(image, hole) for complete in methods.values()]
         rows.append([masked(image, hole), *completed, image])
     titles = [name.replace("_", " ") for name in ["masked", *methods, "ground truth"]]

@@ -8,8 +8,9 @@ import pytest
 from PIL import Image
 
 from conftest import STORED
+from inpainting_zoo.data.evaluation import EvaluationPairs, readable_pairs
 from inpainting_zoo.data.images import PictureError
-from inpainting_zoo.data.pairs import EvaluationPairs, TrainingPairs, readable_pairs
+from inpainting_zoo.data.training import TrainingPairs
 
 from .commands import EAGER, TINY
 from .folders import HEIGHT, SQUARE, WIDTH, noise, save
