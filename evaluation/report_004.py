@@ -1,57 +1,65 @@
-"""The rules by which a method's output is scored."""
+"""The rule by which the attention report (004) measured: only to compare with it.
+
+Its PSNR is of the raw output on [0, 1], not completed, as if the data range were 2,
+which adds 6.02 dB; pictures and masks are resized with anti-aliasing, which softens the
+holes, and without keeping the aspect.
+"""
+
+from collections.abc import Callable
 
 import numpy as np
+from keras import ops
 from skimage.transform import resize
+from tqdm import tqdm
 
-from inpainting_zoo.errors import InputError, choose
-from inpainting_zoo.metrics import image_quality as quality
+from inpainting_zoo.data.evaluation import EvaluationPairs
+from inpainting_zoo.engine.inference import compiled
+from inpainting_zoo.errors import InputError
+from inpainting_zoo.evaluation.protocol import Scores, columns
+from inpainting_zoo.metrics.image_quality import psnr
+from inpainting_zoo.metrics.measures import MEASURES, Measure
+
+NAME = "report_004"
 
 
-def completed_1(truth, output, mask) -> dict:
-    """Score a completed image: rounded to 8 bits, known pixels from the input.
+def evaluate(
+    pairs: EvaluationPairs,
+    name: str,
+    model,
+    baselines: dict,
+    weights_sha256: str | None = None,
+    pictures: int = 8,
+) -> dict:
+    """Returns a report as `protocol.evaluate` does, with the PSNR of that rule alone.
 
     Args:
-        truth: uint8 (S, S, 3).
-        output: uint8 (S, S, 3), as a method returned it.
-        mask: uint8 (S, S), 1 in the hole.
+        pairs: files and masks to take; they are resized by that rule.
+        name: of the model.
+        model: has a `generator`.
+        baselines: name -> complete(image, mask), both uint8, the mask 0 and 1.
+        weights_sha256: of the model's weight file; recorded.
+        pictures: how many of the first pairs are kept for the picture grid.
     """
-    if output.dtype != np.uint8:
-        raise InputError(f"completed image: uint8, received {output.dtype}")
-    return {
-        "psnr": quality.psnr(truth, output),
-        "psnr_hole": quality.psnr_hole(truth, output, mask),
-        "ssim": quality.ssim(truth, output),
-        "l1": quality.l1(truth, output),
-        "l1_hole": quality.l1_hole(truth, output, mask),
-        "l2": quality.l2(truth, output),
-        "l2_hole": quality.l2_hole(truth, output, mask),
-        "outside_max": quality.outside_max(truth, output, mask),
+    methods = {name: predicting(model), **{m: raw(b) for m, b in baselines.items()}}
+    measures = {
+        "psnr": Measure("PSNR", 2, psnr_of_range_2),
+        "identical": MEASURES["identical"],
     }
+    scores, shown = Scores(pairs, methods, measures), []
+    for index in tqdm(range(len(pairs)), NAME, unit="image", disable=None):
+        picture, image, mask = pairs.read(index)
+        image, mask = soften(image, mask, pairs.image_size)
+        outputs = {m: predict(image, mask) for m, predict in methods.items()}
+        scores.add(picture, image, outputs, mask)
+        if len(shown) < pictures:
+            seen = {m: to_uint8(output) for m, output in outputs.items()}
+            shown.append(columns(to_uint8(image), seen, mask >= 0.5))
+    report = scores.report(NAME, pairs.seed, weights_sha256, "original")
+    return report | {"pictures": shown}
 
 
-def report_004(truth, output, mask) -> dict:
-    """Score raw output on [0, 1] as if its data range were 2: 6.02 dB too high.
-
-    Only for comparison with numbers made that way. Pairs come from
-    `report_004_pair`, methods are `predict(image, mask)`: image float (S, S, 3) on
-    [0, 1] with the hole visible, mask float (S, S) on [0, 1] with soft edges, result
-    the raw network output, float (S, S, 3) on the scale of the image. `raw` makes one
-    of a method that completes uint8 images.
-
-    Args:
-        truth: float (S, S, 3) on [0, 1].
-        output: float (S, S, 3), not clipped and not completed.
-        mask: float (S, S), unused: the rule looks at the whole picture.
-    """
-    if not np.issubdtype(output.dtype, np.floating):
-        raise InputError(f"raw output: float on [0, 1], received {output.dtype}")
-    if not np.isfinite(output).all():  # a nan would drop out of the mean unseen
-        raise InputError("raw output: finite numbers, received nan or infinity")
-    return {"psnr": quality.psnr(truth, output, data_range=2)}
-
-
-def report_004_pair(image, mask, size: int):
-    """Resize a pair as that rule does: anti-aliased, aspect not kept, soft mask.
+def soften(image, mask, size: int):
+    """Resizes a pair as that rule does: anti-aliased, aspect not kept, soft mask.
 
     Args:
         image: uint8 (H, W, 3).
@@ -65,8 +73,20 @@ def report_004_pair(image, mask, size: int):
     return small, resize(np.asarray(mask, float), (size, size), anti_aliasing=True)
 
 
-def raw(complete):
-    """Let a method for uint8 images and 0/1 masks be scored by `report_004`."""
+def predicting(model) -> Callable:
+    """Returns predict(image, mask), the generator's raw output; all on [0, 1]."""
+    generator = compiled(model.generator)
+
+    def predict(image, mask):
+        inputs = [2 * image[None] - 1, mask[None, ..., None]]
+        inputs = [np.asarray(x, "float32") for x in inputs]
+        return (ops.convert_to_numpy(generator(inputs))[0] + 1) / 2
+
+    return predict
+
+
+def raw(complete: Callable) -> Callable:
+    """Makes predict(image, mask) on [0, 1] of a completion of uint8 images."""
 
     def predict(image, mask):
         return complete(to_uint8(image), np.uint8(mask >= 0.5)) / 255
@@ -74,20 +94,13 @@ def raw(complete):
     return predict
 
 
+def psnr_of_range_2(truth, output, mask) -> float:
+    """Returns the PSNR of the whole picture on [0, 1]: 6.02 dB too high."""
+    if not np.isfinite(output).all():  # a nan would drop out of the mean unseen
+        raise InputError("raw output: finite numbers, received nan or infinity")
+    return psnr(truth, output, data_range=2)
+
+
 def to_uint8(image):
-    """An image on [0, 1], or already uint8, as uint8."""
-    if image.dtype == np.uint8:
-        return image
+    """Returns an image on [0, 1] as uint8."""
     return np.rint(image.clip(0, 1) * 255).astype(np.uint8)
-
-
-PROTOCOLS = {"completed_1": completed_1, "report_004": report_004}
-
-
-def get(name: str):
-    """The scoring rule called `name`.
-
-    Raises:
-        InputError: no protocol has this name.
-    """
-    return choose("protocol", name, PROTOCOLS)

@@ -146,17 +146,6 @@ class Inpainter(StepModel):
         image, mask = as_floats(image[None], mask[None, ..., None])
         return to_uint8(self._run([image, mask])[0, :height, :width])
 
-    def predict_soft(self, image, mask):
-        """Returns the raw prediction on [0, 1], for masks with soft edges.
-
-        Args:
-            image: float (H, W, 3) on [0, 1]; H and W multiples of `size_multiple`.
-            mask: float (H, W) on [0, 1].
-        """
-        inputs = [2 * image[None] - 1, mask[None, ..., None]]
-        inputs = [np.asarray(x, "float32") for x in inputs]
-        return (self._run(inputs)[0] + 1) / 2
-
     def _run(self, inputs):
         """Runs the generator compiled, or operation by operation as training does."""
         run = self.generator if self.run_eagerly else self.compiled_generator

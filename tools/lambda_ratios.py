@@ -14,10 +14,14 @@ import argparse
 import json
 from pathlib import Path
 
+from inpainting_zoo.metrics.measures import MEASURES
+from inpainting_zoo.storage.files import write_bytes
 from inpainting_zoo.tools.commands import train_and_evaluate
+from inpainting_zoo.tools.tables import number, text
 
 ROOT = Path(__file__).parent.parent
 RATIOS = (1, 100, 200, 1000)
+COLUMNS = ("l1_hole", "l2_hole", "psnr_hole", "l1", "l2", "psnr")
 
 
 def main():
@@ -83,10 +87,7 @@ def show(options, output):
 
 def save(rows, options, output):
     """Writes and prints the measures of the hole and of the whole image."""
-    from inpainting_zoo.storage.files import write_bytes
-
-    measures = ("psnr_hole", "l1_hole", "l2_hole", "psnr", "l1", "l2")
-    table = {f"{ratio:g}": {m: row[m] for m in measures} for ratio, row in rows.items()}
+    table = {f"{ratio:g}": {m: row[m] for m in COLUMNS} for ratio, row in rows.items()}
     about = {
         "preset": options.preset,
         "steps": options.steps,
@@ -94,10 +95,8 @@ def save(rows, options, output):
     }
     content = json.dumps(about | {"ratios": table}, indent=1)
     write_bytes(output / "ratios.json", content.encode() + b"\n")
-    print(f"{'ratio':>6} " + " ".join(f"{m:>9}" for m in measures))
-    for ratio, row in table.items():
-        numbers = " ".join(f"{row[m]:9.4f}" for m in measures)
-        print(f"{ratio:>6} {numbers}")
+    lines = [[r, *(number(row[m], m) for m in COLUMNS)] for r, row in table.items()]
+    print(text([["ratio", *(MEASURES[m].title for m in COLUMNS)], *lines]))
 
 
 if __name__ == "__main__":

@@ -7,10 +7,11 @@ import json
 from pathlib import Path
 
 from inpainting_zoo.evaluation.protocol import BINS
+from inpainting_zoo.metrics.measures import HEADLINES, MEASURES
 from inpainting_zoo.storage.files import write_bytes
 from inpainting_zoo.tools.curves import draw
 from inpainting_zoo.tools.readme_benchmarks import exported, lambda_ratios, table1
-from inpainting_zoo.tools.tables import TITLES, number, table
+from inpainting_zoo.tools.tables import markdown, number
 from inpainting_zoo.tools.training_report import in_order
 
 ROOT = Path(__file__).parent.parent
@@ -84,7 +85,7 @@ def files(trainings) -> str:
          f"`{t['sha256']}`"]
         for t in trainings
     ]  # fmt: skip
-    return table(["preset", "file", "size", "SHA-256"], rows) + "\n"
+    return markdown(["preset", "file", "size", "SHA-256"], rows) + "\n"
 
 
 def training(report) -> str:
@@ -125,10 +126,11 @@ def comparisons(evaluations):
         methods |= reports[0]["methods"]  # the classical ones, the same in all
         yield f"### {test_set} at {size} px, {images} pictures\n"
         rows = [
-            [name, *(number(found[m], m) for m in TITLES)]
+            [name, *(number(found.get(m), m) for m in HEADLINES)]
             for name, found in methods.items()
         ]
-        yield table(["method", *TITLES.values()], rows) + "\n"
+        titles = [MEASURES[m].title for m in HEADLINES]
+        yield markdown(["method", *titles], rows) + "\n"
         yield by_area(methods)
 
 
@@ -145,7 +147,7 @@ def by_area(methods) -> str:
         rows.append(
             [name, *(number(n, "psnr") for n in [*numbers, over_40(found["bins"])])]
         )
-    return table(head, rows) + "\n"
+    return markdown(head, rows) + "\n"
 
 
 def over_40(bins) -> float | None:

@@ -18,7 +18,7 @@ from inpainting_zoo.data.images import fit_image
 from inpainting_zoo.data.masks import MASKS
 from inpainting_zoo.drawing import grid, masked, save_png
 from inpainting_zoo.evaluation.baselines import BASELINES
-from inpainting_zoo.evaluation.protocol import MEASURES
+from inpainting_zoo.metrics.measures import OF_PICTURES
 from inpainting_zoo.storage.files import write_bytes
 from inpainting_zoo.tools.commands import run
 
@@ -99,7 +99,7 @@ def is_done(path: Path, about: dict) -> bool:
     if not path.is_file():
         return False
     report = json.loads(path.read_text())
-    complete = all(set(MEASURES) <= set(row) for row in report["methods"].values())
+    complete = all(set(OF_PICTURES) <= set(row) for row in report["methods"].values())
     return complete and about.items() <= report.items()
 
 
@@ -121,7 +121,7 @@ def trimmed(report: dict) -> dict:
 def _rounded(row):
     return {
         measure: row[measure] if row[measure] is None else round(row[measure], 6)
-        for measure in MEASURES
+        for measure in OF_PICTURES
     }
 
 

@@ -17,12 +17,12 @@ from pathlib import Path
 
 from inpainting_zoo.evaluation.baselines import BASELINES
 from inpainting_zoo.evaluation.protocol import BINS
+from inpainting_zoo.metrics.measures import HEADLINES
 from inpainting_zoo.storage.files import write_bytes
 from inpainting_zoo.tools.commands import run, train_and_evaluate
 
 ROOT = Path(__file__).parent.parent
 STAGES = ("warm_up_generator", "wgan")
-MEASURES = ("psnr", "psnr_hole", "ssim", "l1", "l1_hole")
 # Arguments of the model, by variant; "none" is what the others are compared with. None
 # has the name of a classical method.
 VARIANTS = {
@@ -164,7 +164,7 @@ def summary(reports: dict) -> dict:
 
 def over_seeds(rows: list) -> dict:
     """Returns each measure as mean and deviation, over all holes and by their area."""
-    row = {m: mean_and_deviation([row[m] for row in rows]) for m in MEASURES}
+    row = {m: mean_and_deviation([row[m] for row in rows]) for m in HEADLINES}
     row["bins"] = {
         area: {
             "images": rows[0]["bins"][area]["images"],
