@@ -30,7 +30,7 @@ FACE = (160, 50, 290, 180)  # left, top, right, bottom of the astronaut's, in pi
 
 
 def files(split: str | None = None) -> list[Path]:
-    """List the embedded pictures.
+    """Lists the embedded pictures.
 
     Args:
         split: "train", "test" or None for both.
@@ -54,12 +54,12 @@ def files(split: str | None = None) -> list[Path]:
 
 
 def file(stem: str) -> Path:
-    """The path of the embedded picture of this name, without its suffix."""
+    """Returns the path of the embedded picture of this name, without its suffix."""
     return next(path for path in files() if path.stem == stem)
 
 
 def face(margin: int = 0) -> np.ndarray:
-    """Cut the face out of the astronaut's portrait: uint8 (S, S, 3).
+    """Cuts the face out of the astronaut's portrait: uint8 (S, S, 3).
 
     Args:
         margin: pixels around it, at most 50; S is 130 and twice as many.

@@ -119,8 +119,10 @@ def assign_masks(images: Sequence[Path], mask_files: Sequence[Path]) -> list[Pat
     named = sum(bool(matched[name]) for name in names)
     if named < len(names) and len(mask_files) > 1:  # one is for all
         log.warning(
-            "-mask_path: %s have a mask of their name: masks are assigned in order",
-            f"{named} of {len(names)} images" if named else "no images",
+            "-mask_path: %s of %d images to evaluate on have a mask of their name, the "
+            "others get masks in order",
+            named or "none",
+            len(names),
         )
     if several := sum(len(matched[name]) > 1 for name in names):
         log.warning(

@@ -83,9 +83,9 @@ def _refusal(rule, path, hit):
 
 
 def _is_of_report(file: Path) -> bool:
-    """Whether a file is of a report; a picture is if the table beside it is."""
+    """Whether a file is of a report; a picture is if one of those beside it is."""
     if file.suffix == ".png":
-        file = file.with_suffix(".csv")
+        return any(_is_of_report(file.with_suffix(s)) for s in (".csv", ".json"))
     if not file.is_file():
         return False
     if file.suffix == ".csv":

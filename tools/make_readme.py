@@ -151,7 +151,7 @@ def by_area(methods) -> str:
 
 
 def over_40(bins) -> float | None:
-    """The mean PSNR over all pictures whose hole is over 40 % of them."""
+    """Returns the mean PSNR over all pictures whose hole is over 40 % of them."""
     found = [bins[area] for area in LARGE if area in bins]
     found = [row for row in found if row["psnr"] is not None]
     images = sum(row["images"] for row in found)

@@ -177,7 +177,7 @@ def over_seeds(rows: list) -> dict:
 
 
 def mean_and_deviation(values: list) -> dict:
-    """The mean, and the sample standard deviation of two values or more."""
+    """Returns the mean, and the sample standard deviation of two values or more."""
     deviation = statistics.stdev(values) if len(values) > 1 else None
     return {"mean": statistics.fmean(values), "deviation": deviation}
 
