@@ -127,7 +127,7 @@ def lambda_ratios(report: dict) -> str:
         [ratio, *(number(row[m], m) for m in COLUMNS)]
         for ratio, row in report["ratios"].items()
     ]
-    # What context encoders are compared in fills the centre.
+    # The hole is always in the centre.
     titles = [MEASURES[m].title.replace("hole", "centre") for m in COLUMNS]
     head = ["ratio", *titles]
     return f"""## Reconstruction against adversarial loss

@@ -85,6 +85,7 @@ def test_nearly_full_and_inverted_masks(batch, zoo, weights):
 @pytest.mark.row("B8")
 def test_black_masks_in_training(tmp_path, capsys):
     """Every loss would be 0, which looks like success."""
+    (tmp_path / "masks").mkdir()
     save(tmp_path / "masks" / "0.png", np.zeros((32, 32), np.uint8))
     data = ("-train_path", "samples:train", "-mask_path", tmp_path / "masks")
     rest = ("-output_path", tmp_path, "-warm_up_generator", "-steps", 1, "-run_eagerly")
