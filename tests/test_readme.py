@@ -13,7 +13,7 @@ from inpainting_zoo.storage.files import sha256
 from inpainting_zoo.tools import make_readme, measure, publish, train_faces
 from inpainting_zoo.tools.curves import draw
 from inpainting_zoo.tools.readme_benchmarks import exported, lambda_ratios
-from inpainting_zoo.tools.tables import markdown, number, text
+from inpainting_zoo.tools.tables import headlines, markdown, number, text
 from inpainting_zoo.tools.training_report import in_order
 
 SHIPPED = [name for name in presets.PRESETS if "weights" in presets.get(name)]
@@ -188,6 +188,10 @@ def test_numbers_and_deviations():
     assert number({"mean": 0.9, "deviation": None}, "ssim") == "0.9000"
     assert number(None, "l1") == "-"
     assert number(3, "outside_max") == "3"
+
+
+def test_columns_are_the_headlines_that_any_report_has():
+    assert headlines([{"l2": 1, "ssim": 2}, {"psnr": 3}]) == ["psnr", "ssim"]
 
 
 def test_tables():

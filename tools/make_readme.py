@@ -7,11 +7,11 @@ import json
 from pathlib import Path
 
 from inpainting_zoo.evaluation.protocol import BINS
-from inpainting_zoo.metrics.measures import HEADLINES, MEASURES
+from inpainting_zoo.metrics.measures import MEASURES
 from inpainting_zoo.storage.files import write_bytes
 from inpainting_zoo.tools.curves import draw
 from inpainting_zoo.tools.readme_benchmarks import exported, lambda_ratios, table1
-from inpainting_zoo.tools.tables import markdown, number
+from inpainting_zoo.tools.tables import headlines, markdown, number
 from inpainting_zoo.tools.training_report import in_order
 
 ROOT = Path(__file__).parent.parent
@@ -125,12 +125,13 @@ def comparisons(evaluations):
         methods = {r["preset"]: r["methods"][r["preset"]] for r in reports}
         methods |= reports[0]["methods"]  # the classical ones, the same in all
         yield f"### {test_set} at {size} px, {images} pictures\n"
+        shown = headlines(methods.values())
         rows = [
-            [name, *(number(found.get(m), m) for m in HEADLINES)]
+            [name, *(number(found.get(m), m) for m in shown)]
             for name, found in methods.items()
         ]
-        titles = [MEASURES[m].title for m in HEADLINES]
-        yield markdown(["method", *titles], rows) + "\n"
+        head = ["method", *(MEASURES[m].title for m in shown)]
+        yield markdown(head, rows) + "\n"
         yield by_area(methods)
 
 

@@ -4,9 +4,9 @@ import math
 
 from scipy.stats import t
 
-from inpainting_zoo.metrics.measures import HEADLINES, MEASURES
+from inpainting_zoo.metrics.measures import MEASURES
 from inpainting_zoo.tools.lambda_ratios import COLUMNS
-from inpainting_zoo.tools.tables import markdown, number
+from inpainting_zoo.tools.tables import headlines, markdown, number
 
 DATA_RANGE = 20 * math.log10(2)  # what a data range of 2 for images on [0, 1] adds
 STAGES = {"warm_up_generator": "stage 1", "wgan": "stage 2"}
@@ -41,16 +41,17 @@ holds 0; by chance alone one in twenty does not.
 
 
 def _measures(rows, title, seeds):
+    shown = headlines(rows.values())
     lines = [
         [
             name,
-            *(number(found.get(m), m) for m in HEADLINES),
+            *(number(found.get(m), m) for m in shown),
             number(found.get("gain"), "psnr"),
             verdict(found.get("gain"), seeds) if name != "none" else "-",
         ]
         for name, found in rows.items()
     ]
-    titles = [MEASURES[m].title for m in HEADLINES]
+    titles = [MEASURES[m].title for m in shown]
     return markdown([title, *titles, "gain", "against `none`"], lines) + "\n"
 
 

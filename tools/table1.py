@@ -17,9 +17,9 @@ from pathlib import Path
 
 from inpainting_zoo.evaluation.baselines import BASELINES
 from inpainting_zoo.evaluation.protocol import BINS
-from inpainting_zoo.metrics.measures import HEADLINES
 from inpainting_zoo.storage.files import write_bytes
 from inpainting_zoo.tools.commands import run, train_and_evaluate
+from inpainting_zoo.tools.tables import headlines
 
 ROOT = Path(__file__).parent.parent
 STAGES = ("warm_up_generator", "wgan")
@@ -164,7 +164,7 @@ def summary(reports: dict) -> dict:
 
 def over_seeds(rows: list) -> dict:
     """Returns each measure as mean and deviation, over all holes and by their area."""
-    row = {m: mean_and_deviation([row[m] for row in rows]) for m in HEADLINES}
+    row = {m: mean_and_deviation([row[m] for row in rows]) for m in headlines(rows)}
     row["bins"] = {
         area: {
             "images": rows[0]["bins"][area]["images"],

@@ -1,6 +1,6 @@
 """Tables as text and in Markdown, and numbers in their cells."""
 
-from inpainting_zoo.metrics.measures import MEASURES
+from inpainting_zoo.metrics.measures import HEADLINES, MEASURES
 
 
 def text(rows: list) -> str:
@@ -18,6 +18,11 @@ def markdown(head: list, rows: list) -> str:
     """Returns a table: the first column to the left, the others to the right."""
     rule = ["---", *["---:"] * (len(head) - 1)]
     return "\n".join(f"| {' | '.join(map(str, row))} |" for row in (head, rule, *rows))
+
+
+def headlines(rows: list) -> list:
+    """Returns the names of the headline measures that any of the rows has."""
+    return [name for name in HEADLINES if any(name in row for row in rows)]
 
 
 def number(value, measure: str) -> str:
