@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from inpainting_zoo.data.embedded import FACE, file
-from inpainting_zoo.data.masks import get
+from inpainting_zoo.data.strokes import strokes
 from inpainting_zoo.drawing import save_png
 
 OUTPUT = Path("outputs", "demo")
@@ -44,14 +44,14 @@ def main():
     run(f"{TRAIN} -from_weights -id_mrf_weight 0 -steps 16 -sample_every 8")
     photograph = file("chelsea")
     with Image.open(photograph) as picture:
-        mask = get("strokes")(np.random.default_rng(0), picture.height, picture.width)
+        mask = strokes(np.random.default_rng(0), picture.height, picture.width)
     completed = inpaint("-experiment_name demo", photograph, mask, "completed")
     # The shipped weights were trained on faces.
     photograph = file("astronaut")
     mask = np.zeros((512, 512), np.uint8)
     left, top, right, bottom = FACE
-    strokes = get("strokes")(np.random.default_rng(0), bottom - top, right - left)
-    mask[top:bottom, left:right] = strokes
+    hole = strokes(np.random.default_rng(0), bottom - top, right - left)
+    mask[top:bottom, left:right] = hole
     face = inpaint("-preset gmcnn_faces_128", photograph, mask, "completed_face")
     report = OUTPUT / "report.json"
     run(f"evaluate -experiment_name demo {MASKS} -report {report}")

@@ -72,8 +72,8 @@ def compare(
         measures by "keras" and by format and precision.
     """
     from inpainting_zoo import presets
+    from inpainting_zoo.data.evaluation import EvaluationPairs
     from inpainting_zoo.data.images import list_images
-    from inpainting_zoo.data.pairs import EvaluationPairs
     from inpainting_zoo.evaluation import protocol
     from inpainting_zoo.exporting import export as exporting
     from inpainting_zoo.exporting.formats import FORMATS

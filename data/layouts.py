@@ -16,7 +16,7 @@ SPLITS = ("train", "val")
 
 
 def list_split(layout: str, folder: str | Path, split: str) -> list[Path]:
-    """List the pictures of one split of a data set, sorted.
+    """Lists the pictures of one split of a data set, sorted.
 
     Args:
         layout: name in `LAYOUTS`.
@@ -28,11 +28,11 @@ def list_split(layout: str, folder: str | Path, split: str) -> list[Path]:
     """
     if split not in SPLITS:
         raise InputError(f"split: one of {', '.join(SPLITS)}, received {split!r}")
-    return get(layout)(Path(folder), split)
+    return choose("-dataset_layout", layout, LAYOUTS)(Path(folder), split)
 
 
 def folders(root: Path, split: str, train: tuple, val: tuple) -> list[Path]:
-    """List all pictures under the first folder that is there.
+    """Lists all pictures under the first folder that is there.
 
     Args:
         train, val: folders in `root`, in order of preference.
@@ -48,7 +48,7 @@ def folders(root: Path, split: str, train: tuple, val: tuple) -> list[Path]:
 
 
 def listed(root: Path, split: str, lists: dict, **names: tuple) -> list[Path]:
-    """List pictures of a split and keep those that the data set's own list names.
+    """Lists pictures of a split and keep those that the data set's own list names.
 
     Without a list all are kept. Names that have no picture are left out, since data
     sets are often used filtered.
@@ -73,7 +73,7 @@ def listed(root: Path, split: str, lists: dict, **names: tuple) -> list[Path]:
 
 
 def celeba_hq(root: Path, split: str) -> list[Path]:
-    """List faces by folder, by the table of their CelebA numbers, or by order.
+    """Lists faces by folder, by the table of their CelebA numbers, or by order.
 
     Copies with folders of splits are used as they are. In CelebAMask-HQ the table
     CelebA-HQ-to-CelebA-mapping.txt gives each picture's number in CelebA, whose first
@@ -143,12 +143,3 @@ LAYOUTS = {
         val=("val_256", "val_large", "val"),
     ),
 }
-
-
-def get(name: str):
-    """Look up a layout, ``fn(folder, split)``, by name.
-
-    Raises:
-        InputError: there is no layout of this name.
-    """
-    return choose("-dataset_layout", name, LAYOUTS)

@@ -12,19 +12,21 @@ def stream(load_batch, start: int, stop: int, workers: int = 4):
     Parallel: a `tf.data` pipeline on TensorFlow, threads elsewhere.
 
     Args:
-        load_batch: a pure function of i that returns a dict of uint8 arrays of fixed
-            shapes; called from several threads.
+        load_batch: a pure function of i that returns a dict of arrays, each of one
+            dtype and shape whatever i; called from several threads.
     """
     if BACKEND != "tensorflow":
         return _threaded(load_batch, start, stop, workers)
-    shapes = {k: v.shape for k, v in load_batch(start).items()}
-    keys = list(shapes)
+    first = load_batch(start)
+    dtypes = [array.dtype for array in first.values()]
+    shapes = {name: array.shape for name, array in first.items()}
 
     def load(i):
         arrays = tf.numpy_function(
-            lambda i: [load_batch(int(i))[k] for k in keys], [i], [tf.uint8] * len(keys)
+            lambda i: [load_batch(int(i))[name] for name in shapes], [i], dtypes
         )
-        return ({k: tf.ensure_shape(a, shapes[k]) for k, a in zip(keys, arrays)},)
+        named = zip(shapes, arrays)
+        return ({name: tf.ensure_shape(a, shapes[name]) for name, a in named},)
 
     batches = tf.data.Dataset.range(start, stop)
     batches = batches.map(load, num_parallel_calls=workers, deterministic=True)

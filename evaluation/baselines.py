@@ -6,14 +6,12 @@ import cv2
 import numpy as np
 from skimage.restoration import inpaint_biharmonic
 
-from inpainting_zoo.errors import choose
-
 MID_GREY = 128
 RADIUS = 3
 
 
 def completing(fill):
-    """Turn `fill(image, hole)` into a completion that leaves known pixels alone.
+    """Turns `fill(image, hole)` into a completion that leaves known pixels alone.
 
     An empty mask gives the image back; where nothing is known, all is mid-grey.
     """
@@ -32,7 +30,7 @@ def completing(fill):
 
 @completing
 def mean_colour(image, mask):
-    """Fill the hole with the mean colour of the known pixels.
+    """Fills the hole with the mean colour of the known pixels.
 
     Args:
         image: uint8 (H, W, 3).
@@ -43,7 +41,7 @@ def mean_colour(image, mask):
 
 @completing
 def telea(image, mask):
-    """Fill the hole from its border inwards by fast marching, radius 3.
+    """Fills the hole from its border inwards by fast marching, radius 3.
 
     Args:
         image: uint8 (H, W, 3).
@@ -58,7 +56,7 @@ def telea(image, mask):
 
 @completing
 def navier_stokes(image, mask):
-    """Continue the lines of equal brightness into the hole, radius 3.
+    """Continues the lines of equal brightness into the hole, radius 3.
 
     Args:
         image: uint8 (H, W, 3).
@@ -73,7 +71,7 @@ def navier_stokes(image, mask):
 
 @completing
 def biharmonic(image, mask):
-    """Fill the hole with the solution of the biharmonic equation.
+    """Fills the hole with the solution of the biharmonic equation.
 
     Args:
         image: uint8 (H, W, 3).
@@ -93,12 +91,3 @@ BASELINES = {
     "navier_stokes": navier_stokes,
     "biharmonic": biharmonic,
 }
-
-
-def get(name: str):
-    """The baseline called `name`.
-
-    Raises:
-        InputError: no baseline has this name.
-    """
-    return choose("baseline", name, BASELINES)

@@ -1,52 +1,46 @@
 """The evaluation protocol: one rule for the command, the notebook and the tables."""
 
-import csv
-import io
 import math
 import platform
+from collections import defaultdict
 from importlib.metadata import packages_distributions, version
-from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
 
-from inpainting_zoo.drawing import grid, masked, save_png
+from inpainting_zoo.drawing import masked
 from inpainting_zoo.errors import InputError
-from inpainting_zoo.evaluation import scoring as rules
-from inpainting_zoo.evaluation.scoring import to_uint8
-from inpainting_zoo.storage import files
-from inpainting_zoo.storage.files import write_bytes, write_json
+from inpainting_zoo.metrics.measures import MEASURES
 
-MEASURES = ("psnr", "psnr_hole", "ssim", "l1", "l1_hole", "l2", "l2_hole")
 BINS = ("0-10", "10-20", "20-30", "30-40", "40-50", "50-60", "above")
 LIBRARIES = ("numpy", "skimage", "cv2", "PIL", "keras", "tensorflow", "jax")
+NAME = "completed_1"
 
 
 def evaluate(
     pairs,
     methods: dict,
     seed: int,
-    protocol: str = "completed_1",
     weights_sha256: str | None = None,
+    strategy: str = "original",
     pictures: int = 8,
 ) -> dict:
-    """Complete every picture by every method and measure the results.
+    """Completes every picture by every method and measures the results.
 
     Args:
         pairs: sequence of (name, image uint8 (S, S, 3), mask uint8 (S, S)), 1 in the
-            hole; for "report_004" as `rules.report_004_pair` makes them.
+            hole.
         methods: name -> complete(image, mask) -> uint8 (S, S, 3); the model under its
-            preset's or experiment's name, beside `**BASELINES`. For "report_004" see
-            there.
-        seed: what the masks and crops of `pairs` were drawn with; recorded.
-        protocol: a name in `rules.PROTOCOLS`.
+            preset's or experiment's name, beside `**BASELINES`.
+        seed: what the masks of `pairs` were drawn with; recorded.
         weights_sha256: of the model's weight file; recorded.
+        strategy: by which the model takes pictures that are not of its size; recorded.
         pictures: how many of the first pairs are kept for the picture grid.
 
     Returns:
-        "protocol", "images", "methods" (name -> means, "identical", "outside_max" and
-        "bins" by hole area in percent, each bin with its number of "images"),
-        "versions", "seed", "weights_sha256", all fit for JSON; "rows", a dict per
+        "protocol", "images", "methods" (name -> `MEASURES` and "bins" by hole area in
+        percent, each bin with its number of "images"), "versions", "seed",
+        "weights_sha256", "image_size", "strategy", all fit for JSON; "rows", a dict per
         image and method; "pictures", a dict title -> uint8 image per kept pair.
         Infinite and undefined (nan) values are left out of the means; a mean of
         nothing is None.
@@ -54,161 +48,137 @@ def evaluate(
     Raises:
         InputError: no pairs, no methods, or a method returned something else.
     """
-    score = rules.get(protocol)
-    if not len(pairs) or not methods:
-        received = f"{len(pairs)} pairs and {len(methods)} methods"
-        raise InputError(f"evaluate: at least one pair and method, received {received}")
-    rows, shown = [], []
+    scores, shown = Scores(pairs, methods), []
     for name, image, mask in tqdm(pairs, "evaluate", unit="image", disable=None):
-        outputs = {m: _output(m, methods[m], image, mask) for m in methods}
-        about = {"name": name, "hole_area": float(np.mean(mask))}
-        for method, output in outputs.items():
-            rows.append(about | {"method": method} | score(image, output, mask))
+        outputs = {m: _completed(m, methods[m], image, mask) for m in methods}
+        scores.add(name, image, outputs, mask)
         if len(shown) < pictures:
-            shown.append(_columns(image, mask, outputs))
-    return {
-        "protocol": protocol,
-        "images": len(pairs),
-        "methods": {
-            m: _summary([r for r in rows if r["method"] == m]) for m in methods
-        },
-        "versions": versions(),
-        "seed": seed,
-        "weights_sha256": weights_sha256,
-        "rows": rows,
-        "pictures": shown,
-    }
+            shown.append(columns(image, outputs, mask))
+    return scores.report(NAME, seed, weights_sha256, strategy) | {"pictures": shown}
 
 
-def _output(name, method, image, mask):
+def _completed(name, method, image, mask):
     output = np.asarray(method(image.copy(), mask.copy()))
-    if output.shape != image.shape:
-        raise InputError(f"{name}: output of {image.shape}, received {output.shape}")
+    if output.dtype != np.uint8:
+        raise InputError(f"{name}: completed image of uint8, received {output.dtype}")
     return output
 
 
-def _columns(image, mask, outputs):
-    inputs = {"input": masked(to_uint8(image), mask >= 0.5)}
-    results = {name: to_uint8(output) for name, output in outputs.items()}
-    return inputs | results | {"ground truth": to_uint8(image)}
+def columns(image, outputs: dict, mask) -> dict:
+    """Returns the pictures of a row of the grid, all uint8 (S, S, 3), by title."""
+    return {"input": masked(image, mask), **outputs, "ground truth": image}
 
 
-def _summary(rows):
-    """Totals of one method, and the same by hole area."""
-    bins = {name: [] for name in BINS}
-    for row in rows:
-        bins[hole_bin(row["hole_area"])].append(row)
-    by_area = {b: {"images": len(found), **_totals(found)} for b, found in bins.items()}
-    return {**_totals(rows), "bins": by_area}
+class Scores:
+    """What methods reach: a row for each picture, and a summary of all.
+
+    Args:
+        pairs: of image and mask; at least one.
+        methods: their names; at least one.
+        measures: what is measured, of the names in `MEASURES`.
+    """
+
+    def __init__(self, pairs, methods, measures: dict = MEASURES):
+        if not len(pairs) or not methods:
+            received = f"{len(pairs)} pairs and {len(methods)} methods"
+            raise InputError(f"evaluate: at least one of each, received {received}")
+        self.rows, self.images, self.image_size = [], 0, None
+        self.of_picture = [(n, m) for n, m in measures.items() if m.of == "picture"]
+        of_set = {n: m.function for n, m in measures.items() if m.of == "set"}
+        self.totals = {method: Summary(of_set) for method in methods}
+        self.bins = {m: {area: Summary(of_set) for area in BINS} for m in methods}
+
+    def add(self, name: str, truth, outputs: dict, mask):
+        """Measures what every method made of one picture.
+
+        Args:
+            name: of the picture.
+            truth: (S, S, 3).
+            outputs: method -> (S, S, 3).
+            mask: (S, S), 1 in the hole.
+        """
+        self.images, self.image_size = self.images + 1, truth.shape[0]
+        area = float(np.mean(mask))
+        for method, output in outputs.items():
+            if output.shape != truth.shape:
+                raise InputError(
+                    f"{method}: output of {truth.shape}, received {output.shape}"
+                )
+            found = {n: m.function(truth, output, mask) for n, m in self.of_picture}
+            for summary in (self.bins[method][hole_bin(area)], self.totals[method]):
+                own = summary.update(found, truth, output, mask)
+            row = {"name": name, "hole_area": area, "method": method}
+            self.rows.append(row | found | own)
+
+    def report(self, protocol: str, seed, weights_sha256, strategy) -> dict:
+        """Returns what `evaluate` does, but for the pictures."""
+        return {
+            "protocol": protocol,
+            "images": self.images,
+            "methods": {
+                method: {**total.result(), "bins": self._bins(method)}
+                for method, total in self.totals.items()
+            },
+            "versions": versions(),
+            "seed": seed,
+            "weights_sha256": weights_sha256,
+            "image_size": self.image_size,
+            "strategy": strategy,
+            "rows": self.rows,
+        }
+
+    def _bins(self, method):
+        return {
+            area: {"images": summary.images, **summary.result()}
+            for area, summary in self.bins[method].items()
+        }
 
 
-def _totals(rows):
-    totals = {}
-    for measure in MEASURES:
-        values = [row.get(measure, math.nan) for row in rows]
-        finite = [value for value in values if math.isfinite(value)]
-        totals[measure] = float(np.mean(finite)) if finite else None
-    totals["identical"] = sum(row["psnr"] == math.inf for row in rows)
-    outside = [row["outside_max"] for row in rows if "outside_max" in row]
-    return totals | {"outside_max": max(outside, default=None)}
+class Summary:
+    """Measures of some pictures, which are seen one by one.
+
+    Args:
+        of_set: name -> what makes a measure of a set, see `Measure`.
+    """
+
+    def __init__(self, of_set: dict):
+        self.images, self.values = 0, defaultdict(list)
+        self.of_set = {name: make() for name, make in of_set.items()}
+
+    def update(self, found: dict, truth, output, mask) -> dict:
+        """Takes in a picture; returns its own numbers by the measures of a set.
+
+        Args:
+            found: what measures of a picture gave, by name.
+            truth, output, mask: see `Scores.add`.
+        """
+        self.images += 1
+        for name, value in found.items():
+            self.values[name].append(value)
+        own = {n: m.update(truth, output, mask) for n, m in self.of_set.items()}
+        return {name: value for name, value in own.items() if value is not None}
+
+    def result(self) -> dict:
+        """Returns a number for each of `MEASURES`; None where there is none."""
+        means = {name: finite_mean(values) for name, values in self.values.items()}
+        sets = {name: measure.result() for name, measure in self.of_set.items()}
+        return dict.fromkeys(MEASURES) | means | sets
+
+
+def finite_mean(values: list) -> float | None:
+    """Returns the mean of the finite values, None if there are none."""
+    finite = [value for value in values if math.isfinite(value)]
+    return float(np.mean(finite)) if finite else None
 
 
 def hole_bin(area: float) -> str:
-    """The bin of a hole area in [0, 1]: "10-20" is over 10 and up to 20 %."""
+    """Returns the bin of a hole area in [0, 1]: "10-20" is over 10 and up to 20 %."""
     # Rounded, because 0.6 * 10 and the like may end in ...0001.
     return BINS[min(max(math.ceil(round(area * 10, 9)) - 1, 0), len(BINS) - 1)]
 
 
 def versions() -> dict:
-    """Versions of Python and of the libraries that decide the numbers."""
+    """Returns versions of Python and of the libraries that decide the numbers."""
     packages = packages_distributions()
     found = {m: version(packages[m][0]) for m in LIBRARIES if m in packages}
     return {"python": platform.python_version()} | found
-
-
-def write_report(report: dict, path):
-    """Write the report: JSON, and beside it CSV per image and a PNG picture grid.
-
-    The JSON file comes last, so where it is, the others are.
-
-    Args:
-        report: as `evaluate` returns it.
-        path: the JSON file; the others have its stem.
-
-    Raises:
-        InputError: `path` does not end in .json.
-    """
-    path, table, picture = report_files(path)
-    summary = {k: v for k, v in report.items() if k not in ("rows", "pictures")}
-    if report["pictures"]:
-        titles = list(report["pictures"][0])
-        rows = [list(columns.values()) for columns in report["pictures"]]
-        save_png(picture, grid(rows, titles))
-    # Names of files need not be UTF-8: they are written as they are.
-    write_bytes(table, _csv(report["rows"]).encode(errors="surrogateescape"))
-    write_json(path, summary, allow_nan=False)
-
-
-def report_files(path) -> tuple[Path, Path, Path]:
-    """The files of a report: JSON, CSV and PNG.
-
-    Raises:
-        InputError: `path` does not end in .json.
-    """
-    path = Path(path)
-    if path.suffix != ".json":
-        raise InputError(f"-report: must end in .json, received {str(path)!r}")
-    return path, path.with_suffix(".csv"), path.with_suffix(".png")
-
-
-def refuse_overwriting(path, inputs):
-    """Checks that a report's files are none of the files that it is made from.
-
-    Raises:
-        InputError: if one is; names it.
-    """
-    rule = "-report: must overwrite neither pictures nor masks"
-    files.refuse_overwriting(report_files(path), inputs, rule)
-
-
-def _csv(rows):
-    text = io.StringIO()
-    writer = csv.DictWriter(text, rows[0], lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()
-
-
-def format_table(report: dict) -> str:
-    """The report as text: a line per method, then PSNR by hole area."""
-    methods = report["methods"]
-    bins = [(b, next(iter(methods.values()))["bins"][b]["images"]) for b in BINS]
-    bins = [(b, count) for b, count in bins if count]
-    totals = [["method", "PSNR", "hole PSNR", "SSIM", "L1", "hole L1", "L2"]]
-    totals[0] += ["hole L2", "identical", "outside"]
-    areas = [
-        ["PSNR by hole %", *(b for b, _ in bins)],
-        ["images", *(n for _, n in bins)],
-    ]
-    for name, found in methods.items():
-        digits = dict.fromkeys(MEASURES, 4) | {"psnr": 2, "psnr_hole": 2}
-        numbers = [_number(found[m], digits[m]) for m in MEASURES]
-        ends = [found["identical"], _number(found["outside_max"], 0)]
-        totals.append([name, *numbers, *ends])
-        psnrs = [_number(found["bins"][b]["psnr"], 2) for b, _ in bins]
-        areas.append([name, *psnrs])
-    head = f"{report['images']} images, protocol {report['protocol']}"
-    return "\n".join([head, *_align(totals), "", *_align(areas)])
-
-
-def _number(value, digits):
-    return "-" if value is None else f"{value:.{digits}f}"
-
-
-def _align(rows):
-    """Lines of text: the first column to the left, numbers to the right."""
-    rows = [[str(cell) for cell in row] for row in rows]
-    first, *widths = (max(map(len, column)) for column in zip(*rows, strict=True))
-    for name, *cells in rows:
-        numbers = (f"{c:>{w}}" for c, w in zip(cells, widths, strict=True))
-        yield "  ".join([f"{name:<{first}}", *numbers])

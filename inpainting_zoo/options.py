@@ -69,6 +69,7 @@ EVALUATE = (
     ("report", str, "outputs/report.json", "JSON file; CSV and PNG go beside it"),
     ("image_size", int, None, "side in pixels to evaluate at; the model's"),
     ("strategy", STRATEGIES, "original", "for sizes that are not the model's"),
+    ("methods", str, None, "classical methods, such as telea,biharmonic, or none; all"),
     ("max_pixels", int, 64_000_000, "refuse larger pictures from their header"),
     ("limit", int, None, "evaluate the first so many images; all"),
     ("seed", int, 0, "of generated masks"),

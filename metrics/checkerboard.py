@@ -9,7 +9,7 @@ LEAST_SIDE = 64  # the transform is padded to it, for bins finer than RADIUS
 
 
 def checkerboard(image, mask=None, truth=None) -> float:
-    """Share of an area's spectral energy that repeats every 2 or 4 pixels.
+    """Returns the share of an area's spectral energy that repeats every 2 or 4 pixels.
 
     A transposed convolution or a nearest-neighbour upsampling treats the pixels of a
     2x2 (two in a row: 4x4) cell differently. That multiplies the picture by a pattern

@@ -11,7 +11,7 @@ SSIM_WINDOW = 11
 
 
 def psnr(truth, image, data_range: float = 255) -> float:
-    """Peak signal-to-noise ratio in dB; infinite for identical images.
+    """Returns the peak signal-to-noise ratio in dB; infinite for identical images.
 
     Args:
         truth: (H, W, 3), or any shape shared with `image`.
@@ -23,7 +23,7 @@ def psnr(truth, image, data_range: float = 255) -> float:
 
 
 def psnr_hole(truth, image, mask) -> float:
-    """PSNR in dB over the hole alone; nan where the hole is empty.
+    """Returns the PSNR in dB over the hole alone; nan where the hole is empty.
 
     Args:
         truth: uint8 (H, W, 3).
@@ -35,7 +35,7 @@ def psnr_hole(truth, image, mask) -> float:
 
 
 def ssim(truth, image) -> float:
-    """Structural similarity, mean over the RGB channels, 1 for identical images.
+    """Returns the structural similarity, mean over RGB, 1 for identical images.
 
     Gaussian window of 11 pixels (sigma 1.5), K1 = .01, K2 = .03, averaged where the
     window lies inside the picture. A side under 11 pixels has no such place: nan.
@@ -63,29 +63,29 @@ def ssim(truth, image) -> float:
 
 
 def l1(truth, image) -> float:
-    """Mean absolute difference of uint8 images on [0, 1]."""
+    """Returns the mean absolute difference of uint8 images on [0, 1]."""
     return float(_difference(truth, image).mean() / 255)
 
 
 def l1_hole(truth, image, mask) -> float:
-    """Mean absolute difference over the hole, on [0, 1]; nan where it is empty."""
+    """Returns the mean absolute difference in the hole, on [0, 1]; nan without one."""
     hole = np.asarray(mask, bool)
     return l1(truth[hole], image[hole]) if hole.any() else float("nan")
 
 
 def l2(truth, image) -> float:
-    """Mean squared difference of uint8 images on [0, 1]."""
+    """Returns the mean squared difference of uint8 images on [0, 1]."""
     return float(mean_squared_error(truth, image) / 255**2)
 
 
 def l2_hole(truth, image, mask) -> float:
-    """Mean squared difference over the hole, on [0, 1]; nan where it is empty."""
+    """Returns the mean squared difference in the hole, on [0, 1]; nan without one."""
     hole = np.asarray(mask, bool)
     return l2(truth[hole], image[hole]) if hole.any() else float("nan")
 
 
 def outside_max(truth, image, mask) -> int:
-    """Largest difference at a known pixel, in grey levels: 0 for a completed image.
+    """Returns the largest difference at a known pixel, in grey levels; 0 if completed.
 
     Args:
         truth: uint8 (H, W, 3).

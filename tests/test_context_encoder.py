@@ -14,7 +14,7 @@ from inpainting_zoo import presets
 from inpainting_zoo.context_encoder.architectures import TOPOLOGIES
 from inpainting_zoo.context_encoder.model import joint_weights
 from inpainting_zoo.context_encoder.networks import build_discriminator, build_generator
-from inpainting_zoo.data.masks import get as get_mask
+from inpainting_zoo.data.masks import MASKS
 from inpainting_zoo.engine import backend
 from inpainting_zoo.engine.batches import stream
 from inpainting_zoo.engine.steps import input_gradient
@@ -498,7 +498,7 @@ def test_training_needs_holes_in_what_is_predicted(topology):
     model = narrow(topology=topology, image_size=side)
     rng = np.random.default_rng(0)
     inside, beyond = (
-        [np.stack([get_mask(name)(rng, side, side)] * 2)[..., None] for name in names]
+        [np.stack([MASKS[name](rng, side, side)] * 2)[..., None] for name in names]
         for names in (("centre", "inner_centre", "circle"), ("blocks", "regions"))
     )
     for masks in inside if model.centre else inside + beyond:

@@ -15,7 +15,7 @@ from inpainting_zoo import cli as runner
 from inpainting_zoo import presets
 from inpainting_zoo.benchmarks.exported import RUNTIMES
 from inpainting_zoo.data import embedded as samples
-from inpainting_zoo.data.pairs import EvaluationPairs
+from inpainting_zoo.data.evaluation import EvaluationPairs
 from inpainting_zoo.exporting import export as exporting
 from inpainting_zoo.exporting import formats
 from inpainting_zoo.layers.attention import DoubleAttention

@@ -8,7 +8,7 @@ from PIL import Image
 
 from conftest import ROOT, TINY
 from inpainting_zoo import cli as runner
-from inpainting_zoo.data.layouts import LAYOUTS, get, list_split
+from inpainting_zoo.data.layouts import LAYOUTS, list_split
 from inpainting_zoo.errors import InputError
 
 
@@ -194,6 +194,6 @@ def test_a_list_of_other_pictures_is_refused(tmp_path):
 
 def test_unknown_names_are_refused(tmp_path):
     with pytest.raises(InputError, match=r"one of tiny_imagenet, .*received 'mnist'"):
-        get("mnist")
+        list_split("mnist", ".", "train")
     with pytest.raises(InputError, match="split: one of train, val, received 'test'"):
         list_split("imagenet", tmp_path, "test")

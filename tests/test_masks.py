@@ -4,8 +4,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from inpainting_zoo.data import masks
+from inpainting_zoo.data.images import PictureError, fit_image
+from inpainting_zoo.data.objects import fit_objects, read_objects
 from inpainting_zoo.errors import InputError
 
 PYTORCH_TRAINING = {
@@ -81,7 +84,7 @@ def test_centre_is_a_quarter_and_holds_the_circle():
 def test_inner_centre_leaves_four_of_128_pixels_on_each_side():
     expected = np.zeros((128, 128))
     expected[36:92, 36:92] = 1
-    mask = masks.get("inner_centre")(np.random.default_rng(0), 128, 128)
+    mask = masks.MASKS["inner_centre"](np.random.default_rng(0), 128, 128)
     np.testing.assert_array_equal(mask, expected)
 
 
@@ -107,7 +110,9 @@ def test_regions_cover_a_fifth_to_three_tenths_in_blobs_of_any_size(size):
 def test_lama_masks_differ_in_width_and_stay_under_half():
     means, thickness = {}, []
     for name in ("lama_thin", "lama_medium", "lama_thick"):
-        draws = [masks.get(name)(np.random.default_rng(i), 96, 96) for i in range(100)]
+        draws = [
+            masks.MASKS[name](np.random.default_rng(i), 96, 96) for i in range(100)
+        ]
         means[name] = np.mean(draws)
         assert max(mask.mean() for mask in draws) <= 0.5
         edges = np.abs(np.diff(np.array(draws, int), axis=2)).sum()
@@ -125,17 +130,17 @@ def test_free_form_has_no_preferred_side():
 
 @settings(max_examples=150, deadline=None)
 @given(
-    st.sampled_from(sorted(masks.MASKS)),
+    st.sampled_from([n for n, m in masks.MASKS.items() if not masks.wanted(m)]),
     st.integers(1, 70),
     st.integers(1, 70),
     st.integers(0, 2**32),
 )
 def test_every_mask_has_a_hole_and_a_known_pixel(name, height, width, seed):
-    mask = masks.get(name)(np.random.default_rng(seed), height, width)
+    mask = masks.MASKS[name](np.random.default_rng(seed), height, width)
     assert mask.shape == (height, width)
     assert mask.dtype == np.uint8
     assert set(np.unique(mask)) == ({0, 1} if height * width > 1 else {1})
-    again = masks.get(name)(np.random.default_rng(seed), height, width)
+    again = masks.MASKS[name](np.random.default_rng(seed), height, width)
     np.testing.assert_array_equal(mask, again)
 
 
@@ -144,6 +149,82 @@ def test_strokes_without_segments_or_with_too_many_are_usable():
     assert masks.strokes(rng, 32, 32, parts=0).sum() == 1
     assert masks.strokes(rng, 32, 32, parts=1, max_vertices=0).sum() == 1
     assert masks.strokes(rng, 32, 32, parts=200, max_brush=200).sum() == 32 * 32 - 1
+
+
+def test_masks_say_what_they_want_of_the_picture():
+    found = {name: masks.wanted(mask) for name, mask in masks.MASKS.items()}
+    assert {name: keywords for name, keywords in found.items() if keywords} == {
+        "objects": ["objects"],
+        "files": ["mask_file"],
+    }
+
+
+def test_sources_are_asked_only_by_the_masks_that_want_them():
+    def refuse(rng):
+        raise AssertionError
+
+    hole, rng = np.ones((4, 4), np.uint8), np.random.default_rng(0)
+    sources = {"mask_file": lambda rng: hole, "objects": refuse}
+    assert masks.draw({"files": 1}, rng, 4, 4, **sources) is hole
+    drawn = masks.draw({"centre": 1}, rng, 4, 4, mask_file=refuse, objects=refuse)
+    np.testing.assert_array_equal(drawn, masks.centre(rng, 4, 4))
+
+
+def test_one_object_and_a_margin_are_hidden():
+    objects = np.zeros((64, 64), np.uint8)
+    objects[10:14, 20:26] = 3
+    objects[40:50, 40:44] = 200
+    objects[:, 60:] = 9  # 4 columns, 5 with the margin
+    draws = [
+        masks.one_object(np.random.default_rng(i), 64, 64, objects=objects)
+        for i in range(60)
+    ]
+    # A disc of radius 1 is a cross: it widens a box by a line on each side.
+    areas = {4 * 6 + 2 * (4 + 6): 0, 10 * 4 + 2 * (10 + 4): 0, 64 * 5: 0}
+    for mask in draws:
+        areas[int(mask.sum())] += 1
+    assert min(areas.values()) > 8
+    for mask in draws:
+        hidden = [(objects[mask == 1] == label).any() for label in (3, 200, 9)]
+        assert sum(hidden) == 1
+
+
+@pytest.mark.parametrize("covered", [0, 40], ids=["none", "one of most of it"])
+def test_without_an_object_to_hide_a_rectangle_is(covered):
+    objects = np.zeros((64, 64), np.uint8)
+    objects[:covered] = 1
+    mask = masks.one_object(np.random.default_rng(0), 64, 64, objects=objects)
+    rows, columns = mask.any(axis=1), mask.any(axis=0)
+    np.testing.assert_array_equal(mask, np.outer(rows, columns))
+    assert 24 <= rows.sum() <= 32 and 24 <= columns.sum() <= 32
+
+
+def test_objects_are_read_as_numbers(tmp_path):
+    labels = np.uint8([[0, 1, 2], [3, 250, 0]])
+    palette = Image.fromarray(labels).convert("P")
+    palette.putpalette([7] * 768)
+    for name, picture in {"p.png": palette, "l.png": Image.fromarray(labels)}.items():
+        picture.save(tmp_path / name)
+        np.testing.assert_array_equal(read_objects(tmp_path / name), labels)
+    Image.fromarray(labels > 1).save(tmp_path / "bits.png")
+    assert read_objects(tmp_path / "bits.png").tolist() == [[0, 0, 1], [1, 1, 0]]
+    Image.fromarray(labels).convert("RGB").save(tmp_path / "rgb.png")
+    with pytest.raises(PictureError, match=r"numbers from 0 to 255.*rgb.png' of mode"):
+        read_objects(tmp_path / "rgb.png")
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(2, 40), st.integers(2, 40), st.integers(0, 99))
+def test_objects_are_cut_as_their_picture(height, width, seed):
+    labels = np.random.default_rng(seed).integers(0, 256, (height, width), np.uint8)
+    image = np.stack([labels] * 3, axis=-1)
+    side = min(height, width)
+    for draw in (lambda: None, lambda: np.random.default_rng(seed)):
+        picture = fit_image(image, side, draw(), max_zoom=1)
+        found = fit_objects(labels, side, draw(), max_zoom=1)
+        np.testing.assert_array_equal(found, picture[..., 0])
+    zoomed = fit_objects(labels, 2 * side, np.random.default_rng(seed), 3)
+    assert set(np.unique(zoomed)) <= set(np.unique(labels))
 
 
 def test_mixtures():

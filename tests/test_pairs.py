@@ -1,5 +1,6 @@
 """Training batches and evaluation pairs: order, purity, bad files."""
 
+import hashlib
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -7,20 +8,16 @@ import pytest
 from PIL import Image
 
 from inpainting_zoo.data.embedded import files
+from inpainting_zoo.data.evaluation import EvaluationPairs, readable_pairs
 from inpainting_zoo.data.images import fit_image, read_image
-from inpainting_zoo.data.pairs import (
-    EvaluationPairs,
-    TrainingPairs,
-    Unreadable,
-    readable_pairs,
-    relative_names,
-)
+from inpainting_zoo.data.masks import MASKS, wanted
+from inpainting_zoo.data.training import TrainingPairs, Unreadable
 from inpainting_zoo.errors import InputError
 
 
 @pytest.fixture
 def flat(tmp_path):
-    """Write pictures of one colour each: picture i is (i, i, i) everywhere."""
+    """Writes pictures of one colour each: picture i is (i, i, i) everywhere."""
 
     def write(count, folder="images", size=(12, 10)):
         (tmp_path / folder).mkdir(exist_ok=True)
@@ -34,13 +31,15 @@ def flat(tmp_path):
 
 @pytest.fixture
 def mask_files(tmp_path):
-    """Write two masks: a hole in the top left quarter, and a full one."""
+    """Writes two masks: a hole in the top left quarter, and in all but the middle."""
     (tmp_path / "masks").mkdir()
     paths = [tmp_path / "masks" / f"{i:03d}.png" for i in range(2)]
     quarter = np.zeros((20, 20), np.uint8)
     quarter[:10, :10] = 255
     Image.fromarray(quarter).save(paths[0])
-    Image.new("L", (20, 20), 255).save(paths[1])
+    frame = np.full((20, 20), 255, np.uint8)
+    frame[5:15, 5:15] = 0
+    Image.fromarray(frame).save(paths[1])
     return paths
 
 
@@ -147,8 +146,8 @@ def test_mask_files_are_mirrored_and_inverted(flat, mask_files):
 
 def test_mixture_follows_its_weights(flat, mask_files):
     pairs = TrainingPairs(flat(20), "files=1,centre=3", 8, 20, 0, mask_files[1:])
-    full = [mask.all() for i in range(20) for mask in pairs.batch(i)["mask"]]
-    assert np.mean(full) == pytest.approx(1 / 4, abs=0.08)
+    frames = [mask[0].all() for i in range(20) for mask in pairs.batch(i)["mask"]]
+    assert np.mean(frames) == pytest.approx(1 / 4, abs=0.08)
 
 
 def test_unreadable_masks_count_too(flat, mask_files):
@@ -196,14 +195,14 @@ def test_masks_are_paired_by_stem(flat, mask_files):
     images = flat(2)[::-1]
     pairs = EvaluationPairs(images, None, 4, mask_files=mask_files)
     assert [(name, int(mask.sum())) for name, _, mask in pairs] == [
-        ("001.png", 16),
+        ("001.png", 12),
         ("000.png", 4),
     ]
 
 
 def test_masks_of_other_names_go_in_order_and_again(flat, mask_files, caplog):
     pairs = EvaluationPairs(flat(5), "files", 4, 0, mask_files[::-1], True)
-    assert [int(mask.sum()) for _, _, mask in pairs] == [12, 0, 12, 0, 12]
+    assert [int(mask.sum()) for _, _, mask in pairs] == [12, 4, 12, 4, 12]
     assert "2 of 5 images" in caplog.text
 
 
@@ -240,7 +239,202 @@ def test_a_pair_to_validate_on_must_be_readable(flat):
         )
 
 
-def test_names_tell_equal_file_names_apart(tmp_path):
-    paths = [tmp_path / "a" / "x.png", tmp_path / "b" / "x.png"]
-    assert relative_names(paths) == ["a/x.png", "b/x.png"]
-    assert relative_names(paths[:1]) == ["x.png"]
+def frozen(folder):
+    """Pictures and masks of all kinds, the same on every machine."""
+    rng, images, mask_files = np.random.default_rng(0), [], []
+    for i in range(6):
+        pixels = rng.integers(0, 256, (50 + i, 60 - i, 3), np.uint8)
+        hole = np.zeros((40, 44 + i), np.uint8)
+        hole[3 : 20 + i, i : 2 * i + 9] = 255
+        for paths, name, array in (
+            (images, f"{i}.png", pixels),
+            (mask_files, f"mask_{i}.png", hole),
+        ):
+            paths.append(folder / name)
+            Image.fromarray(array).save(paths[-1])
+    free = [name for name, mask in MASKS.items() if not wanted(mask)]
+    mixture = dict.fromkeys(free, 1) | {"files": 4}
+    return TrainingPairs(images, mixture, 32, 5, 7, mask_files)
+
+
+def test_a_batch_and_a_fingerprint_stay_what_they_were(tmp_path):
+    """Experiments of earlier versions go on with the same pictures and masks."""
+    pairs = frozen(tmp_path)
+    batch = pairs.batch(3)
+    digests = {k: hashlib.sha256(v.tobytes()).hexdigest() for k, v in batch.items()}
+    assert digests["image"].startswith("17faf82d70cb4df6")
+    assert digests["mask"].startswith("3fe3b0b121c69122")
+    assert pairs.fingerprint().startswith("f6e800b60da17af22cbc60a2ca210ae7")
+
+
+@pytest.fixture
+def gradients(tmp_path):
+    """Writes four noisy pictures, and in another folder what belongs to them."""
+
+    def write(change, folder="target", suffix=".png"):
+        (tmp_path / "images").mkdir(exist_ok=True)
+        (tmp_path / folder).mkdir()
+        rng, images, others = np.random.default_rng(0), [], []
+        for i in range(4):
+            image = rng.integers(0, 256, (30, 40 + i, 3), np.uint8)
+            images.append(tmp_path / "images" / f"{i}.png")
+            others.append(tmp_path / folder / f"{i}{suffix}")
+            Image.fromarray(image).save(images[-1])
+            Image.fromarray(change(image)).save(others[-1])
+        return images, others
+
+    return write
+
+
+def test_aligned_pictures_are_cut_and_mirrored_as_their_image(gradients):
+    images, others = gradients(lambda image: 255 - image)
+    pairs = TrainingPairs(
+        images, "centre", 30, 2, 5, max_zoom=1, aligned={"target": others[::-1]}
+    )
+    batches = [pairs.batch(i) for i in range(6)]
+    for batch in batches:
+        assert set(batch) == {"image", "mask", "target"}
+        assert batch["target"].dtype == np.uint8
+        np.testing.assert_array_equal(batch["target"], 255 - batch["image"])
+    alone = TrainingPairs(images, "centre", 30, 2, 5, max_zoom=1)
+    for i, batch in enumerate(batches):
+        np.testing.assert_array_equal(batch["image"], alone.batch(i)["image"])
+    assert pairs.fingerprint() != alone.fingerprint()
+
+
+def test_aligned_pictures_may_be_scaled_and_of_another_format(gradients):
+    """A JPEG that stands beside its image is decoded in full size."""
+    images, others = gradients(lambda image: np.full_like(image, 90), suffix=".jpg")
+    pairs = TrainingPairs(others, "centre", 4, 4, 0, aligned={"was": images})
+    image, was = (pairs.batch(0)[name] for name in ("image", "was"))
+    assert image.shape == was.shape == (4, 4, 4, 3)
+    assert np.ptp(image) == 0 and np.ptp(was) > 20
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        ({"aligned": {"target": 3}}, "target: must hold one picture .*'3.png'.* none"),
+        ({"aligned": {"mask": 4}}, "aligned: names other than .* received 'mask'"),
+        ({"masks": "objects"}, "objects: must hold pictures for masks 'objects'"),
+    ],
+)
+def test_further_pictures_must_belong_to_the_images(gradients, arguments, complaint):
+    images, others = gradients(lambda image: image)
+    for name, count in arguments.get("aligned", {}).items():
+        arguments = {"aligned": {name: others[:count]}}
+    with pytest.raises(InputError, match=complaint):
+        TrainingPairs(images, **{"masks": "centre", **arguments}, **SMALL)
+
+
+SMALL = {"image_size": 8, "batch_size": 2, "seed": 0}
+
+
+def test_pictures_of_another_size_than_their_image_are_refused(gradients):
+    images, others = gradients(lambda image: image[1:])
+    pairs = TrainingPairs(images, "centre", **SMALL, aligned={"target": others})
+    rule = r"target: must have the size of its image, .*target/(\d).* of 4\dx29 for "
+    with pytest.raises(InputError, match=rule + r".*images/\1\.png' of 4\dx30"):
+        pairs.batch(0)
+    labels = TrainingPairs(images, "objects", **SMALL, objects=others)
+    with pytest.raises(InputError, match=r"objects: .* of mode RGB"):
+        labels.batch(0)
+
+
+def test_an_unreadable_aligned_picture_takes_its_image_along(flat):
+    images, others = flat(150), flat(150, "others")
+    others[5].write_bytes(b"no picture")
+    pairs = TrainingPairs(images, "centre", 4, 150, 0, aligned={"target": others})
+    batch = pairs.batch(0)
+    np.testing.assert_array_equal(batch["image"], batch["target"])
+    assert list(pairs.unreadable) == [others[5]]
+    assert shown(batch).count(6) == 2 and 5 not in shown(batch)
+
+
+def test_object_masks_hide_an_object_of_the_crop(gradients):
+    """The labels are where the picture is bright, so the mask must cover the same."""
+
+    def label(image):  # a bar on the left of every picture, no other object
+        labels = np.zeros(image.shape[:2], np.uint8)
+        labels[10:20, 2:8] = 7
+        return labels
+
+    images, labels = gradients(label)
+    for path, objects in zip(images, labels):
+        grey = np.asarray(Image.open(objects)) * np.uint8(36)
+        Image.fromarray(np.stack([grey] * 3, -1)).save(path)
+    pairs = TrainingPairs(images, "objects", 30, 4, 0, max_zoom=1, objects=labels[::-1])
+    seen = 0
+    for batch in (pairs.batch(i) for i in range(10)):
+        assert set(batch) == {"image", "mask"}
+        for image, mask in zip(batch["image"], batch["mask"][..., 0]):
+            bright = image[..., 0] == 252
+            if bright.any():  # this crop shows it
+                assert mask[bright].all()
+                assert bright.sum() < mask.sum() <= 12 * 8
+                seen += 1
+            assert mask.any() and not mask.all()
+    assert 10 < seen < 40
+    evaluated = EvaluationPairs(images, "objects", 30, objects=labels)
+    _, image, mask = evaluated[0]
+    assert mask[image[..., 0] == 252].all() and mask.sum() <= 12 * 8
+
+
+@pytest.mark.parametrize(
+    ("value", "lacks"), [(0, "a hole"), (255, "a known pixel")], ids=["black", "white"]
+)
+def test_masks_that_teach_nothing_are_counted_and_refused(flat, tmp_path, value, lacks):
+    mask_files = [tmp_path / f"mask_{i}.png" for i in range(3)]
+    for path in mask_files:
+        Image.new("L", (20, 20), value).save(path)
+    pairs = TrainingPairs(flat(4), "files", 4, 4, 0, mask_files)
+    rule = f"-mask_path: at most 1 % .* received [123] of 3 without {lacks}, such as"
+    for _ in range(2):
+        with pytest.raises(InputError, match=rule):
+            pairs.batch(0)
+
+
+def test_a_black_mask_in_a_hundred_is_left_alone(flat, tmp_path):
+    mask_files = [tmp_path / f"mask_{i:03d}.png" for i in range(100)]
+    for i, path in enumerate(mask_files):
+        Image.fromarray(np.uint8([[255 * (i > 0), 0], [0, 0]])).save(path)
+    pairs = TrainingPairs(flat(4), "files", 2, 4, 0, mask_files)
+    holes = [int(m.sum()) for i in range(100) for m in pairs.batch(i)["mask"]]
+    assert 0 < holes.count(0) < 20 and holes.count(1) > 380
+
+
+def test_masks_of_no_name_are_assigned_in_order_with_a_warning(flat, tmp_path, caplog):
+    mask_files = [tmp_path / f"hole_{i}.png" for i in range(2)]
+    for i, path in enumerate(mask_files):
+        Image.fromarray(np.uint8([[255, 255 * i], [0, 0]])).save(path)
+    pairs = EvaluationPairs(flat(2), "files", 2, mask_files=mask_files)
+    assert [int(mask.sum()) for _, _, mask in pairs] == [1, 2]
+    assert [r.message for r in caplog.records] == [
+        "-mask_path: none of 2 images to evaluate on have a mask of their name, the "
+        "others get masks in order"
+    ]
+    caplog.clear()
+    EvaluationPairs(flat(2), "files", 2, mask_files=mask_files[:1])  # one for all
+    EvaluationPairs(flat(2), "centre", 2, mask_files=mask_files)  # not asked for
+    assert not caplog.records
+
+
+def test_masks_are_paired_by_their_number_not_by_order(tmp_path, caplog):
+    """10.png comes before 2.png, but 10_mask.png before 1_mask.png."""
+    images, masks = [], []
+    for i in (1, 2, 10):
+        images.append(tmp_path / f"{i}.png")
+        masks.append(tmp_path / f"{i}_mask001.png")
+        Image.new("RGB", (20, 20)).save(images[-1])
+        hole = np.zeros((20, 20), np.uint8)
+        hole[:i] = 255
+        Image.fromarray(hole).save(masks[-1])
+    pairs = EvaluationPairs(sorted(images), None, 20, mask_files=sorted(masks))
+    found = {name: int(mask.sum()) // 20 for name, _, mask in pairs}
+    assert found == {"1.png": 1, "2.png": 2, "10.png": 10}
+    assert not caplog.records
+    second = tmp_path / "2_mask002.png"
+    Image.new("L", (20, 20), 255).save(second)
+    pairs = EvaluationPairs(images, None, 20, mask_files=[*masks, second])
+    assert int(pairs[1][2].sum()) == 40
+    assert "1 of 3 images have several masks" in caplog.text

@@ -10,16 +10,14 @@ from PIL import Image
 from skimage.data import astronaut, chelsea, coffee
 
 from inpainting_zoo.errors import InputError
-from inpainting_zoo.evaluation import scoring as rules
 from inpainting_zoo.evaluation.baselines import BASELINES
-from inpainting_zoo.evaluation.protocol import (
-    BINS,
-    evaluate,
-    format_table,
-    hole_bin,
-    versions,
+from inpainting_zoo.evaluation.protocol import BINS, evaluate, hole_bin, versions
+from inpainting_zoo.evaluation.report import (
+    format_report,
+    refuse_overwriting,
     write_report,
 )
+from inpainting_zoo.metrics.measures import MEASURES, Measure
 
 
 def perfect(truths):
@@ -122,9 +120,10 @@ def test_report_has_the_shape_of_the_protocol(photographs, tmp_path):
     path = tmp_path / "reports" / "tiny.json"
     write_report(report, path)
     written = json.loads(path.read_text())
-    keys = "protocol images methods versions seed weights_sha256"
+    keys = "protocol images methods versions seed weights_sha256 image_size strategy"
     assert list(written) == keys.split()
     assert (written["images"], written["seed"]) == (3, 5)
+    assert (written["image_size"], written["strategy"]) == (48, "original")
     assert list(written["methods"]) == ["tiny", *BASELINES]
     measures = {"psnr", "psnr_hole", "ssim", "l1", "l1_hole", "l2", "l2_hole"}
     measures |= {"identical", "outside_max"}
@@ -155,7 +154,7 @@ def test_reports_of_identical_images_are_valid_json(tmp_path):
 
 def test_the_table_names_methods_and_filled_bins():
     pairs = [grey_pair("a", 0.25), grey_pair("b", 1)]
-    table = format_table(evaluate(pairs, {"x": off_by_51}, 0))
+    table = format_report(evaluate(pairs, {"x": off_by_51}, 0))
     assert "2 images, protocol completed_1" in table
     assert "13.98" in table
     lines = table.splitlines()
@@ -164,38 +163,45 @@ def test_the_table_names_methods_and_filled_bins():
     assert lines[-1].split() == ["x", "20.00", "13.98"]
 
 
-def test_report_004_adds_6_decibels_to_the_uncompleted_output():
-    image, mask = rules.report_004_pair(*grey_pair("a", 0.5)[1:], 10)
-    pairs = [("a", image, mask)]
+class Truths:
+    """A measure of a set: how many pictures have the mean colour of one before."""
 
-    def dim(image, mask):
-        return image - 0.1  # in the known pixels too
+    def __init__(self):
+        self.means, self.doubles = set(), 0
 
-    report = evaluate(pairs, {"net": dim}, 0, protocol="report_004")
-    assert report["protocol"] == "report_004"
-    expected = 20 + 20 * math.log10(2)
-    assert report["methods"]["net"]["psnr"] == pytest.approx(expected)
-    assert report["methods"]["net"]["ssim"] is None
-    assert "26.02" in format_table(report)
+    def update(self, truth, output, mask):
+        self.doubles += truth.mean() in self.means
+        self.means.add(truth.mean())
 
-
-def test_report_004_softens_masks_and_squeezes_pictures():
-    mask = np.zeros((64, 64), np.uint8)
-    mask[:, 8] = 1  # between the sampling points of 4x4 cells: seen by averaging only
-    image, soft = rules.report_004_pair(chelsea(), mask, 16)
-    assert image.shape == (16, 16, 3)
-    assert image.mean() == pytest.approx(chelsea().mean() / 255, abs=0.01)
-    assert soft.shape == (16, 16)
-    assert np.all((soft[:, 2] > 0.1) & (soft[:, 2] < 0.5))
+    def result(self):
+        return self.doubles
 
 
-def test_report_004_scores_baselines_too(photographs, tmp_path):
-    pairs = [(n, *rules.report_004_pair(i, m, 32)) for n, i, m in photographs]
-    methods = {name: rules.raw(fn) for name, fn in BASELINES.items()}
-    report = evaluate(pairs, methods, 0, protocol="report_004")
-    write_report(report, tmp_path / "r.json")
-    found = report["methods"]
-    assert found["biharmonic"]["psnr"] > found["mean_colour"]["psnr"] + 1
+def test_a_measure_of_a_picture_or_of_a_set_is_one_line(monkeypatch, tmp_path):
+    """It comes into the report, its bins, the text and, of a picture, the rows."""
+    added = {
+        "holes": Measure("holes", 1, lambda truth, output, mask: int(mask.sum())),
+        "doubles": Measure("doubles", 0, Truths, of="set"),
+    }
+    for name, measure in added.items():
+        monkeypatch.setitem(MEASURES, name, measure)
+    pairs = [grey_pair("a", 0.25), grey_pair("b", 0.5), grey_pair("c", 0.5)]
+    report = evaluate(pairs, {"x": off_by_51}, 0)
+    found = report["methods"]["x"]
+    assert (found["holes"], found["doubles"]) == ((100 + 200 + 200) / 3, 2)
+    assert (
+        found["bins"]["20-30"] | {"holes": 100, "doubles": 0}
+        == (found["bins"]["20-30"])
+    )
+    assert (found["bins"]["40-50"]["holes"], found["bins"]["40-50"]["doubles"]) == (
+        200,
+        1,
+    )
+    assert [row["holes"] for row in report["rows"]] == [100, 200, 200]
+    assert "doubles" not in report["rows"][0]
+    first, methods, *_ = format_report(report).splitlines()[1:]
+    assert first.split()[-2:] == ["holes", "doubles"]
+    assert methods.split()[-2:] == ["166.7", "2"]
 
 
 @pytest.mark.parametrize(
@@ -203,14 +209,11 @@ def test_report_004_scores_baselines_too(photographs, tmp_path):
     [
         (([], {"x": off_by_51}, 0), "received 0 pairs"),
         (([grey_pair("a", 0)], {}, 0), "0 methods"),
-        (([grey_pair("a", 0)], {"x": off_by_51}, 0, "psnr"), "report_004, received"),
         (
             ([grey_pair("a", 0)], {"x": lambda i, m: i / 255}, 0),
             "uint8, received float",
         ),
         (([grey_pair("a", 0)], {"x": lambda i, m: i[1:]}, 0), "x: output of"),
-        (([grey_pair("a", 0)], {"x": off_by_51}, 0, "report_004"), "float on"),
-        (([grey_pair("a", 0)], {"x": lambda i, m: i * np.nan}, 0, "report_004"), "nan"),
     ],
 )
 def test_what_breaks_the_protocol_is_named(arguments, rule):
@@ -222,3 +225,49 @@ def test_reports_end_in_json(tmp_path):
     report = evaluate([grey_pair("a", 0.5)], {"x": off_by_51}, 0)
     with pytest.raises(InputError, match=r"\.json"):
         write_report(report, tmp_path / "report.csv")
+
+
+FORMER = {"protocol": "completed_1", "images": 1, "methods": {}, "versions": {}}
+FORMER |= {"seed": 0, "weights_sha256": None, "other": 1}
+TABLE = "name,hole_area,method,psnr\n"
+
+
+@pytest.mark.parametrize(
+    ("files", "refused"),
+    [
+        ({}, None),
+        ({"r.json": json.dumps(FORMER), "r.csv": TABLE, "r.png": "png"}, None),
+        ({"r.csv": TABLE, "r.png": "png"}, None),  # a report that was cut short
+        ({"r.json": '{"stage": "wgan", "settings": {}}'}, "r.json"),
+        ({"r.json": "[1, 2"}, "r.json"),
+        ({"r.json": '["protocol"]'}, "r.json"),
+        ({"r.csv": "precious,numbers\n1,2\n"}, "r.csv"),
+        ({"r.json": json.dumps(FORMER), "r.csv": ""}, "r.csv"),
+        ({"r.png": "a picture of mine"}, "r.png"),
+        ({"other.csv": "1,2"}, None),
+    ],
+)
+def test_only_a_former_report_is_overwritten(files, refused, tmp_path):
+    for name, content in files.items():
+        (tmp_path / name).write_text(content)
+    if refused is None:
+        refuse_overwriting(tmp_path / "r.json", [])
+        return
+    rule = rf"-report: .* former report, received .*r\.json'.* '.*{refused}'"
+    with pytest.raises(InputError, match=rule):
+        refuse_overwriting(tmp_path / "r.json", [])
+
+
+def test_a_folder_is_no_former_report(tmp_path):
+    (tmp_path / "r.json").mkdir()
+    with pytest.raises(InputError, match="former report"):
+        refuse_overwriting(tmp_path / "r.json", [])
+
+
+def test_what_is_written_may_be_written_again(tmp_path):
+    report = evaluate([grey_pair("a", 0.5)], {"x": off_by_51}, 0)
+    write_report(report, tmp_path / "r.json")
+    refuse_overwriting(tmp_path / "r.json", [tmp_path])
+    rule = "neither pictures nor masks, .*r.png'"
+    with pytest.raises(InputError, match=rule):
+        refuse_overwriting(tmp_path / "r.json", [tmp_path / "r.png"])

@@ -14,7 +14,7 @@ from inpainting_zoo.storage.files import sha256
 from inpainting_zoo.tools import make_readme, measure, publish, train_faces
 from inpainting_zoo.tools.curves import draw
 from inpainting_zoo.tools.readme_benchmarks import exported, lambda_ratios
-from inpainting_zoo.tools.tables import number, table
+from inpainting_zoo.tools.tables import headlines, markdown, number, text
 from inpainting_zoo.tools.training_report import in_order
 
 SHIPPED = presets.shipped()
@@ -189,7 +189,17 @@ def test_numbers_and_deviations():
     assert number({"mean": 25.7, "deviation": 0.25}, "psnr") == "25.70 ± 0.25"
     assert number({"mean": 0.9, "deviation": None}, "ssim") == "0.9000"
     assert number(None, "l1") == "-"
-    assert table(["a", "b"], [[1, 2]]) == "| a | b |\n| --- | ---: |\n| 1 | 2 |"
+    assert number(3, "outside_max") == "3"
+
+
+def test_columns_are_the_headlines_that_any_report_has():
+    assert headlines([{"l2": 1, "ssim": 2}, {"psnr": 3}]) == ["psnr", "ssim"]
+
+
+def test_tables():
+    rows = [["a", 2], ["long", 10]]
+    assert text(rows) == "a      2\nlong  10"
+    assert markdown(["x", "y"], rows[:1]) == "| x | y |\n| --- | ---: |\n| a | 2 |"
 
 
 def test_the_ratios_become_a_table():

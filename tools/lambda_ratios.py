@@ -13,10 +13,14 @@ Further options, such as `-mixed_precision bfloat16`, are those of training.
 import argparse
 from pathlib import Path
 
+from inpainting_zoo.metrics.measures import MEASURES
+from inpainting_zoo.storage.files import write_json
 from inpainting_zoo.tools.commands import train_and_evaluate
+from inpainting_zoo.tools.tables import number, text
 
 ROOT = Path(__file__).parent.parent
 RATIOS = (1, 100, 200, 1000)
+COLUMNS = ("l1_hole", "l2_hole", "psnr_hole", "l1", "l2", "psnr")
 
 
 def main():
@@ -55,8 +59,8 @@ def show(options, output):
     """Writes rows: what is known, what each ratio makes of it, the truth."""
     from inpainting_zoo import presets
     from inpainting_zoo.data.embedded import face
+    from inpainting_zoo.data.evaluation import EvaluationPairs
     from inpainting_zoo.data.images import fit_image, list_images
-    from inpainting_zoo.data.pairs import EvaluationPairs
     from inpainting_zoo.drawing import grid, masked, save_png
     from inpainting_zoo.storage.checkpoints import part_file
 
@@ -80,20 +84,15 @@ def show(options, output):
 
 def save(rows, options, output):
     """Writes and prints the measures of the hole and of the whole image."""
-    from inpainting_zoo.storage.files import write_json
-
-    measures = ("psnr_hole", "l1_hole", "l2_hole", "psnr", "l1", "l2")
-    table = {f"{ratio:g}": {m: row[m] for m in measures} for ratio, row in rows.items()}
+    table = {f"{ratio:g}": {m: row[m] for m in COLUMNS} for ratio, row in rows.items()}
     about = {
         "preset": options.preset,
         "steps": options.steps,
         "images": next(iter(rows.values()))["images"],
     }
     write_json(output / "ratios.json", about | {"ratios": table})
-    print(f"{'ratio':>6} " + " ".join(f"{m:>9}" for m in measures))
-    for ratio, row in table.items():
-        numbers = " ".join(f"{row[m]:9.4f}" for m in measures)
-        print(f"{ratio:>6} {numbers}")
+    lines = [[r, *(number(row[m], m) for m in COLUMNS)] for r, row in table.items()]
+    print(text([["ratio", *(MEASURES[m].title for m in COLUMNS)], *lines]))
 
 
 if __name__ == "__main__":

@@ -7,10 +7,11 @@ import json
 from pathlib import Path
 
 from inpainting_zoo.evaluation.protocol import BINS
+from inpainting_zoo.metrics.measures import MEASURES
 from inpainting_zoo.storage.files import write_bytes
 from inpainting_zoo.tools.curves import draw
 from inpainting_zoo.tools.readme_benchmarks import exported, lambda_ratios, table1
-from inpainting_zoo.tools.tables import TITLES, number, table
+from inpainting_zoo.tools.tables import headlines, markdown, number
 from inpainting_zoo.tools.training_report import in_order
 
 ROOT = Path(__file__).parent.parent
@@ -84,7 +85,7 @@ def files(trainings) -> str:
          f"`{t['sha256']}`"]
         for t in trainings
     ]  # fmt: skip
-    return table(["preset", "file", "size", "SHA-256"], rows) + "\n"
+    return markdown(["preset", "file", "size", "SHA-256"], rows) + "\n"
 
 
 def training(report) -> str:
@@ -124,11 +125,13 @@ def comparisons(evaluations):
         methods = {r["preset"]: r["methods"][r["preset"]] for r in reports}
         methods |= reports[0]["methods"]  # the classical ones, the same in all
         yield f"### {test_set} at {size} px, {images} pictures\n"
+        shown = headlines(methods.values())
         rows = [
-            [name, *(number(found[m], m) for m in TITLES)]
+            [name, *(number(found.get(m), m) for m in shown)]
             for name, found in methods.items()
         ]
-        yield table(["method", *TITLES.values()], rows) + "\n"
+        head = ["method", *(MEASURES[m].title for m in shown)]
+        yield markdown(head, rows) + "\n"
         yield by_area(methods)
 
 
@@ -145,11 +148,11 @@ def by_area(methods) -> str:
         rows.append(
             [name, *(number(n, "psnr") for n in [*numbers, over_40(found["bins"])])]
         )
-    return table(head, rows) + "\n"
+    return markdown(head, rows) + "\n"
 
 
 def over_40(bins) -> float | None:
-    """The mean PSNR over all pictures whose hole is over 40 % of them."""
+    """Returns the mean PSNR over all pictures whose hole is over 40 % of them."""
     found = [bins[area] for area in LARGE if area in bins]
     found = [row for row in found if row["psnr"] is not None]
     images = sum(row["images"] for row in found)

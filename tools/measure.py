@@ -15,10 +15,10 @@ import numpy as np
 from inpainting_zoo import presets
 from inpainting_zoo.data.embedded import face
 from inpainting_zoo.data.images import fit_image
-from inpainting_zoo.data.masks import get
+from inpainting_zoo.data.masks import MASKS
 from inpainting_zoo.drawing import grid, masked, save_png
 from inpainting_zoo.evaluation.baselines import BASELINES
-from inpainting_zoo.evaluation.protocol import MEASURES
+from inpainting_zoo.metrics.measures import OF_PICTURES
 from inpainting_zoo.storage.files import write_bytes, write_json
 from inpainting_zoo.tools.commands import run
 
@@ -71,7 +71,7 @@ def show(shipped):
     methods |= {name: presets.load(name).inpaint for name in shipped}
     image, rows = fit_image(face(), EXAMPLE_SIZE), []
     for mask in ("strokes", "rectangle", "centre"):
-        hole = get(mask)(rng, EXAMPLE_SIZE, EXAMPLE_SIZE)
+        hole = MASKS[mask](rng, EXAMPLE_SIZE, EXAMPLE_SIZE)
         completed = [complete(image, hole) for complete in methods.values()]
         rows.append([masked(image, hole), *completed, image])
     titles = [name.replace("_", " ") for name in ["masked", *methods, "ground truth"]]
@@ -99,7 +99,7 @@ def is_done(path: Path, about: dict) -> bool:
     if not path.is_file():
         return False
     report = json.loads(path.read_text())
-    complete = all(set(MEASURES) <= set(row) for row in report["methods"].values())
+    complete = all(set(OF_PICTURES) <= set(row) for row in report["methods"].values())
     return complete and about.items() <= report.items()
 
 
@@ -121,7 +121,7 @@ def trimmed(report: dict) -> dict:
 def _rounded(row):
     return {
         measure: row[measure] if row[measure] is None else round(row[measure], 6)
-        for measure in MEASURES
+        for measure in OF_PICTURES
     }
 
 

@@ -4,18 +4,12 @@ import math
 
 from scipy.stats import t
 
-from inpainting_zoo.tools.tables import TITLES, number, table
+from inpainting_zoo.metrics.measures import MEASURES
+from inpainting_zoo.tools.lambda_ratios import COLUMNS
+from inpainting_zoo.tools.tables import headlines, markdown, number
 
 DATA_RANGE = 20 * math.log10(2)  # what a data range of 2 for images on [0, 1] adds
 STAGES = {"warm_up_generator": "stage 1", "wgan": "stage 2"}
-RATIO_TITLES = {
-    "l1_hole": "centre L1",
-    "l2_hole": "centre L2",
-    "psnr_hole": "centre PSNR",
-    "l1": "L1",
-    "l2": "L2",
-    "psnr": "PSNR",
-}
 
 
 def table1(report: dict) -> str:
@@ -47,16 +41,18 @@ holds 0; by chance alone one in twenty does not.
 
 
 def _measures(rows, title, seeds):
+    shown = headlines(rows.values())
     lines = [
         [
             name,
-            *(number(found[m], m) for m in TITLES),
+            *(number(found.get(m), m) for m in shown),
             number(found.get("gain"), "psnr"),
             verdict(found.get("gain"), seeds) if name != "none" else "-",
         ]
         for name, found in rows.items()
     ]
-    return table([title, *TITLES.values(), "gain", "against `none`"], lines) + "\n"
+    titles = [MEASURES[m].title for m in shown]
+    return markdown([title, *titles, "gain", "against `none`"], lines) + "\n"
 
 
 def verdict(gain: dict | None, seeds: int) -> str:
@@ -76,7 +72,7 @@ def _by_area(rows, title):
         [name, *(number(found["bins"][area]["psnr"], "psnr") for area in bins)]
         for name, found in rows.items()
     ]
-    return table([f"{title}: PSNR by hole area in %", *bins], lines) + "\n"
+    return markdown([f"{title}: PSNR by hole area in %", *bins], lines) + "\n"
 
 
 def _claims(report):
@@ -91,7 +87,7 @@ beside stage 2 here. Its rule scores output that was not completed, with a data 
 of 2 for images on [0, 1], which adds {DATA_RANGE:.2f} dB. Its 25.70 dB are an
 exception: by that rule its published notebook gave the original network 27.47 dB.
 
-{table(head, lines)}
+{markdown(head, lines)}
 """
 
 
@@ -118,7 +114,7 @@ def exported(report: dict) -> str:
 `{report["preset"]}` exported in every format and precision by `make exported`, and run
 in the format's own runtime on {report["images"]} pictures of {report["image_size"]} px.
 
-{table(head, rows)}
+{markdown(head, rows)}
 """
 
 
@@ -129,17 +125,19 @@ def lambda_ratios(report: dict) -> str:
         report: as tools/lambda_ratios.py writes it.
     """
     rows = [
-        [ratio, *(number(row[m], m) for m in RATIO_TITLES)]
+        [ratio, *(number(row[m], m) for m in COLUMNS)]
         for ratio, row in report["ratios"].items()
     ]
-    head = ["ratio", *RATIO_TITLES.values()]
+    # The hole is always in the centre.
+    titles = [MEASURES[m].title.replace("hole", "centre") for m in COLUMNS]
+    head = ["ratio", *titles]
     return f"""## Reconstruction against adversarial loss
 
 Preset `{report["preset"]}` trained for {report["steps"]} steps with several ratios of
 the two losses, by `make sweep`, and measured on {report["images"]} pictures that were
 not trained on: in the centre, which is predicted, and over the completed image.
 
-{table(head, rows)}
+{markdown(head, rows)}
 
 ![A face completed with each ratio](reports/lambda_ratios.png)
 

@@ -20,10 +20,10 @@ from inpainting_zoo.evaluation.protocol import BINS
 from inpainting_zoo.storage.checkpoints import part_file
 from inpainting_zoo.storage.files import write_json
 from inpainting_zoo.tools.commands import run, train_and_evaluate
+from inpainting_zoo.tools.tables import headlines
 
 ROOT = Path(__file__).parent.parent
 STAGES = ("warm_up_generator", "wgan")
-MEASURES = ("psnr", "psnr_hole", "ssim", "l1", "l1_hole")
 # Arguments of the model, by variant; "none" is what the others are compared with. None
 # has the name of a classical method.
 VARIANTS = {
@@ -165,7 +165,7 @@ def summary(reports: dict) -> dict:
 
 def over_seeds(rows: list) -> dict:
     """Returns each measure as mean and deviation, over all holes and by their area."""
-    row = {m: mean_and_deviation([row[m] for row in rows]) for m in MEASURES}
+    row = {m: mean_and_deviation([row[m] for row in rows]) for m in headlines(rows)}
     row["bins"] = {
         area: {
             "images": rows[0]["bins"][area]["images"],
@@ -178,7 +178,7 @@ def over_seeds(rows: list) -> dict:
 
 
 def mean_and_deviation(values: list) -> dict:
-    """The mean, and the sample standard deviation of two values or more."""
+    """Returns the mean, and the sample standard deviation of two values or more."""
     deviation = statistics.stdev(values) if len(values) > 1 else None
     return {"mean": statistics.fmean(values), "deviation": deviation}
 

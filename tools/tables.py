@@ -1,15 +1,28 @@
-"""Tables in Markdown, and numbers in their cells."""
+"""Tables as text and in Markdown, and numbers in their cells."""
 
-TITLES = {"psnr": "PSNR", "psnr_hole": "hole PSNR", "ssim": "SSIM", "l1": "L1"}
-TITLES |= {"l1_hole": "hole L1"}
-DIGITS = {"psnr": 2, "psnr_hole": 2, "ssim": 4, "l1": 4, "l1_hole": 4, "l2": 4}
-DIGITS |= {"l2_hole": 4}
+from inpainting_zoo.metrics.measures import HEADLINES, MEASURES
 
 
-def table(head: list, rows: list) -> str:
+def text(rows: list) -> str:
+    """Returns aligned lines: the first column to the left, the others to the right."""
+    rows = [[str(cell) for cell in row] for row in rows]
+    first, *widths = (max(map(len, column)) for column in zip(*rows, strict=True))
+    lines = []
+    for name, *cells in rows:
+        numbers = (f"{c:>{w}}" for c, w in zip(cells, widths, strict=True))
+        lines.append("  ".join([f"{name:<{first}}", *numbers]))
+    return "\n".join(lines)
+
+
+def markdown(head: list, rows: list) -> str:
     """Returns a table: the first column to the left, the others to the right."""
     rule = ["---", *["---:"] * (len(head) - 1)]
     return "\n".join(f"| {' | '.join(map(str, row))} |" for row in (head, rule, *rows))
+
+
+def headlines(rows: list) -> list:
+    """Returns the names of the headline measures that any of the rows has."""
+    return [name for name in HEADLINES if any(name in row for row in rows)]
 
 
 def number(value, measure: str) -> str:
@@ -17,9 +30,9 @@ def number(value, measure: str) -> str:
 
     Args:
         value: a number, `{"mean", "deviation"}`, or None for none.
-        measure: name in `DIGITS`.
+        measure: name in `MEASURES`.
     """
     if isinstance(value, dict):
         parts = [value["mean"], value["deviation"]]
         return " ± ".join(number(v, measure) for v in parts if v is not None) or "-"
-    return "-" if value is None else f"{value:.{DIGITS[measure]}f}"
+    return "-" if value is None else f"{value:.{MEASURES[measure].digits}f}"

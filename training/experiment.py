@@ -15,7 +15,8 @@ import keras
 from inpainting_zoo import presets
 from inpainting_zoo.engine import backend
 from inpainting_zoo.errors import InputError, WeightsError
-from inpainting_zoo.evaluation.protocol import MEASURES, versions
+from inpainting_zoo.evaluation.protocol import versions
+from inpainting_zoo.metrics.measures import MEASURES
 from inpainting_zoo.storage.checkpoints import (
     Checkpoints,
     as_arrays,

@@ -7,9 +7,10 @@ import keras
 import numpy as np
 
 from inpainting_zoo import presets
+from inpainting_zoo.data.evaluation import EvaluationPairs, readable_pairs
 from inpainting_zoo.data.images import list_images
 from inpainting_zoo.data.layouts import list_split
-from inpainting_zoo.data.pairs import EvaluationPairs, TrainingPairs, readable_pairs
+from inpainting_zoo.data.training import TrainingPairs
 from inpainting_zoo.engine import backend
 from inpainting_zoo.engine.batches import stream
 from inpainting_zoo.features.load import loader

@@ -4,6 +4,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from inpainting_zoo import cli as runner
+
+from .commands import TINY
 from .folders import HEIGHT, SQUARE, WIDTH, noise, save
 
 
@@ -79,6 +82,18 @@ def test_nearly_full_and_inverted_masks(batch, zoo, weights):
     assert batch.complete(zoo, weights, "-invert_mask").code == 0
     (warning,) = batch.rows["full.png"]["warnings"]
     assert "no pixel is hole" in warning
+
+
+@pytest.mark.row("B8")
+def test_black_masks_in_training(tmp_path, capsys):
+    """Every loss would be 0, which looks like success."""
+    (tmp_path / "masks").mkdir()
+    save(tmp_path / "masks" / "0.png", np.zeros((32, 32), np.uint8))
+    data = ("-train_path", "samples:train", "-mask_path", tmp_path / "masks")
+    rest = ("-output_path", tmp_path, "-warm_up_generator", "-steps", 1, "-run_eagerly")
+    assert runner.main([*map(str, (*TINY, *data, *rest))]) == 4
+    assert "-mask_path: " in (error := capsys.readouterr().err)
+    assert "received 1 of 1 without a hole" in error
 
 
 @pytest.mark.row("B14")

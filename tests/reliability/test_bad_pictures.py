@@ -8,8 +8,9 @@ import pytest
 from PIL import Image
 
 from conftest import STORED
+from inpainting_zoo.data.evaluation import EvaluationPairs, readable_pairs
 from inpainting_zoo.data.images import PictureError
-from inpainting_zoo.data.pairs import EvaluationPairs, TrainingPairs, readable_pairs
+from inpainting_zoo.data.training import TrainingPairs
 
 from .commands import EAGER, TINY
 from .folders import HEIGHT, SQUARE, WIDTH, noise, save
@@ -51,11 +52,12 @@ BOMBS = [name for name in UNREADABLE if "mega" in name]
 
 @pytest.fixture(scope="module")
 def unreadable(tmp_path_factory):
-    """A folder of the files of `UNREADABLE`, and a good one."""
+    """A folder of the files of `UNREADABLE`, and a good picture and mask."""
     folder = tmp_path_factory.mktemp("unreadable")
     for name, make in UNREADABLE.items():
         make(folder / name)
     save(folder / "good.png", noise())
+    save(folder / "hole.png", SQUARE)
     return folder
 
 
@@ -86,8 +88,8 @@ def test_unreadable_pictures_and_masks(batch, zoo, weights, unreadable):
 @pytest.mark.parametrize("name", UNREADABLE)
 def test_unreadable_files_of_pairs(unreadable, caplog, name, role):
     """Evaluation refuses them; training and its validation leave them out."""
-    bad, good = unreadable / name, unreadable / "good.png"
-    files = {"images": [good] * 100, "mask_files": [good] * 100}
+    bad, good, hole = (unreadable / file for file in (name, "good.png", "hole.png"))
+    files = {"images": [good] * 100, "mask_files": [hole] * 100}
     files["images" if role == "picture" else "mask_files"][3] = bad
     limit = "over the limit of 64000000 pixels" if name in BOMBS else "received"
     evaluated = EvaluationPairs(masks="files", image_size=8, **files)

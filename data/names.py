@@ -1,0 +1,75 @@
+"""Which files belong together by their names."""
+
+import os
+import re
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path, PurePath
+
+from inpainting_zoo.errors import InputError
+
+MARK = re.compile(r"_mask\d*$")  # at the end of a stem
+
+
+def relative_names(paths: Sequence[Path]) -> list[str]:
+    """Names files by their paths from the deepest folder that holds them all."""
+    if not paths:
+        return []
+    absolute = [os.path.abspath(path) for path in paths]
+    folder = os.path.commonpath([os.path.dirname(path) for path in absolute])
+    return [os.path.relpath(path, folder) for path in absolute]
+
+
+def match(names: Sequence[str], others: Sequence[str]) -> dict[str, list[str]]:
+    """Finds the names of others that belong to each name.
+
+    The first of these rules that finds any decides: the same path; the same path but
+    for the suffix; that and `_mask` with or without a number, such as `a/b_mask001.png`
+    for `a/b.jpg`; then the last two for the file's name alone, in any folder.
+
+    Args:
+        names: relative paths, of pictures for example.
+        others: relative paths from their own folder, of masks for example.
+
+    Returns:
+        For each name the others in their order; none, one or several.
+    """
+    found = defaultdict(list)
+    for other in others:
+        path = PurePath(other).with_suffix("")
+        keys = [("path", other), ("bare", str(path)), ("stem", path.name)]
+        if MARK.search(path.name):
+            keys.append(("marked", MARK.sub("", str(path))))
+            keys.append(("marked stem", MARK.sub("", path.name)))
+        for key in keys:
+            found[key].append(other)
+
+    def of(name):
+        path = PurePath(name).with_suffix("")
+        keys = [("path", name), ("bare", str(path)), ("marked", str(path))]
+        keys += [("stem", path.name), ("marked stem", path.name)]
+        return next((found[key] for key in keys if key in found), [])
+
+    return {name: of(name) for name in names}
+
+
+def pair(images: Sequence[Path], files: Sequence[Path], argument: str) -> list[Path]:
+    """Returns the one file of each image, by `match`.
+
+    Args:
+        argument: what to call the files in an error.
+
+    Raises:
+        InputError: an image has none or several.
+    """
+    names = relative_names(images)
+    path_of = dict(zip(relative_names(files), files, strict=True))
+    matched = match(names, list(path_of))
+    for name in names:
+        if len(matched[name]) != 1:
+            received = ", ".join(map(repr, matched[name][:3])) or "none"
+            raise InputError(
+                f"{argument}: must hold one picture of the name of {name!r}, received "
+                f"{received}"
+            )
+    return [path_of[matched[name][0]] for name in names]

@@ -1,0 +1,118 @@
+"""The command `evaluate`: a model beside the classical methods, on one's pictures."""
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from inpainting_zoo.data.evaluation import EvaluationPairs
+from inpainting_zoo.data.images import list_images
+from inpainting_zoo.data.layouts import list_split
+from inpainting_zoo.errors import InputError, choose
+from inpainting_zoo.evaluation import protocol, report_004
+from inpainting_zoo.evaluation.baselines import BASELINES
+from inpainting_zoo.evaluation.report import (
+    format_report,
+    refuse_overwriting,
+    write_report,
+)
+from inpainting_zoo.inpainting import strategies
+
+
+def evaluate(settings, load_model: Callable) -> dict:
+    """Measures a model, writes and prints the report, and returns it.
+
+    Args:
+        settings: the command's options as attributes.
+        load_model: takes nothing; returns the name, the model and the SHA-256 of its
+            weights. Called once all that can be refused without it is.
+
+    Raises:
+        InputError: an option breaks its rule, or the report would overwrite a file that
+            is no former report.
+    """
+    score = choose("-protocol", settings.protocol, PROTOCOLS)
+    baselines = choose_baselines(settings.methods)
+    images, mask_files = list_files(settings)
+    inputs = [settings.test_path, settings.mask_path, *images, *mask_files]
+    refuse_overwriting(settings.report, filter(None, inputs))
+    name, model, weights = load_model()
+    pairs = make_pairs(settings, model, images, mask_files)
+    report = score(pairs, name, model, baselines, weights, settings.strategy)
+    write_report(report, settings.report)
+    print(format_report(report))
+    print(f"report: {settings.report}, with .csv and .png beside it")
+    if settings.experiment_name:
+        log_test(settings, report["methods"][name])
+    return report
+
+
+def choose_baselines(names: str | None) -> dict:
+    """Returns the classical methods of a list such as "telea,biharmonic".
+
+    Args:
+        names: separated by commas; "none" for none, None for all.
+    """
+    if names is None:
+        return BASELINES
+    if names == "none":
+        return {}
+    chosen = [name.strip() for name in names.split(",")]
+    return {name: choose("-methods", name, BASELINES) for name in chosen}
+
+
+def list_files(settings) -> tuple[list, list]:
+    """Returns the pictures to evaluate on, and the mask files that are given."""
+    path, layout = settings.test_path, settings.dataset_layout
+    images = (
+        list_split(layout, path, "val") if layout else list_images(path, "-test_path")
+    )
+    folder = settings.mask_path
+    mask_files = list_images(folder, "-mask_path") if folder else []
+    return images[: settings.limit], mask_files
+
+
+def make_pairs(settings, model, images: list, mask_files: list) -> EvaluationPairs:
+    """Returns pairs of the size and with the masks that are asked for.
+
+    Without any these are the model's size, and the mask files or the model's masks.
+    """
+    return EvaluationPairs(
+        images,
+        settings.masks or ("files" if mask_files else model.masks),
+        settings.image_size or model.image_size,
+        settings.seed,
+        mask_files=mask_files,
+        invert_mask=settings.invert_mask,
+        max_pixels=settings.max_pixels,
+    )
+
+
+def by_completion(pairs, name, model, baselines, weights_sha256, strategy) -> dict:
+    """Returns the report of completed pictures, by the protocol."""
+    methods = {name: completing(model, strategy), **baselines}
+    return protocol.evaluate(pairs, methods, pairs.seed, weights_sha256, strategy)
+
+
+def completing(model, strategy: str) -> Callable:
+    """Returns complete(image, mask) by which a model takes pictures of any size."""
+    if strategy == "original":  # which must fail, not shrink, without memory
+        return model.inpaint
+    return partial(strategies.complete, model, strategy=strategy)
+
+
+def by_report_004(pairs, name, model, baselines, weights_sha256, strategy) -> dict:
+    """Returns the report of raw outputs, by the rule of report 004."""
+    if strategy != "original":
+        raise InputError(f"-strategy: original in report_004, received {strategy}")
+    return report_004.evaluate(pairs, name, model, baselines, weights_sha256)
+
+
+def log_test(settings, found: dict):
+    """Logs what was measured of an experiment into its folder, for TensorBoard."""
+    from inpainting_zoo.training.experiment import Experiment
+
+    experiment = Experiment(Path(settings.output_path, settings.experiment_name))
+    experiment.log_test(f"test_{Path(settings.report).stem}", found)
+
+
+PROTOCOLS = {protocol.NAME: by_completion, report_004.NAME: by_report_004}

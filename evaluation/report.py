@@ -1,0 +1,129 @@
+"""The files of a report, JSON, CSV and a picture grid, and its text."""
+
+import csv
+import io
+import json
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from inpainting_zoo.drawing import grid, save_png
+from inpainting_zoo.errors import InputError
+from inpainting_zoo.evaluation.protocol import BINS
+from inpainting_zoo.metrics.measures import MEASURES
+from inpainting_zoo.storage.files import write_bytes
+from inpainting_zoo.tools.tables import number, text
+
+# By which a former report is known: keys of the JSON, first columns of the CSV.
+KEYS = {"protocol", "images", "methods", "versions", "seed", "weights_sha256"}
+COLUMNS = ("name", "hole_area", "method")
+
+
+def write_report(report: dict, path):
+    """Writes a report: CSV per image, a PNG picture grid and JSON, of one stem.
+
+    The JSON file comes last, so where it is, the others are.
+
+    Args:
+        report: as `protocol.evaluate` returns it.
+        path: the JSON file.
+
+    Raises:
+        InputError: `path` does not end in .json.
+    """
+    path, table, picture = report_files(path)
+    summary = {k: v for k, v in report.items() if k not in ("rows", "pictures")}
+    # Names of files need not be UTF-8: they are written as they are.
+    write_bytes(table, _csv(report["rows"]).encode(errors="surrogateescape"))
+    if report["pictures"]:
+        titles = list(report["pictures"][0])
+        rows = [list(columns.values()) for columns in report["pictures"]]
+        save_png(picture, grid(rows, titles))
+    content = json.dumps(summary, indent=2, allow_nan=False) + "\n"
+    write_bytes(path, content.encode())
+
+
+def report_files(path) -> tuple[Path, Path, Path]:
+    """Returns the files of a report: JSON, CSV and PNG.
+
+    Raises:
+        InputError: `path` does not end in .json.
+    """
+    path = Path(path)
+    if path.suffix != ".json":
+        raise InputError(f"-report: must end in .json, received {str(path)!r}")
+    return path, path.with_suffix(".csv"), path.with_suffix(".png")
+
+
+def refuse_overwriting(path, inputs: Iterable):
+    """Checks that a report would replace nothing but a former report.
+
+    Args:
+        path: the JSON file.
+        inputs: files and folders that the report is made from.
+
+    Raises:
+        InputError: if it would; names the file.
+    """
+    files = [file for file in report_files(path) if file.exists()]
+    written = {_identity(file): file for file in files}
+    for file in filter(os.path.exists, inputs if written else ()):
+        if hit := written.get(_identity(file)):
+            raise _refusal("neither pictures nor masks", path, hit)
+    for file in files:
+        if not _is_of_report(file):
+            raise _refusal("nothing but a former report", path, file)
+
+
+def _refusal(rule, path, hit):
+    return InputError(
+        f"-report: must overwrite {rule}, received {str(path)!r}, which would "
+        f"overwrite {str(hit)!r}"
+    )
+
+
+def _is_of_report(file: Path) -> bool:
+    """Whether a file is of a report; a picture is if one of those beside it is."""
+    if file.suffix == ".png":
+        return any(_is_of_report(file.with_suffix(s)) for s in (".csv", ".json"))
+    if not file.is_file():
+        return False
+    if file.suffix == ".csv":
+        with open(file, "rb") as lines:
+            return lines.readline().startswith(",".join(COLUMNS).encode())
+    try:
+        found = json.loads(file.read_bytes())
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(found, dict) and set(found) >= KEYS
+
+
+def _identity(path):
+    found = os.stat(path)
+    return found.st_dev, found.st_ino
+
+
+def _csv(rows):
+    content = io.StringIO()
+    writer = csv.DictWriter(content, rows[0], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return content.getvalue()
+
+
+def format_report(report: dict) -> str:
+    """Returns the report as text: a line per method, then PSNR by hole area."""
+    methods = report["methods"]
+    bins = [(b, next(iter(methods.values()))["bins"][b]["images"]) for b in BINS]
+    bins = [(b, count) for b, count in bins if count]
+    totals = [["method", *(measure.title for measure in MEASURES.values())]]
+    areas = [
+        ["PSNR by hole %", *(b for b, _ in bins)],
+        ["images", *(n for _, n in bins)],
+    ]
+    for name, found in methods.items():
+        totals.append([name, *(number(found[m], m) for m in MEASURES)])
+        psnrs = [number(found["bins"][b]["psnr"], "psnr") for b, _ in bins]
+        areas.append([name, *psnrs])
+    head = f"{report['images']} images, protocol {report['protocol']}"
+    return "\n".join([head, text(totals), "", text(areas)])

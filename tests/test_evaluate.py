@@ -1,0 +1,88 @@
+"""The command `evaluate`, as it is typed: methods, names of masks, former reports."""
+
+import csv
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from conftest import save_tiny
+from inpainting_zoo import cli
+from inpainting_zoo.errors import InputError
+from inpainting_zoo.evaluation.baselines import BASELINES
+from inpainting_zoo.evaluation.evaluate import choose_baselines
+
+
+@pytest.fixture(scope="module")
+def evaluate(tmp_path_factory):
+    """Runs the command at 32 px with untrained weights; returns the exit code."""
+    weights = save_tiny(tmp_path_factory.mktemp("weights") / "tiny.npz")
+
+    def run(*arguments):
+        given = ("evaluate", "-from_weights", weights, *arguments)
+        return cli.main([*map(str, given)])
+
+    return run
+
+
+def test_classical_methods_are_chosen_by_name():
+    assert choose_baselines(None) == BASELINES
+    assert [*choose_baselines("telea, mean_colour")] == ["telea", "mean_colour"]
+    assert choose_baselines("none") == {}
+    with pytest.raises(InputError, match=r"-methods: .*mean_colour, telea.*'magic'"):
+        choose_baselines("telea,magic")
+
+
+def test_methods_may_be_left_out(evaluate, tmp_path):
+    report = tmp_path / "r.json"
+    assert evaluate("-report", report, "-methods", "telea", "-limit", 1) == 0
+    found = json.loads(report.read_text())
+    assert [*found["methods"]] == ["gmcnn_small", "telea"]
+    assert (found["image_size"], found["strategy"]) == (32, "original")
+    # Its own former report is replaced.
+    assert evaluate("-report", report, "-methods", "none", "-limit", 1) == 0
+    assert [*json.loads(report.read_text())["methods"]] == ["gmcnn_small"]
+
+
+def test_the_rule_of_report_004_is_an_option(evaluate, tmp_path, capsys):
+    report = tmp_path / "r.json"
+    rule = ("-protocol", "report_004", "-methods", "none", "-limit", 1)
+    assert evaluate("-report", report, *rule) == 0
+    found = json.loads(report.read_text())
+    assert found["protocol"] == "report_004"
+    scores = found["methods"]["gmcnn_small"]
+    assert scores["psnr"] > 6 and scores["ssim"] is None
+    assert evaluate("-report", report, "-protocol", "psnr") == 4
+    assert "-protocol: one of completed_1, report_004" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["mine.csv", "mine.png", "mine.json"])
+def test_files_that_are_no_report_stay(name, evaluate, tmp_path, capsys):
+    """The refusal comes before weights are looked for."""
+    (tmp_path / name).write_text("precious,numbers\n1,2\n")
+    none = ("-from_weights", tmp_path / "none.npz", "-report", tmp_path / "mine.json")
+    assert evaluate(*none) == 4
+    error = capsys.readouterr().err
+    assert "must overwrite nothing but a former report" in error and name in error
+    assert (tmp_path / name).read_text() == "precious,numbers\n1,2\n"
+
+
+@pytest.mark.parametrize("form", ["{}_mask", "hole_{}"])
+def test_pictures_get_the_masks_of_their_names(form, evaluate, tmp_path, caplog):
+    """The hole of mask i has i rows; without the name in it masks go in order."""
+    for folder in ("images", "masks"):
+        (tmp_path / folder).mkdir()
+    for i in (1, 2, 10):
+        Image.new("RGB", (32, 32), (9, 9, 9 * i)).save(tmp_path / f"images/{i}.png")
+        hole = np.zeros((32, 32), np.uint8)
+        hole[:i] = 255
+        Image.fromarray(hole).save(tmp_path / "masks" / f"{form.format(i)}.png")
+    report = tmp_path / "r.json"
+    paths = ("-test_path", tmp_path / "images", "-mask_path", tmp_path / "masks")
+    assert evaluate(*paths, "-report", report, "-methods", "none") == 0
+    rows = csv.DictReader(report.with_suffix(".csv").open())
+    found = {row["name"]: float(row["hole_area"]) * 32 for row in rows}
+    assert found == {"1.png": 1, "2.png": 2, "10.png": 10}
+    said = [r.message for r in caplog.records if "in order" in r.message]
+    assert len(said) == (form == "hole_{}")

@@ -1,0 +1,50 @@
+"""Which files belong together by their names."""
+
+from pathlib import Path
+
+import pytest
+
+from inpainting_zoo.data.names import match, pair, relative_names
+from inpainting_zoo.errors import InputError
+
+
+def test_names_tell_equal_file_names_apart(tmp_path):
+    paths = [tmp_path / "a" / "x.png", tmp_path / "b" / "x.png"]
+    assert relative_names(paths) == ["a/x.png", "b/x.png"]
+    assert relative_names(paths[:1]) == ["x.png"]
+
+
+@pytest.mark.parametrize(
+    ("others", "expected"),
+    [
+        (["a/1.png", "a/1.jpg", "1.png"], ["a/1.png"]),  # the same path
+        (["a/1.jpg", "a/1_mask.png", "1.png"], ["a/1.jpg"]),  # but for the suffix
+        (["a/1_mask.png", "b/1.png"], ["a/1_mask.png"]),
+        (
+            ["a/1_mask001.png", "a/1_mask002.png"],
+            ["a/1_mask001.png", "a/1_mask002.png"],
+        ),
+        (["b/1.png", "1_mask.png"], ["b/1.png"]),  # the name in any folder
+        (["b/1_mask3.png"], ["b/1_mask3.png"]),
+        (["a/10.png", "a/10_mask.png", "a/1_masks.png", "mask_1.png", "a/11"], []),
+        ([], []),
+    ],
+)
+def test_the_nearest_rule_that_finds_any_decides(others, expected):
+    assert match(["a/1.png"], others) == {"a/1.png": expected}
+
+
+def test_names_with_dots_keep_all_but_the_suffix():
+    assert match(["v1.2.png"], ["v1.jpg", "v1.2.jpg"]) == {"v1.2.png": ["v1.2.jpg"]}
+
+
+def test_files_are_paired_in_the_order_of_the_images():
+    images = [Path("in/2.png"), Path("in/1.png")]
+    files = [Path("out/1.jpg"), Path("out/2.jpg"), Path("out/3.jpg")]
+    assert pair(images, files, "target") == [files[1], files[0]]
+    with pytest.raises(InputError, match=r"target: .* of '1.png', received none"):
+        pair(images, files[1:], "target")
+    twice = [*files, Path("out/1.png"), Path("out/more/1.png"), Path("out/2.png")]
+    assert pair(images, twice, "target")[1] == Path("out/1.png")
+    with pytest.raises(InputError, match=r"'2.png', received 'a/2.png', 'b/2.png'"):
+        pair(images[:1], [Path("out/a/2.png"), Path("out/b/2.png")], "target")
