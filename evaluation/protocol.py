@@ -5,14 +5,13 @@ import io
 import json
 import math
 import os
-import platform
-from importlib.metadata import packages_distributions, version
 from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
 
 from inpainting_zoo.drawing import grid, masked, save_png
+from inpainting_zoo.environment import versions
 from inpainting_zoo.errors import InputError
 from inpainting_zoo.evaluation import scoring as rules
 from inpainting_zoo.evaluation.scoring import to_uint8
@@ -20,7 +19,6 @@ from inpainting_zoo.storage.files import write_bytes
 
 MEASURES = ("psnr", "psnr_hole", "ssim", "l1", "l1_hole", "l2", "l2_hole")
 BINS = ("0-10", "10-20", "20-30", "30-40", "40-50", "50-60", "above")
-LIBRARIES = ("numpy", "skimage", "cv2", "PIL", "keras", "tensorflow", "jax")
 
 
 def evaluate(
@@ -118,13 +116,6 @@ def hole_bin(area: float) -> str:
     """The bin of a hole area in [0, 1]: "10-20" is over 10 and up to 20 %."""
     # Rounded, because 0.6 * 10 and the like may end in ...0001.
     return BINS[min(max(math.ceil(round(area * 10, 9)) - 1, 0), len(BINS) - 1)]
-
-
-def versions() -> dict:
-    """Versions of Python and of the libraries that decide the numbers."""
-    packages = packages_distributions()
-    found = {m: version(packages[m][0]) for m in LIBRARIES if m in packages}
-    return {"python": platform.python_version()} | found
 
 
 def write_report(report: dict, path):

@@ -26,10 +26,14 @@ class Inpainter(StepModel):
 
     Attributes:
         STAGES: of training, reconstruction only first, by name.
+        OPTIONS: what `inpaint` takes beyond image, mask and seed: name -> default.
+        draws: whether another seed gives another picture.
         masks: what it is trained and evaluated on by default; see `parse_mixture`.
     """
 
     STAGES = ("warm_up_generator",)
+    OPTIONS = {}  # noqa: RUF012
+    draws = False
     masks = "rectangle=1"
 
     def __init__(self, generator, image_size: int, size_multiple: int, seed: int = 0):

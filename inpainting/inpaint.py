@@ -1,0 +1,64 @@
+"""The command that completes pictures: a file or a folder, once or in variants."""
+
+from functools import partial
+from pathlib import Path
+
+from inpainting_zoo.chosen import chosen_model
+from inpainting_zoo.errors import InputError, choose
+from inpainting_zoo.inpainting.folder import inpaint_folder
+from inpainting_zoo.inpainting.picture import inpaint_file
+from inpainting_zoo.options import InpaintSettings
+
+
+def inpaint(settings: InpaintSettings) -> int:
+    """Completes a picture or a folder of pictures; returns the exit code.
+
+    Raises:
+        InputError: if the model does not take an option, or files break a rule.
+    """
+    name, model, weights = chosen_model(settings)
+    check_options(model, settings)
+    codes = [
+        _complete(settings, model, f"{name} {weights}", options, save_to)
+        for options, save_to in variants(settings)
+    ]
+    return max(codes)
+
+
+def check_options(model, settings: InpaintSettings):
+    """Refuses options that the model does not take, and variants that are alike."""
+    for name in settings.with_options:
+        choose("with", name, model.OPTIONS or {"(this model takes none)": None})
+    for name in {"variants", "seed"} & settings.given:
+        if not model.draws:
+            raise InputError(
+                f"{name}: needs a model that draws at random, this one has one answer, "
+                f"received {getattr(settings, name)}"
+            )
+
+
+def variants(settings: InpaintSettings) -> list:
+    """Lists (options of `inpaint`, where it is saved) of every result wanted."""
+    shared = {k: getattr(settings, k) for k in ("mask_dilation", "feathering")}
+    shared = {k: v for k, v in shared.items() if v} | settings.with_options
+    path, found = Path(settings.save_to), []
+    for i in range(settings.variants):
+        seed = settings.seed + i
+        named = path.with_name(f"{path.stem}_{i + 1}{path.suffix}")
+        options = shared | ({"seed": seed} if seed else {})
+        found.append((options, path if settings.variants == 1 else named))
+    return found
+
+
+def _complete(settings, model, recipe, chosen, save_to):
+    complete = partial(model.inpaint, **chosen) if chosen else model.inpaint
+    names = ("resize_mask", "invert_mask", "max_pixels", "strategy", "in_place")
+    options = {name: getattr(settings, name) for name in names}
+    options["model_size"] = model.image_size
+    paths = settings.image, settings.mask, save_to
+    if Path(settings.image).is_dir():
+        recipe = " ".join([recipe, *(f"{k}={v}" for k, v in sorted(chosen.items()))])
+        return inpaint_folder(complete, *paths, recipe=recipe, **options)
+    status = inpaint_file(complete, *paths, **options)
+    print(f"{status['output']}: {status['status']}, {status['seconds']:.1f} s")
+    return 0
