@@ -61,15 +61,19 @@ def set_engine_aside() -> Path | None:
     set TF_CPP_MIN_LOG_LEVEL to choose what to see.
 
     Returns:
-        The file, for `tail`.
+        The file, for `tail`; None if nothing was done.
     """
     if "TF_CPP_MIN_LOG_LEVEL" in os.environ:
+        return None
+    try:
+        number, name = tempfile.mkstemp(prefix="inpainting-zoo-", suffix=".log")
+    except OSError:  # nowhere to put it
+        os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
         return None
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "2"  # errors are worth keeping
     sys.stderr.flush()
     options = {"encoding": sys.stderr.encoding, "errors": "backslashreplace"}
     sys.stderr = sys.__stderr__ = os.fdopen(os.dup(2), "w", 1, **options)
-    number, name = tempfile.mkstemp(prefix="inpainting-zoo-", suffix=".log")
     os.dup2(number, 2)
     os.close(number)
     faulthandler.enable(sys.stderr)

@@ -88,7 +88,7 @@ def test_the_warm_up_is_a_stage_by_another_name():
 @pytest.mark.parametrize("command", ["evaluate", "inpaint", "export"])
 def test_two_sources_of_weights_are_one_too_many(command):
     kind, _ = COMMANDS[command]
-    with pytest.raises(InputError, match="from_weights: .*'one'"):
+    with pytest.raises(InputError, match=r"from_weights: .*'one'"):
         kind(experiment_name="one", from_weights="FILE")
     with pytest.raises(InputError, match="verify"):
         kind(from_weights="FILE", verify=True)
