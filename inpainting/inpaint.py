@@ -18,11 +18,11 @@ def inpaint(settings: InpaintSettings) -> int:
     """
     name, model, weights = chosen_model(settings)
     check_options(model, settings)
-    codes = [
-        _complete(settings, model, f"{name} {weights}", options, save_to)
-        for options, save_to in variants(settings)
-    ]
-    return max(codes)
+    recipe = f"{name} {weights}"
+    return max(
+        _complete(settings, model, recipe, seed, save_to)
+        for seed, save_to in variants(settings)
+    )
 
 
 def check_options(model, settings: InpaintSettings):
@@ -38,20 +38,19 @@ def check_options(model, settings: InpaintSettings):
 
 
 def variants(settings: InpaintSettings) -> list:
-    """Lists (options of `inpaint`, where it is saved) of every result wanted."""
-    shared = {k: getattr(settings, k) for k in ("mask_dilation", "feathering")}
-    shared = {k: v for k, v in shared.items() if v} | settings.with_options
-    path, found = Path(settings.save_to), []
-    for i in range(settings.variants):
-        seed = settings.seed + i
-        named = path.with_name(f"{path.stem}_{i + 1}{path.suffix}")
-        options = shared | ({"seed": seed} if seed else {})
-        found.append((options, path if settings.variants == 1 else named))
-    return found
+    """Lists (seed, where it is saved) of every result that is wanted."""
+    path, count = Path(settings.save_to), settings.variants
+    if count == 1:
+        return [(settings.seed, path)]
+    named = (f"{path.stem}_{i + 1}{path.suffix}" for i in range(count))
+    return [(settings.seed + i, path.with_name(name)) for i, name in enumerate(named)]
 
 
-def _complete(settings, model, recipe, chosen, save_to):
-    complete = partial(model.inpaint, **chosen) if chosen else model.inpaint
+def _complete(settings, model, recipe, seed, save_to):
+    chosen = {name: getattr(settings, name) for name in ("mask_dilation", "feathering")}
+    chosen = {k: v for k, v in chosen.items() if v} | settings.with_options
+    chosen |= {"seed": seed} if model.draws else {}
+    complete = partial(model.inpaint, **chosen)
     names = ("resize_mask", "invert_mask", "max_pixels", "strategy", "in_place")
     options = {name: getattr(settings, name) for name in names}
     options["model_size"] = model.image_size

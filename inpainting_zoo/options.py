@@ -4,6 +4,7 @@ A class for each; making one checks it. `arguments.py` reads them from a command
 """
 
 import dataclasses
+import os
 import re
 from typing import ClassVar
 
@@ -225,6 +226,18 @@ class EvaluateSettings(ModelSettings):
     limit: int | None = option(None, "evaluate the first so many images; all", least=1)
     seed: int = seed("of generated masks")
     protocol: str = option("completed_1", "completed_1, or report_004 for its numbers")
+
+    def __post_init__(self):
+        super().__post_init__()
+        if not self.experiment_name:
+            return
+        folder = os.path.realpath(os.path.join(self.output_path, self.experiment_name))
+        within = os.path.relpath(os.path.realpath(self.report), folder)
+        if within.split(os.sep)[0] in ("config.json", "metrics.json", "weights"):
+            raise InputError(
+                "report: must not replace a file of the experiment, received "
+                f"{str(self.report)!r}"
+            )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

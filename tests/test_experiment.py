@@ -246,6 +246,6 @@ def test_variants_have_seeds_and_names_of_their_own(completing, monkeypatch, cap
 
 
 def test_one_result_keeps_its_name():
-    settings = InpaintSettings(save_to="a/b.png")
-    ((options, path),) = command.variants(settings)
-    assert (options, str(path)) == ({}, "a/b.png")
+    settings = InpaintSettings(save_to="a/b.png", seed=3)
+    ((seed, path),) = command.variants(settings)
+    assert (seed, str(path)) == (3, "a/b.png")

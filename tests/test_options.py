@@ -94,6 +94,16 @@ def test_two_sources_of_weights_are_one_too_many(command):
         kind(from_weights="FILE", verify=True)
 
 
+@pytest.mark.parametrize(
+    "name", ["config.json", "metrics.json", "weights/manifest.json"]
+)
+def test_a_report_does_not_replace_what_it_is_about(name):
+    experiment = {"experiment_name": "e", "output_path": "runs"}
+    with pytest.raises(InputError, match="report: must not replace"):
+        EvaluateSettings(report=f"runs/x/../e/{name}", **experiment)
+    EvaluateSettings(report="runs/e/report.json", **experiment)
+
+
 def test_places_are_checked_before_work(tmp_path):
     (tmp_path / "file").write_text("")
     for words in (
