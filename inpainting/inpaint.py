@@ -29,12 +29,11 @@ def check_options(model, settings: InpaintSettings):
     """Refuses options that the model does not take, and variants that are alike."""
     for name in settings.with_options:
         choose("with", name, model.OPTIONS or {"(this model takes none)": None})
-    for name in {"variants", "seed"} & settings.given:
-        if not model.draws:
-            raise InputError(
-                f"{name}: needs a model that draws at random, this one has one answer, "
-                f"received {getattr(settings, name)}"
-            )
+    if settings.variants > 1 and not model.draws:
+        raise InputError(
+            "variants: must be 1 for a model that draws nothing at random and has one "
+            f"answer, received {settings.variants}"
+        )
 
 
 def variants(settings: InpaintSettings) -> list:

@@ -213,8 +213,7 @@ def completing(pictures, tmp_path):
 @pytest.mark.parametrize(
     ("options", "rule"),
     [
-        (("-variants", 2), "-variants: needs a model that draws"),
-        (("-seed", 1), "-seed: needs a model that draws"),
+        (("-variants", 2), "-variants: must be 1 for a model that draws nothing"),
         (("-with", "prompt=cat"), "-with: one of"),
     ],
 )
