@@ -23,9 +23,9 @@ import time
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+from inpainting_zoo.environment import commit, processor
 from inpainting_zoo.presets import PRESETS, WEIGHTS, model_class
 from inpainting_zoo.storage.files import write_json
-from inpainting_zoo.training.experiment import commit, processor
 
 ROOT = Path(__file__).parent.parent
 WARM_UP = "warm_up_generator"

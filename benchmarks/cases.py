@@ -25,15 +25,16 @@ from inpainting_zoo.data.images import list_images
 from inpainting_zoo.data.training import TrainingPairs
 from inpainting_zoo.engine import backend
 from inpainting_zoo.engine.batches import stream
+from inpainting_zoo.engine.precisions import DTYPES
 from inpainting_zoo.engine.steps import StepModel, minimize
-from inpainting_zoo.evaluation.protocol import versions
+from inpainting_zoo.environment import versions
 from inpainting_zoo.features.load import loader
 from inpainting_zoo.layers.channelwise_dense import ChannelwiseDense
 from inpainting_zoo.losses.id_mrf import MAX_POSITIONS, id_mrf_loss
 from inpainting_zoo.models.pixels import as_floats
-from inpainting_zoo.options import TRAIN
+from inpainting_zoo.options import TrainSettings
 from inpainting_zoo.training.optimizers import make_optimizer
-from inpainting_zoo.training.train import DTYPES, with_preset_defaults
+from inpainting_zoo.training.train import with_preset_defaults
 
 WARM_UP = 1  # the first call traces
 # Blocks of VGG19 up to the last tap: width, convolutions.
@@ -116,10 +117,9 @@ def step(
 def begin(preset, stage, precision, mode, overrides, vgg_weights=None):
     """Builds a model that is ready for a stage; VGG19 is random if no file is given."""
     model = presets.build(preset, dtype=DTYPES[precision], **overrides or {})
-    defaults = {name: default for name, _, default, _ in TRAIN}
-    settings = with_preset_defaults({**defaults, "preset": preset}, stage)
     # On noise, full steps would soon leave the range that is learned in.
-    settings |= {"mixed_precision": precision, "learning_rate": 1e-5}
+    chosen = {"mixed_precision": precision, "learning_rate": 1e-5}
+    settings = with_preset_defaults(TrainSettings(preset=preset, **chosen), stage)
     backend.deterministic()
     with tempfile.TemporaryDirectory() as folder:
         model.begin(

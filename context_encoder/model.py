@@ -175,7 +175,7 @@ class ContextEncoder(GeneratorInpainter):
         """See `Inpainter.check_masks`: holes must lie in what is predicted."""
         if self.region(masks).sum() < masks.sum():
             raise InputError(
-                "-masks: holes within the central half of height and width, such as "
+                "masks: holes within the central half of height and width, such as "
                 "those of centre, inner_centre or circle, for the topology "
                 f"{self.discriminator_options['topology']}, which predicts no more; "
                 "received one that reaches beyond"

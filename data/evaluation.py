@@ -119,14 +119,14 @@ def assign_masks(images: Sequence[Path], mask_files: Sequence[Path]) -> list[Pat
     named = sum(bool(matched[name]) for name in names)
     if named < len(names) and len(mask_files) > 1:  # one is for all
         log.warning(
-            "-mask_path: %s of %d images to evaluate on have a mask of their name, the "
+            "mask_path: %s of %d images to evaluate on have a mask of their name, the "
             "others get masks in order",
             named or "none",
             len(names),
         )
     if several := sum(len(matched[name]) > 1 for name in names):
         log.warning(
-            "-mask_path: %d of %d images have several masks of their name: the first "
+            "mask_path: %d of %d images have several masks of their name: the first "
             "is taken",
             several,
             len(names),
@@ -148,7 +148,7 @@ def readable_pairs(
     """Reads the pairs to validate on; those with an unreadable file are left out.
 
     Args:
-        unreadable: where such files are added, as "validation" or "-mask_path".
+        unreadable: where such files are added, as "validation" or "mask_path".
 
     Raises:
         InputError: if there are too many, or no pair is left.
@@ -158,7 +158,7 @@ def readable_pairs(
         try:
             found.append(pairs[index])
         except PictureError as error:
-            kind = "-mask_path" if error.path in pairs.mask_files else "validation"
+            kind = "mask_path" if error.path in pairs.mask_files else "validation"
             unreadable.add(error, kind)
             unreadable.check(kind)
     if not found:

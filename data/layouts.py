@@ -28,7 +28,7 @@ def list_split(layout: str, folder: str | Path, split: str) -> list[Path]:
     """
     if split not in SPLITS:
         raise InputError(f"split: one of {', '.join(SPLITS)}, received {split!r}")
-    return choose("-dataset_layout", layout, LAYOUTS)(Path(folder), split)
+    return choose("dataset_layout", layout, LAYOUTS)(Path(folder), split)
 
 
 def folders(root: Path, split: str, train: tuple, val: tuple) -> list[Path]:
@@ -40,9 +40,9 @@ def folders(root: Path, split: str, train: tuple, val: tuple) -> list[Path]:
     names = {"train": train, "val": val}[split]
     for name in names:
         if (root / name).is_dir():
-            return list_images(root / name, "-dataset_layout")
+            return list_images(root / name, "dataset_layout")
     raise InputError(
-        f"-dataset_layout: {str(root)!r} must hold {' or '.join(names)}, received none "
+        f"dataset_layout: {str(root)!r} must hold {' or '.join(names)}, received none "
         "of them"
     )
 
@@ -66,7 +66,7 @@ def listed(root: Path, split: str, lists: dict, **names: tuple) -> list[Path]:
     kept = [path for path in pictures if _ends_with_one_of(path, named)]
     if not kept:
         raise InputError(
-            f"-dataset_layout: {found[0]} must name pictures of {str(root)!r}, "
+            f"dataset_layout: {found[0]} must name pictures of {str(root)!r}, "
             "received none that is there"
         )
     return kept
@@ -84,12 +84,12 @@ def celeba_hq(root: Path, split: str) -> list[Path]:
         return folders(root, split, train=("train",), val=("val",))
     table = root / "CelebA-HQ-to-CelebA-mapping.txt"
     if table.is_file():
-        pictures = list_images(root / "CelebA-HQ-img", "-dataset_layout")
+        pictures = list_images(root / "CelebA-HQ-img", "dataset_layout")
         rows = [line.split() for line in table.read_text().splitlines()[1:]]
         numbers = {row[0]: int(row[1]) for row in rows if row}
         inside = {"train": range(162_770), "val": range(162_770, 182_637)}[split]
         return [path for path in pictures if numbers.get(path.stem) in inside]
-    pictures = list_images(root, "-dataset_layout")
+    pictures = list_images(root, "dataset_layout")
     first = len(pictures) - max(1, round(len(pictures) / 15))
     return pictures[:first] if split == "train" else pictures[first:]
 

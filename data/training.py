@@ -109,10 +109,10 @@ class TrainingPairs:
     ):
         check_pairs(images, image_size, seed)
         if max_zoom < 1:
-            raise InputError(f"-max_zoom: must be at least 1, received {max_zoom}")
+            raise InputError(f"max_zoom: must be at least 1, received {max_zoom}")
         if not 1 <= batch_size <= len(images):
             raise InputError(
-                f"-batch_size: must be 1 to the number of training images "
+                f"batch_size: must be 1 to the number of training images "
                 f"({len(images)}), received {batch_size}"
             )
         self.image_size, self.batch_size, self.seed = image_size, batch_size, seed
@@ -121,7 +121,7 @@ class TrainingPairs:
         self.invert_mask, self.max_zoom = invert_mask, max_zoom
         self.max_pixels = max_pixels
         self.further = _pair_all(self.images, aligned or {}, objects)
-        totals = {"-train_path": len(self.images), "-mask_path": len(self.mask_files)}
+        totals = {"train_path": len(self.images), "mask_path": len(self.mask_files)}
         self.unreadable = Unreadable(totals)
         self._useless = defaultdict(set)  # mask files by what they lack
 
@@ -161,7 +161,7 @@ class TrainingPairs:
         epoch, place = divmod(k, len(self.images))
         index = int(_order(self.seed, epoch, len(self.images))[place])
         kinds = [self.images, *self.further.values()]
-        pictures = self._read(kinds, index, self._read_pictures, "-train_path")
+        pictures = self._read(kinds, index, self._read_pictures, "train_path")
         sample = {}
         for name, picture in pictures.items():  # the same random numbers: the same crop
             rng = np.random.default_rng([self.seed, epoch, index, CROP])
@@ -192,7 +192,7 @@ class TrainingPairs:
 
     def _mask_file(self, rng):
         index = int(rng.integers(len(self.mask_files)))
-        mask = self._read([self.mask_files], index, self._read_mask, "-mask_path")
+        mask = self._read([self.mask_files], index, self._read_mask, "mask_path")
         flips = [axis for axis in (0, 1) if rng.random() < 0.5]
         return np.flip(mask, flips)
 
@@ -209,7 +209,7 @@ class TrainingPairs:
         count, total = len(self._useless[lacks]), len(self.mask_files)
         if count > total / 100:
             raise InputError(
-                f"-mask_path: at most 1 % of the masks may be without {lacks}, "
+                f"mask_path: at most 1 % of the masks may be without {lacks}, "
                 f"received {count} of {total} without {lacks}, such as {str(path)!r}"
             )
 
@@ -231,9 +231,9 @@ def check_pairs(images, image_size, seed):
     if not images:
         raise InputError("images: must be at least one, received none")
     if image_size < 1:
-        raise InputError(f"-image_size: must be at least 1, received {image_size}")
+        raise InputError(f"image_size: must be at least 1, received {image_size}")
     if seed < 0:
-        raise InputError(f"-seed: must be at least 0, received {seed}")
+        raise InputError(f"seed: must be at least 0, received {seed}")
 
 
 def check_sizes(name, picture, path, image, image_path):

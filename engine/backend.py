@@ -1,5 +1,7 @@
 """Which engine runs, on which devices, and how to make it repeat itself."""
 
+import contextlib
+
 import keras
 
 from inpainting_zoo.errors import InputError
@@ -12,6 +14,34 @@ elif BACKEND == "jax":
     import jax
 else:
     raise InputError(f"KERAS_BACKEND: must be tensorflow or jax, received {BACKEND!r}")
+
+
+@contextlib.contextmanager
+def explicit_settings():
+    """Gives Keras the settings that this library is written for, in a block.
+
+    Channels last, float32 and Keras's own epsilon, whatever keras.json or a program
+    that uses this library has chosen; theirs come back at the end.
+    """
+    config = keras.config
+    former = (
+        config.image_data_format(),
+        config.floatx(),
+        config.epsilon(),
+        config.dtype_policy(),
+    )
+    _configure("channels_last", "float32", 1e-7, "float32")
+    try:
+        yield
+    finally:
+        _configure(*former)
+
+
+def _configure(image_data_format, floatx, epsilon, dtype_policy):
+    keras.config.set_image_data_format(image_data_format)
+    keras.config.set_floatx(floatx)
+    keras.config.set_epsilon(epsilon)
+    keras.config.set_dtype_policy(dtype_policy)
 
 
 def deterministic():

@@ -2,6 +2,7 @@
 
 import collections
 import concurrent.futures
+import contextlib
 
 from inpainting_zoo.engine.backend import BACKEND, tf
 
@@ -31,6 +32,29 @@ def stream(load_batch, start: int, stop: int, workers: int = 4):
     batches = tf.data.Dataset.range(start, stop)
     batches = batches.map(load, num_parallel_calls=workers, deterministic=True)
     return batches.prefetch(workers)
+
+
+@contextlib.contextmanager
+def streaming(load_batch, start: int, stop: int, workers: int = 4):
+    """Gives `stream` to a block, which fails with what `load_batch` raised.
+
+    TensorFlow would raise an error of its own, with that one's traceback as text.
+    """
+    first = []
+
+    def load(i):
+        try:
+            return load_batch(i)
+        except Exception as error:
+            first.append(error)
+            raise
+
+    try:
+        yield stream(load, start, stop, workers)
+    except Exception as error:
+        if first and first[0] is not error:
+            raise first[0] from error
+        raise
 
 
 def _threaded(load_batch, start, stop, workers):

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+from inpainting_zoo.chosen import chosen_model
 from inpainting_zoo.data.evaluation import EvaluationPairs
 from inpainting_zoo.data.images import list_images
 from inpainting_zoo.data.layouts import list_split
@@ -16,26 +17,23 @@ from inpainting_zoo.evaluation.report import (
     write_report,
 )
 from inpainting_zoo.inpainting import strategies
+from inpainting_zoo.options import EvaluateSettings
+from inpainting_zoo.training.experiment import Experiment
 
 
-def evaluate(settings, load_model: Callable) -> dict:
-    """Measures a model, writes and prints the report, and returns it.
-
-    Args:
-        settings: the command's options as attributes.
-        load_model: takes nothing; returns the name, the model and the SHA-256 of its
-            weights. Called once all that can be refused without it is.
+def evaluate(settings: EvaluateSettings):
+    """Measures a model, writes the report and prints it.
 
     Raises:
         InputError: an option breaks its rule, or the report would overwrite a file that
             is no former report.
     """
-    score = choose("-protocol", settings.protocol, PROTOCOLS)
+    score = choose("protocol", settings.protocol, PROTOCOLS)
     baselines = choose_baselines(settings.methods)
     images, mask_files = list_files(settings)
     inputs = [settings.test_path, settings.mask_path, *images, *mask_files]
     refuse_overwriting(settings.report, filter(None, inputs))
-    name, model, weights = load_model()
+    name, model, weights = chosen_model(settings)
     pairs = make_pairs(settings, model, images, mask_files)
     report = score(pairs, name, model, baselines, weights, settings.strategy)
     write_report(report, settings.report)
@@ -43,7 +41,6 @@ def evaluate(settings, load_model: Callable) -> dict:
     print(f"report: {settings.report}, with .csv and .png beside it")
     if settings.experiment_name:
         log_test(settings, report["methods"][name])
-    return report
 
 
 def choose_baselines(names: str | None) -> dict:
@@ -57,17 +54,17 @@ def choose_baselines(names: str | None) -> dict:
     if names == "none":
         return {}
     chosen = [name.strip() for name in names.split(",")]
-    return {name: choose("-methods", name, BASELINES) for name in chosen}
+    return {name: choose("methods", name, BASELINES) for name in chosen}
 
 
 def list_files(settings) -> tuple[list, list]:
     """Returns the pictures to evaluate on, and the mask files that are given."""
     path, layout = settings.test_path, settings.dataset_layout
     images = (
-        list_split(layout, path, "val") if layout else list_images(path, "-test_path")
+        list_split(layout, path, "val") if layout else list_images(path, "test_path")
     )
     folder = settings.mask_path
-    mask_files = list_images(folder, "-mask_path") if folder else []
+    mask_files = list_images(folder, "mask_path") if folder else []
     return images[: settings.limit], mask_files
 
 
@@ -103,14 +100,12 @@ def completing(model, strategy: str) -> Callable:
 def by_report_004(pairs, name, model, baselines, weights_sha256, strategy) -> dict:
     """Returns the report of raw outputs, by the rule of report 004."""
     if strategy != "original":
-        raise InputError(f"-strategy: original in report_004, received {strategy}")
+        raise InputError(f"strategy: original in report_004, received {strategy}")
     return report_004.evaluate(pairs, name, model, baselines, weights_sha256)
 
 
 def log_test(settings, found: dict):
     """Logs what was measured of an experiment into its folder, for TensorBoard."""
-    from inpainting_zoo.training.experiment import Experiment
-
     experiment = Experiment(Path(settings.output_path, settings.experiment_name))
     experiment.log_test(f"test_{Path(settings.report).stem}", found)
 

@@ -1,19 +1,17 @@
 """The evaluation protocol: one rule for the command, the notebook and the tables."""
 
 import math
-import platform
 from collections import defaultdict
-from importlib.metadata import packages_distributions, version
 
 import numpy as np
 from tqdm import tqdm
 
 from inpainting_zoo.drawing import masked
+from inpainting_zoo.environment import versions
 from inpainting_zoo.errors import InputError
 from inpainting_zoo.metrics.measures import MEASURES
 
 BINS = ("0-10", "10-20", "20-30", "30-40", "40-50", "50-60", "above")
-LIBRARIES = ("numpy", "skimage", "cv2", "PIL", "keras", "tensorflow", "jax")
 NAME = "completed_1"
 
 
@@ -175,10 +173,3 @@ def hole_bin(area: float) -> str:
     """Returns the bin of a hole area in [0, 1]: "10-20" is over 10 and up to 20 %."""
     # Rounded, because 0.6 * 10 and the like may end in ...0001.
     return BINS[min(max(math.ceil(round(area * 10, 9)) - 1, 0), len(BINS) - 1)]
-
-
-def versions() -> dict:
-    """Returns versions of Python and of the libraries that decide the numbers."""
-    packages = packages_distributions()
-    found = {m: version(packages[m][0]) for m in LIBRARIES if m in packages}
-    return {"python": platform.python_version()} | found

@@ -51,7 +51,7 @@ def report_files(path) -> tuple[Path, Path, Path]:
     """
     path = Path(path)
     if path.suffix != ".json":
-        raise InputError(f"-report: must end in .json, received {str(path)!r}")
+        raise InputError(f"report: must end in .json, received {str(path)!r}")
     return path, path.with_suffix(".csv"), path.with_suffix(".png")
 
 
@@ -77,7 +77,7 @@ def refuse_overwriting(path, inputs: Iterable):
 
 def _refusal(rule, path, hit):
     return InputError(
-        f"-report: must overwrite {rule}, received {str(path)!r}, which would "
+        f"report: must overwrite {rule}, received {str(path)!r}, which would "
         f"overwrite {str(hit)!r}"
     )
 

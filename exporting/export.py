@@ -44,7 +44,7 @@ def export(
     path = check(format, path, precision)
     if model.OPTIONS or model.draws:
         raise InputError(
-            f"-format: a model of image and mask alone can be exported, received one "
+            f"format: a model of image and mask alone can be exported, received one "
             f"that takes {', '.join(model.OPTIONS) or 'random numbers'} as well"
         )
     found = formats.get(format)
@@ -72,21 +72,19 @@ def check(format: str, path: str | Path, precision: str) -> Path:
         )
     if precision not in found.precisions:
         known = ", ".join(found.precisions)
-        raise InputError(f"-precision: {known} for {format}, received {precision!r}")
+        raise InputError(f"precision: {known} for {format}, received {precision!r}")
     if found.suffix and path.suffix != found.suffix:
-        raise InputError(
-            f"-save_to: must end in {found.suffix}, received {str(path)!r}"
-        )
+        raise InputError(f"save_to: must end in {found.suffix}, received {str(path)!r}")
     # Another folder is not ours to replace.
     ours = path.is_file() if found.suffix else (path / "saved_model.pb").is_file()
     if path.exists() and not ours:
         raise InputError(
-            f"-save_to: must be free or a former {format}, received {str(path)!r}"
+            f"save_to: must be free or a former {format}, received {str(path)!r}"
         )
     for package in found.packages:
         if importlib.util.find_spec(package) is None:
             raise InputError(
-                f"-format: {format} needs {package}, which is not installed: "
+                f"format: {format} needs {package}, which is not installed: "
                 "pip install -r requirements-export.txt"
             )
     return path
@@ -97,8 +95,8 @@ def _side(model, image_size, any_size):
     only = model.sizes.side
     if only and image_size not in (None, only):
         raise InputError(
-            f"-image_size: must be {only} for this model, received {image_size}"
+            f"image_size: must be {only} for this model, received {image_size}"
         )
     if image_size is not None and image_size < 1:
-        raise InputError(f"-image_size: must be positive, received {image_size}")
+        raise InputError(f"image_size: must be positive, received {image_size}")
     return only or image_size or (None if any_size else model.image_size)

@@ -4,7 +4,6 @@ import dataclasses
 import warnings
 from collections.abc import Callable
 
-import keras
 import numpy as np
 
 from inpainting_zoo.errors import choose
@@ -36,6 +35,8 @@ class Format:
 
 def write_saved_model(graph, path, precision, options):
     """Writes a folder; its function is `serve`."""
+    import keras
+
     # `graph.export` would store every weight twice.
     archive = keras.export.ExportArchive()
     archive.add_endpoint("serve", graph, options["input_signature"])
@@ -102,7 +103,7 @@ def write_litert(graph, path, precision, options):
 
 def get(name: str) -> Format:
     """Returns the format of `FORMATS` with this name."""
-    return choose("-format", name, FORMATS)
+    return choose("format", name, FORMATS)
 
 
 FORMATS = {
@@ -112,3 +113,5 @@ FORMATS = {
     # phones want every size fixed.
     "litert": Format(write_litert, ".tflite", any_size=False, batch=1),
 }
+# Of any format, without repetition.
+PRECISIONS = tuple(dict.fromkeys(p for f in FORMATS.values() for p in f.precisions))

@@ -1,19 +1,25 @@
 """Errors that the command line turns into one line and an exit code."""
 
 
-class InputError(ValueError):
+class ZooError(Exception):
+    """What a user can read and mend; `exit_code` is that of the command."""
+
+    exit_code: int
+
+
+class InputError(ZooError, ValueError):
     """An argument or a file breaks a rule: names it, the rule and what was received."""
 
     exit_code = 4
 
 
-class NumericError(ArithmeticError):
+class NumericError(ZooError, ArithmeticError):
     """A loss term or a weight is NaN or infinite: names it and the step."""
 
     exit_code = 3
 
 
-class WeightsError(ValueError):
+class WeightsError(ZooError, ValueError):
     """A weight file is damaged, untrusted or does not fit the model."""
 
     exit_code = 5

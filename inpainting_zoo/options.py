@@ -1,211 +1,372 @@
-"""Options of the command line, their defaults and their help."""
+"""Settings of every command: names, types, defaults, ranges and help.
 
-import argparse
-import json
+A class for each; making one checks it. `arguments.py` reads them from a command line.
+"""
 
-from inpainting_zoo.data.layouts import LAYOUTS
+import dataclasses
+import os
+import re
+from typing import ClassVar
+
 from inpainting_zoo.errors import InputError
+from inpainting_zoo.settings import Settings, check, option
 
-DTYPES = ("float32", "bfloat16", "float16")
-OPTIMIZERS = ("adam", "muon")
-STRATEGIES = ("original", "resize", "crop")
+WARM_UP = "warm_up_generator"
+LAYOUTS = "inpainting_zoo.data.layouts:LAYOUTS"
+STRATEGIES = "inpainting_zoo.inpainting.strategies:STRATEGIES"
+PRECISIONS = "inpainting_zoo.engine.precisions:DTYPES"
+# Arguments of every model that are settings of the run.
+RUN_SETTINGS = {"seed": "-seed", "dtype": "-mixed_precision"}
 
-# name, type or choices, default, help. A default of None is the preset's or derived.
-TRAIN = (
-    ("train_path", str, None, "folder, list file or samples[:train]: what to train on"),
-    ("dataset_layout", tuple(LAYOUTS), None, "how a public dataset was unpacked"),
-    ("mask_path", str, None, "folder of mask files, white in the hole"),
-    ("masks", str, None, "generators by weight, such as rectangle=1,strokes=2,files=1"),
-    ("invert_mask", bool, False, "mask files are black in the hole"),
-    ("experiment_name", str, None, "folder in -output_path; the preset's name"),
-    ("output_path", str, "outputs", "folder of experiments"),
-    ("warm_up_generator", bool, False, "stage 1: reconstruction only"),
-    (
-        "from_weights",
-        "optional",
+
+def seed(text: str):
+    """Returns the field of a seed, as every generator of random numbers takes it."""
+    return option(0, text, least=0, most=2**32 - 1)
+
+
+def max_pixels():
+    """Returns the field of the limit that protects the memory."""
+    text = "refuse larger pictures from their header"
+    return option(64_000_000, text, least=1)
+
+
+def masks(text: str):
+    """Returns the field of a mixture of mask generators."""
+    return option(None, text, check="inpainting_zoo.data.masks:parse_mixture")
+
+
+def _check_gpu(value):
+    if not re.fullmatch(r"none|\d+(,\d+)*", value):
+        raise InputError(f"gpu: must be a number or none, received {value!r}")
+
+
+def gpu():
+    """Returns the field that chooses devices."""
+    text = "number of the GPU to use, or none; all"
+    return option(None, text, check=_check_gpu)
+
+
+def _refuse_run_settings(arguments):
+    for name in arguments.keys() & RUN_SETTINGS.keys():
+        raise InputError(
+            f"set: must hold arguments of the model, received {name}, which is a "
+            f"setting of a training run: use {RUN_SETTINGS[name]}"
+        )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TrainSettings(Settings):
+    """Settings of a training."""
+
+    train_path: str | None = option(
+        None, "folder, list file or samples[:train]: what to train on"
+    )
+    dataset_layout: str | None = option(
+        None, "how a public dataset was unpacked", choices=LAYOUTS
+    )
+    mask_path: str | None = option(None, "folder of mask files, white in the hole")
+    masks: str | None = masks(
+        "generators by weight, such as rectangle=1,strokes=2,files=1"
+    )
+    invert_mask: bool = option(False, "mask files are black in the hole")
+    experiment_name: str | None = option(
+        None, "folder in -output_path; the preset's name"
+    )
+    output_path: str = option("outputs", "folder of experiments", writes="folder")
+    stage: str | None = option(None, "of training, by name; the model's last")
+    warm_up_generator: bool = option(False, f"the same as -stage {WARM_UP}")
+    from_weights: str | bool | None = option(
+        None, "start from the experiment's last state, or FILE"
+    )
+    resume: bool = option(False, "continue an interrupted run exactly")
+    preset: str = option(
+        "gmcnn_256",
+        "model to train; see `runner.py presets`",
+        aliases=("model",),
+    )
+    set: dict = option({}, "arguments of the model to replace, key=value")
+    image_size: int | None = option(
+        None, "side of training images in pixels; the preset's", least=1
+    )
+    max_pixels: int = max_pixels()
+    max_zoom: float = option(
+        1.15, "crops are cut from images up to so many times larger", least=1
+    )
+    batch_size: int | None = option(None, "images in a batch; the preset's", least=1)
+    # Arguments of models that early commands had; those of others go through -set.
+    critic_steps: int | None = option(
+        None, "critic steps for one of the generator; 5", least=1
+    )
+    id_mrf_weight: float | None = option(
+        None, "factor of ID-MRF; 0.05; 0 needs no VGG19", least=0
+    )
+    lambda_ratio: float | None = option(
+        None, "weight of reconstruction to adversarial; 999", least=0
+    )
+    epochs: int = option(40, "passes over the training images", least=1)
+    steps: int | None = option(None, "generator steps, instead of -epochs", least=1)
+    optimizer: str | None = option(
         None,
-        "start from the experiment's last state, or FILE",
-    ),
-    ("resume", bool, False, "continue an interrupted run exactly"),
-    ("preset", str, "gmcnn_256", "model to train; see `runner.py presets`"),
-    ("set", "pairs", {}, "arguments of the model to replace, key=value"),
-    ("image_size", int, None, "side of training images in pixels; the preset's"),
-    ("max_pixels", int, 64_000_000, "refuse larger pictures from their header"),
-    ("max_zoom", float, 1.15, "crops are cut from images up to so many times larger"),
-    ("batch_size", int, None, "images in a batch; the preset's"),
-    ("critic_steps", int, None, "critic steps for one of the generator; 5"),
-    ("id_mrf_weight", float, None, "factor of ID-MRF; 0.05; 0 needs no VGG19"),
-    ("lambda_ratio", float, None, "weight of reconstruction to adversarial; 999"),
-    ("epochs", int, 40, "passes over the training images"),
-    ("steps", int, None, "generator steps, instead of -epochs"),
-    ("optimizer", OPTIMIZERS, None, "the preset's or adam"),
-    ("learning_rate", float, None, "after a warm-up; the preset's"),
-    ("learning_rate_decay", ("none", "cosine"), "none", "over the steps of the stage"),
-    ("adam_betas", "betas", None, "decay rates of Adam's two moments; the preset's"),
-    ("validation_path", str, None, "pictures to validate on, instead of a split"),
-    ("validation_split", float, 0.05, "share of the training images kept aside"),
-    ("seed", int, 0, "of weights, data order, masks and everything else random"),
-    ("mixed_precision", DTYPES, "float32", "of the generator; critics stay in float32"),
-    ("run_eagerly", bool, False, "run operation by operation, to look inside"),
-    ("jit_compile", bool, False, "compile the step with XLA (JAX always does)"),
-    ("gpu", str, None, "number of the GPU to use, or none; all"),
-    ("save_every", int, None, "steps between saved states; an epoch"),
-    ("sample_every", int, None, "steps between sample pictures; an epoch"),
-    ("vgg_weights", str, None, "VGG19 file (.h5 or .npz) instead of the download"),
-)
-MODEL = (
-    ("preset", str, None, "model of the zoo; see `runner.py presets`"),
-    ("experiment_name", str, None, "generator of an experiment in -output_path"),
-    ("from_weights", str, None, "weight file of this library"),
-    ("output_path", str, "outputs", "folder of experiments"),
-    ("gpu", str, None, "number of the GPU to use, or none; all"),
-)
-EVALUATE = (
-    ("test_path", str, "samples:test", "folder, list file or samples[:test]"),
-    ("dataset_layout", tuple(LAYOUTS), None, "how a public dataset was unpacked"),
-    ("mask_path", str, None, "folder of mask files, paired by name or in order"),
-    ("masks", str, None, "generators by weight, instead of -mask_path; the model's"),
-    ("invert_mask", bool, False, "mask files are black in the hole"),
-    ("report", str, "outputs/report.json", "JSON file; CSV and PNG go beside it"),
-    ("image_size", int, None, "side in pixels to evaluate at; the model's"),
-    ("strategy", STRATEGIES, "original", "for sizes that are not the model's"),
-    ("methods", str, None, "classical methods, such as telea,biharmonic, or none; all"),
-    ("max_pixels", int, 64_000_000, "refuse larger pictures from their header"),
-    ("limit", int, None, "evaluate the first so many images; all"),
-    ("seed", int, 0, "of generated masks"),
-    ("protocol", str, "completed_1", "completed_1, or report_004 for its numbers"),
-    *MODEL,
-)
-INPAINT = (
-    ("image", str, None, "picture or folder"),
-    ("mask", str, None, "mask file, white in the hole, or folder of masks by name"),
-    ("save_to", str, None, "file or folder to write"),
-    ("invert_mask", bool, False, "masks are black in the hole"),
-    ("resize_mask", bool, False, "fit a mask of another size by nearest neighbour"),
-    ("mask_label", str, None, "number of the hole in a mask of labels, or any (but 0)"),
-    ("mask_from", ("alpha",), None, "the hole is where the mask is transparent"),
-    ("mask_dilation", float, 0.0, "pixels by which the hole is widened"),
-    ("feathering", float, 0.0, "pixels of the widening to fade in over"),
-    ("fill_alpha", bool, False, "make the completed hole opaque"),
-    ("max_pixels", int, 64_000_000, "refuse larger pictures from their header"),
-    (
-        "strategy",
-        STRATEGIES,
+        "the preset's or adam",
+        choices="inpainting_zoo.training.optimizers:OPTIMIZERS",
+    )
+    learning_rate: float | None = option(None, "after a warm-up; the preset's", above=0)
+    learning_rate_decay: str = option(
+        "none", "over the steps of the stage", choices=("none", "cosine")
+    )
+    adam_betas: tuple[float, float] | None = option(
+        None, "decay rates of Adam's two moments; the preset's", least=0, below=1
+    )
+    validation_path: str | None = option(
+        None, "pictures to validate on, instead of a split"
+    )
+    validation_split: float = option(
+        0.05, "share of the training images kept aside", least=0, below=1
+    )
+    validation_images: int = option(40, "most pictures to validate on", least=1)
+    seed: int = seed("of weights, data order, masks and everything else random")
+    mixed_precision: str = option(
+        "float32", "of the generator; critics stay in float32", choices=PRECISIONS
+    )
+    run_eagerly: bool = option(False, "run operation by operation, to look inside")
+    jit_compile: bool = option(False, "compile the step with XLA (JAX always does)")
+    gpu: str | None = gpu()
+    save_every: int | None = option(
+        None, "steps between saved states; an epoch", least=1
+    )
+    sample_every: int | None = option(
+        None, "steps between sample pictures; an epoch", least=1
+    )
+    vgg_weights: str | None = option(
+        None, "VGG19 file (.h5 or .npz) instead of the download"
+    )
+
+    def __post_init__(self):
+        super().__post_init__()
+        if self.warm_up_generator:
+            if self.stage not in (None, WARM_UP):
+                raise InputError(
+                    f"stage: must be {WARM_UP} with -warm_up_generator, received "
+                    f"{self.stage!r}"
+                )
+            object.__setattr__(self, "stage", WARM_UP)
+        _refuse_run_settings(self.set)
+        fields = {field.name: field for field in self.options()}
+        for name in ("image_size", "critic_steps", "id_mrf_weight", "lambda_ratio"):
+            if name in self.set:
+                check(fields[name], self.set[name])
+
+    def complete(self):
+        if not (self.train_path or self.resume):  # which has it on record
+            raise InputError("train_path: is needed, received none")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ModelSettings(Settings):
+    """Which model a command uses."""
+
+    preset: str | None = option(
+        None, "model of the zoo; see `runner.py presets`", aliases=("model",)
+    )
+    experiment_name: str | None = option(
+        None, "generator of an experiment in -output_path"
+    )
+    from_weights: str | None = option(None, "weight file of this library")
+    output_path: str = option("outputs", "folder of experiments")
+    verify: bool = option(False, "check the preset's weights by their SHA-256")
+    gpu: str | None = gpu()
+
+    def __post_init__(self):
+        super().__post_init__()
+        if self.experiment_name and self.from_weights:
+            raise InputError(
+                "from_weights: must not be given with -experiment_name, one source of "
+                f"weights is enough, received {self.from_weights!r} and "
+                f"{self.experiment_name!r}"
+            )
+        if self.verify and (self.experiment_name or self.from_weights):
+            raise InputError(
+                "verify: needs a -preset alone, whose weights have a SHA-256 on "
+                f"record, received {self.experiment_name or self.from_weights!r}"
+            )
+
+    def complete(self):
+        super().complete()
+        if not (self.preset or self.experiment_name or self.from_weights):
+            raise InputError(
+                "preset: is needed, or -experiment_name or -from_weights, received none"
+            )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class EvaluateSettings(ModelSettings):
+    """Settings of an evaluation."""
+
+    test_path: str = option("embedded:test", "folder, list file or embedded:[test]")
+    dataset_layout: str | None = option(
+        None, "how a public dataset was unpacked", choices=LAYOUTS
+    )
+    mask_path: str | None = option(
+        None, "folder of mask files, paired by name or in order"
+    )
+    masks: str | None = masks(
+        "generators by weight, instead of -mask_path; the model's"
+    )
+    invert_mask: bool = option(False, "mask files are black in the hole")
+    report: str = option(
+        "outputs/report.json", "JSON file; CSV and PNG go beside it", writes="file"
+    )
+    image_size: int | None = option(
+        None, "side in pixels to evaluate at; the model's", least=1
+    )
+    strategy: str = option(
+        "original", "for sizes that are not the model's", choices=STRATEGIES
+    )
+    methods: str | None = option(
+        None, "classical methods, such as telea,biharmonic, or none; all"
+    )
+    max_pixels: int = max_pixels()
+    limit: int | None = option(None, "evaluate the first so many images; all", least=1)
+    seed: int = seed("of generated masks")
+    protocol: str = option("completed_1", "completed_1, or report_004 for its numbers")
+
+    def __post_init__(self):
+        super().__post_init__()
+        if not self.experiment_name:
+            return
+        folder = os.path.realpath(os.path.join(self.output_path, self.experiment_name))
+        within = os.path.relpath(os.path.realpath(self.report), folder)
+        if within.split(os.sep)[0] in ("config.json", "metrics.json", "weights"):
+            raise InputError(
+                "report: must not replace a file of the experiment, received "
+                f"{str(self.report)!r}"
+            )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class InpaintSettings(ModelSettings):
+    """Settings of completing pictures."""
+
+    NEEDED: ClassVar[tuple] = ("image", "mask", "save_to")
+
+    image: str | None = option(None, "picture or folder")
+    mask: str | None = option(
+        None, "mask file, white in the hole, or folder of masks by name"
+    )
+    save_to: str | None = option(None, "file or folder to write", writes="any")
+    invert_mask: bool = option(False, "masks are black in the hole")
+    resize_mask: bool = option(False, "fit a mask of another size by nearest neighbour")
+    mask_label: str | None = option(
+        None, "number of the hole in a mask of labels, or any (but 0)"
+    )
+    mask_from: str | None = option(
+        None, "the hole is where the mask is transparent", choices=("alpha",)
+    )
+    mask_dilation: float = option(0.0, "pixels to widen the hole by", least=0)
+    feathering: float = option(
+        0.0, "pixels of the widened ring that fade into the picture", least=0
+    )
+    fill_alpha: bool = option(False, "make the completed hole opaque")
+    max_pixels: int = max_pixels()
+    strategy: str | None = option(
         None,
         "crop if the longer side is more than twice the model's, else original",
-    ),
-    ("in_place", bool, False, "allow the output to replace the input"),
-    *MODEL,
-)
-ANIMATE = (
-    ("experiment_name", str, None, "experiment in -output_path to show"),
-    ("output_path", str, "outputs", "folder of experiments"),
-    ("save_to", str, None, "GIF file to write; animation.gif in the experiment"),
-    ("frames_per_second", float, 3.0, "pictures shown in a second"),
-)
-ALIASES = {"preset": ("-model", "--model")}
-CONVERT = (
-    ("preset", str, None, "which network the checkpoint belongs to"),
-    (
-        "source",
-        str,
+        choices=STRATEGIES,
+    )
+    with_options: dict = option(
+        {}, "what the model takes for a picture, key=value", flag="with"
+    )
+    seed: int = seed("of what the model draws")
+    variants: int = option(
+        1, "results from as many seeds, -save_to with _1 and so on", least=1
+    )
+    in_place: bool = option(False, "allow the output to replace the input")
+
+    def __post_init__(self):
+        super().__post_init__()
+        if self.feathering > self.mask_dilation:
+            raise InputError(
+                f"feathering: must be at most -mask_dilation ({self.mask_dilation}), "
+                f"within which known pixels may change, received {self.feathering}"
+            )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class AnimateSettings(Settings):
+    """Settings of an animation."""
+
+    NEEDED: ClassVar[tuple] = ("experiment_name",)
+
+    experiment_name: str | None = option(None, "experiment in -output_path to show")
+    output_path: str = option("outputs", "folder of experiments")
+    save_to: str | None = option(
+        None, "GIF file to write; animation.gif in the experiment", writes="file"
+    )
+    frames_per_second: float = option(
+        3.0, "pictures shown in a second", above=0, most=50
+    )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ConvertSettings(Settings):
+    """Settings of a conversion."""
+
+    NEEDED: ClassVar[tuple] = ("preset", "source", "save_to")
+
+    preset: str | None = option(
+        None, "which network the checkpoint belongs to", aliases=("model",)
+    )
+    source: str | None = option(
+        None, ".pth, .pt, .safetensors, .npz or a TensorFlow 1 checkpoint"
+    )
+    save_to: str | None = option(
+        None, "weight file to write (.safetensors or .npz)", writes="file"
+    )
+    set: dict = option({}, "arguments of the preset to replace, key=value")
+
+    def __post_init__(self):
+        super().__post_init__()
+        _refuse_run_settings(self.set)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ExportSettings(ModelSettings):
+    """Settings of an export."""
+
+    NEEDED: ClassVar[tuple] = ("format", "save_to")
+
+    format: str | None = option(
         None,
-        ".pth, .pt, .safetensors, .npz or a TensorFlow 1 checkpoint",
-    ),
-    ("save_to", str, None, "weight file to write (.safetensors or .npz)"),
-    ("set", "pairs", {}, "arguments of the preset to replace, key=value"),
-)
-EXPORT = (
-    ("format", str, None, "saved_model, onnx or litert"),
-    ("save_to", str, None, "file to write, or folder of a saved_model"),
-    ("image_size", int, None, "fixed side in pixels; any size where the format can"),
-    (
-        "precision",
-        ("float32", "float16", "int8"),
+        "saved_model, onnx or litert",
+        choices="inpainting_zoo.exporting.formats:FORMATS",
+    )
+    save_to: str | None = option(
+        None, "file to write, or folder of a saved_model", writes="any"
+    )
+    image_size: int | None = option(
+        None, "fixed side in pixels; any size where the format can", least=1
+    )
+    precision: str = option(
         "float32",
         "of the weights",
-    ),
-    ("pixels", ("uint8", "float32"), "uint8", "in and out: 0..255, or [-1, 1]"),
-    *MODEL,
-)
-COMMANDS = {
-    "train": (TRAIN, "train a model (the default command)"),
-    "evaluate": (EVALUATE, "measure a model beside the classical methods"),
-    "inpaint": (INPAINT, "complete a picture or a folder of pictures"),
-    "animate": (ANIMATE, "show an experiment's samples over its epochs as a GIF"),
-    "convert": (CONVERT, "turn an official checkpoint into a weight file"),
-    "export": (EXPORT, "write a model as a SavedModel, ONNX or LiteRT file"),
-    "presets": ((), "list what can be loaded"),
-}
-
-
-class _Parser(argparse.ArgumentParser):
-    def error(self, message):
-        raise InputError(f"{self.prog}: {message}")
-
-
-def parse(argv):
-    """Reads the command line; every long option takes one dash or two.
-
-    Returns:
-        `(command, settings, explicit)`: the command's name, every option by name, and
-        those that were given.
-
-    Raises:
-        InputError: if an option is unknown or has a wrong value.
-    """
-    command = "train"
-    if argv and not argv[0].startswith("-"):
-        command, *argv = argv
-    if command not in COMMANDS:
-        known = ", ".join(COMMANDS)
-        raise InputError(f"command: one of {known}, received {command!r}")
-    options, description = COMMANDS[command]
-    parser = _Parser(
-        prog=f"runner.py {command}" if command != "train" else "runner.py",
-        description=description,
-        allow_abbrev=False,
-        argument_default=argparse.SUPPRESS,
-        epilog="commands: "
-        + "; ".join(f"{name}: {about}" for name, (_, about) in COMMANDS.items()),
+        choices="inpainting_zoo.exporting.formats:PRECISIONS",
     )
-    for name, kind, default, text in options:
-        names = (f"-{name}", f"--{name}", *ALIASES.get(name, ()))
-        parser.add_argument(*names, **_argument(kind), help=_help(text, default))
-    explicit = vars(parser.parse_args(argv))
-    return command, {name: d for name, _, d, _ in options} | explicit, explicit
+    pixels: str = option(
+        "uint8", "in and out: 0..255, or [-1, 1]", choices=("uint8", "float32")
+    )
 
 
-def _argument(kind):
-    if kind is bool:
-        return {"action": "store_true"}
-    if kind == "optional":
-        return {"nargs": "?", "const": True, "metavar": "FILE"}
-    if kind == "betas":
-        return {"nargs": 2, "type": float, "metavar": "BETA"}
-    if kind == "pairs":
-        return {"nargs": "+", "action": _Pairs, "metavar": "KEY=VALUE"}
-    if isinstance(kind, tuple):
-        return {"choices": kind}
-    return {"type": kind, "metavar": kind.__name__.upper()}
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PresetsSettings(Settings):
+    """The list of presets has no settings."""
 
 
-def _help(text, default):
-    text = text.replace("%", "%%")
-    return text if default in (None, False, {}) else f"{text} (default: {default})"
-
-
-class _Pairs(argparse.Action):
-    """Collects key=value; values are read as JSON where they can be."""
-
-    def __call__(self, parser, namespace, values, option_string=None):
-        pairs = {}
-        for text in values:
-            key, equals, value = text.partition("=")
-            if not (key and equals):
-                parser.error(f"argument {option_string}: key=value, received {text!r}")
-            try:
-                pairs[key] = json.loads(value)
-            except json.JSONDecodeError:
-                pairs[key] = value
-        setattr(namespace, self.dest, pairs)
+COMMANDS = {
+    "train": (TrainSettings, "train a model (the default command)"),
+    "evaluate": (EvaluateSettings, "measure a model beside the classical methods"),
+    "inpaint": (InpaintSettings, "complete a picture or a folder of pictures"),
+    "animate": (AnimateSettings, "show an experiment's samples over its epochs"),
+    "convert": (ConvertSettings, "turn an official checkpoint into a weight file"),
+    "export": (ExportSettings, "write a model as a SavedModel, ONNX or LiteRT file"),
+    "presets": (PresetsSettings, "list what can be loaded"),
+}

@@ -29,12 +29,14 @@ class Inpainter(StepModel):
     Attributes:
         STAGES: names of the ways of training, in their order; none cannot be trained.
         OPTIONS: what `inpaint` takes beyond image, mask and seed: name -> default.
+        GENERATOR_OPTIONS: names of the arguments that decide what its parts are.
         masks: what it is trained and evaluated on by default; see `parse_mixture`.
         stage: the `Stage` that has begun, or None; `stage_name` is its name.
     """
 
     STAGES = ()
     OPTIONS = {}  # noqa: RUF012
+    GENERATOR_OPTIONS = ()
     masks = "rectangle=1"
 
     def __init__(self, image_size: int, sizes: Sizes, seed: int = 0):

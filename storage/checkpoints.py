@@ -199,9 +199,22 @@ class Checkpoints:
             )
         return load_weights(path)
 
-    def clean(self):
-        """Removes states that were cut off before they reached the manifest."""
-        known = {e["file"] for e in self.entries()}
-        for path in self.folder.glob("*.npz"):
-            if STATE.fullmatch(path.name) and path.name not in known:
-                path.unlink()
+    def begin(self):
+        """Prepares for saving: an empty manifest tells that nothing was saved yet.
+
+        Raises:
+            InputError: if there are states and no manifest. They are not ours to
+                replace: only what the manifest names is.
+        """
+        if self.manifest.is_file():
+            return
+        if found := [p.name for p in self.folder.glob("*") if STATE.fullmatch(p.name)]:
+            raise InputError(
+                f"experiment_name: {self.manifest} must list the states beside it, "
+                f"received none and {', '.join(sorted(found))}; put it back, or move "
+                "them elsewhere to start anew"
+            )
+        self._write([])
+
+    def _write(self, entries):
+        write_json(self.manifest, entries)

@@ -1,5 +1,7 @@
 """Moving pictures of an experiment's samples."""
 
+import json
+
 import numpy as np
 import pytest
 
@@ -21,7 +23,14 @@ def near(picture, colour):
     return np.abs(picture.astype(int) - colour).max() < 8
 
 
-def test_frames_follow_the_steps_of_the_warm_up_first(tmp_path):
+def of_a_preset(folder):
+    """The record that says which stages the model has, and in which order."""
+    config = {"settings": {"preset": "context_encoder_small"}}
+    (folder / "config.json").write_text(json.dumps(config))
+
+
+def test_frames_follow_the_stages_of_the_model(tmp_path):
+    of_a_preset(tmp_path)
     sample(tmp_path, "joint", 50, BLUE)
     sample(tmp_path, "warm_up_generator", 200, RED)
     sample(tmp_path, "warm_up_generator", 100, GREY)
@@ -50,6 +59,7 @@ def test_the_epoch_is_that_of_the_saved_state(tmp_path):
 
 
 def test_pictures_of_two_sizes_fit_in_one_frame(tmp_path):
+    of_a_preset(tmp_path)
     sample(tmp_path, "warm_up_generator", 1, RED, 20, 300)
     sample(tmp_path, "joint", 1, BLUE, 40, 200)
     animate(tmp_path, tmp_path / "x.gif")

@@ -28,6 +28,7 @@ from inpainting_zoo.losses.ring_reconstruction import (
     weighted_squared_error,
 )
 from inpainting_zoo.models import sizes
+from inpainting_zoo.options import TrainSettings
 from inpainting_zoo.training.optimizers import (
     make_optimizer as make_trainings_optimizer,
 )
@@ -83,9 +84,7 @@ def central(x):
 
 @pytest.mark.parametrize("name", RATES)
 def test_learning_rates_after_the_warm_up(name):
-    options = {"preset": name, "mixed_precision": "float32"}
-    options |= {"learning_rate_decay": "none"}
-    settings = with_preset_defaults(options, "joint")
+    settings = with_preset_defaults(TrainSettings(preset=name), "joint")
     with keras.StatelessScope(initialize_variables=False):
         factors = (1, narrow(name).discriminator_rate)
     optimizers = [make_trainings_optimizer("x", settings, 10**4, f) for f in factors]

@@ -5,7 +5,9 @@ import numpy as np
 import pytest
 
 from inpainting_zoo.errors import InputError
-from inpainting_zoo.training.optimizers import Muon, make_optimizer, muon
+from inpainting_zoo.options import TrainSettings
+from inpainting_zoo.training.muon import Muon
+from inpainting_zoo.training.optimizers import make_optimizer, muon
 
 pytestmark = pytest.mark.both_engines
 
@@ -52,13 +54,8 @@ def test_state_is_in_the_variables():
 
 
 def settings(**given):
-    return {
-        "optimizer": "adam",
-        "learning_rate": 1e-3,
-        "learning_rate_decay": "cosine",
-        "adam_betas": (0.5, 0.9),
-        "mixed_precision": "float32",
-    } | given
+    filled = {"optimizer": "adam", "learning_rate": 1e-3, "adam_betas": (0.5, 0.9)}
+    return TrainSettings(learning_rate_decay="cosine", **filled | given)
 
 
 def test_the_learning_rate_rises_then_falls():
@@ -73,4 +70,4 @@ def test_optimizers_by_name():
     scaled = make_optimizer("generator_optimizer", scaled, 10)
     assert isinstance(scaled.inner_optimizer, Muon)
     with pytest.raises(InputError, match="adam, muon"):
-        make_optimizer("x", settings(optimizer="sgd"), 10)
+        settings(optimizer="sgd")

@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 
 from conftest import run
-from inpainting_zoo import cli, options, presets
+from inpainting_zoo import cli, presets
+from inpainting_zoo.environment import processor
+from inpainting_zoo.options import TrainSettings
 from inpainting_zoo.storage.checkpoints import load_weights, part_file, save_weights
 from inpainting_zoo.storage.files import sha256
 from inpainting_zoo.tools import publish
@@ -18,12 +20,12 @@ from inpainting_zoo.tools.training_report import (
     in_order,
     training_report,
 )
-from inpainting_zoo.training.experiment import Experiment, processor
+from inpainting_zoo.training.experiment import Experiment
 
 
 def recorded(**settings):
     """Settings as an experiment records them after its first stage."""
-    defaults = {name: default for name, _, default, _ in options.TRAIN}
+    defaults = TrainSettings().as_dict()
     preset = {"batch_size": 16, "learning_rate": 3e-4, "optimizer": "muon"}
     preset |= {"preset": "gmcnn_faces_128", "adam_betas": [0.9, 0.999], "steps": 9}
     return defaults | preset | settings

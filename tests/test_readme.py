@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from conftest import ROOT
-from inpainting_zoo import options, presets
+from inpainting_zoo import arguments, presets
 from inpainting_zoo.storage.arrays import FORMATS
 from inpainting_zoo.storage.files import sha256
 from inpainting_zoo.tools import make_readme, measure, publish, train_faces
@@ -43,7 +43,7 @@ def test_shipped_weights_are_small_intact_and_reported():
         report = json.loads(exported.read_text())
         assert report["weights_sha256"] == digests[report["preset"]]
     for report in trainings:
-        options.parse(shlex.split(report["command"])[1:])  # it could be typed
+        arguments.parse(shlex.split(report["command"])[1:])  # it could be typed
         assert (make_readme.REPORTS / f"{report['preset']}.png").is_file()
 
 
@@ -53,7 +53,7 @@ def test_every_shipped_weight_can_be_trained_again():
     about = {"output_path": "outputs", "save_every": 0, "sample_every": 0}
 
     def settings(words):
-        return options.parse(words)[1] | paths | about
+        return arguments.parse(words)[1].as_dict() | paths | about
 
     assert set(train_faces.PUBLISHED) == set(SHIPPED)
     trainings, _ = make_readme.read(make_readme.REPORTS)

@@ -1,5 +1,6 @@
 """Training steps: both stages, both engines, every precision, eager and compiled."""
 
+import dataclasses
 import functools
 import gc
 import json
@@ -16,22 +17,18 @@ from conftest import ROOT
 from inpainting_zoo import presets
 from inpainting_zoo.engine import backend
 from inpainting_zoo.engine.batches import stream
+from inpainting_zoo.engine.precisions import DTYPES
 from inpainting_zoo.engine.steps import minimize
 from inpainting_zoo.errors import InputError
 from inpainting_zoo.features.load import loader
+from inpainting_zoo.options import TrainSettings
 from inpainting_zoo.training.experiment import Experiment
 from inpainting_zoo.training.optimizers import make_optimizer
-from inpainting_zoo.training.train import DTYPES
 from tiny_vgg import write as write_vgg
 
 STAGES = ("warm_up_generator", "wgan")
 TINY = {"image_size": 32, "base_channels": 4, "critic_channels": 4, "critic_steps": 1}
-SETTINGS = {
-    "optimizer": "adam",
-    "learning_rate_decay": "none",
-    "adam_betas": (0.5, 0.9),
-    "mixed_precision": "float32",
-}
+SETTINGS = TrainSettings(optimizer="adam", adam_betas=(0.5, 0.9))
 both_engines = pytest.mark.both_engines
 
 
@@ -44,7 +41,9 @@ def make_model(stage, vgg=None, precision="float32", mode=None, rate=1e-4, **ove
     """A tiny model with weights that are the same on every engine."""
     overrides = TINY | {"id_mrf_weight": 0.05 if vgg else 0.0} | overrides
     model = presets.build("gmcnn_small", dtype=DTYPES[precision], **overrides)
-    settings = SETTINGS | {"mixed_precision": precision, "learning_rate": rate}
+    settings = dataclasses.replace(
+        SETTINGS, mixed_precision=precision, learning_rate=rate
+    )
     model.begin(
         stage,
         lambda name, **options: make_optimizer(name, settings, 10, **options),
@@ -229,7 +228,7 @@ def test_resuming_before_the_first_save_starts_from_the_same_weights(tmp_path):
         variable.assign(variable + 1)
     experiment = Experiment(tmp_path)
     experiment.save(first, STAGES[0], 3, about, {"fingerprint": "x"})
-    settings = {"resume": True, "from_weights": True}
+    settings = TrainSettings(resume=True, from_weights=True)
     assert experiment.start(second, STAGES[1], settings, about, "x") == 0
     for name, variable in first.use_state().items():
         np.testing.assert_array_equal(second.use_state()[name], variable)

@@ -10,10 +10,10 @@ from pathlib import Path
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from inpainting_zoo import presets
+from inpainting_zoo.environment import processor
 from inpainting_zoo.errors import InputError
-from inpainting_zoo.options import TRAIN
+from inpainting_zoo.options import TrainSettings
 from inpainting_zoo.storage.checkpoints import load_weights
-from inpainting_zoo.training.experiment import processor
 from inpainting_zoo.training.train import with_preset_defaults
 
 POINTS = 200  # of the curves, at most
@@ -94,14 +94,16 @@ def in_order(report: dict) -> list:
 
 def command(settings: dict, stage: str) -> str:
     """Returns the shortest command that trains the same, from recorded settings."""
-    defaults = {name: default for name, _, default, _ in TRAIN}
-    defaults |= {"preset": settings["preset"]}
+    plain = TrainSettings(preset=settings["preset"])
     # Whatever the preset is, the command names it.
-    defaults = with_preset_defaults(defaults, stage) | {"preset": None}
+    defaults = with_preset_defaults(plain, stage).as_dict() | {"preset": None}
+    last = presets.model_class(settings["preset"]).STAGES[-1]
+    if stage != last and not settings["warm_up_generator"]:
+        defaults["stage"] = None
     words = ["runner.py"]
     for name, default in defaults.items():
         value = settings.get(name, default)
-        if value != default and name not in LEFT_OUT:
+        if value not in (default, None) and name not in LEFT_OUT:
             words += [f"-{name}", *_words(name, value, settings["output_path"])]
     return shlex.join(words)
 

@@ -8,13 +8,23 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from inpainting_zoo import presets
 from inpainting_zoo.errors import InputError
+from inpainting_zoo.options import AnimateSettings
 from inpainting_zoo.storage.checkpoints import METADATA, Checkpoints
 from inpainting_zoo.storage.files import write_bytes
 
 STRIP = 24  # pixels under each picture, for its caption
 MARGIN = 10  # pixels on both sides of a caption
 GREEN = (0, 128, 0)
+
+
+def animate_experiment(settings: AnimateSettings):
+    """Writes the animation of an experiment."""
+    folder = Path(settings.output_path, settings.experiment_name)
+    save_to = settings.save_to or folder / "animation.gif"
+    animate(folder, save_to, settings.frames_per_second)
+    print(f"animation: {save_to}")
 
 
 def animate(folder: str | Path, save_to: str | Path, frames_per_second: float = 3):
@@ -30,10 +40,10 @@ def animate(folder: str | Path, save_to: str | Path, frames_per_second: float = 
         InputError: if there are no pictures, or an argument breaks its rule.
     """
     if Path(save_to).suffix.lower() != ".gif":
-        raise InputError(f"-save_to: a path that ends in .gif, received {save_to}")
+        raise InputError(f"save_to: a path that ends in .gif, received {save_to}")
     if not 0 < frames_per_second <= 50:
         raise InputError(
-            f"-frames_per_second: above 0, at most 50, received {frames_per_second}"
+            f"frames_per_second: above 0, at most 50, received {frames_per_second}"
         )
     pictures = _pictures(Path(folder))
     widths, heights = zip(*(_size(path) for _, path in pictures))
@@ -51,12 +61,17 @@ def animate(folder: str | Path, save_to: str | Path, frames_per_second: float = 
 
 
 def _pictures(folder):
-    """Lists (caption, path), the warm-up first."""
+    """Lists (caption, path), in the order in which the model is trained."""
     found = sorted((folder / "predicted_pics").glob("*/step_[0-9]*.png"))
-    found.sort(key=lambda path: path.parent.name != "warm_up_generator")
+    order = _stages(folder)
+    found.sort(
+        key=lambda path: (
+            order.index(path.parent.name) if path.parent.name in order else len(order)
+        )
+    )
     if not found:
         raise InputError(
-            f"-experiment_name: must hold pictures in {folder / 'predicted_pics'}, "
+            f"experiment_name: must hold pictures in {folder / 'predicted_pics'}, "
             "received none"
         )
     stages = {path.parent.name for path in found}
@@ -68,6 +83,15 @@ def _pictures(folder):
         epoch = f"epoch {step / length:.2f}, " if length else ""
         captions.append(f"{epoch}step {step}, {stage}")
     return list(zip(captions, found))
+
+
+def _stages(folder):
+    """Returns the stages of the model in their order; () if none is on record."""
+    try:
+        config = json.loads((folder / "config.json").read_text())
+        return presets.model_class(config["settings"]["preset"]).STAGES
+    except (OSError, ValueError, KeyError, TypeError):
+        return ()
 
 
 def _epoch_length(folder, stage):

@@ -1,18 +1,18 @@
-"""What happens between training steps: guard, progress, logs, samples, saving."""
+"""What happens between training steps: guard, progress, log, saving."""
 
-import collections
+import logging
 import math
 import signal
 import time
+from collections.abc import Callable
 
 import keras
-import numpy as np
 from tqdm import tqdm
 
-from inpainting_zoo.drawing import grid, masked, save_png
 from inpainting_zoo.errors import NumericError
-from inpainting_zoo.metrics.checkerboard import checkerboard
-from inpainting_zoo.metrics.image_quality import psnr, psnr_hole
+
+log = logging.getLogger(__name__)
+STOPS = ("SIGINT", "SIGTERM", "SIGHUP")  # Windows has no SIGHUP
 
 
 class NumericGuard(keras.callbacks.Callback):
@@ -46,66 +46,33 @@ class Progress(keras.callbacks.Callback):
         self.bar.set_postfix({k: f"{v:.3g}" for k, v in terms.items()}, refresh=False)
         self.bar.update()
 
+    def close(self):
+        """Ends the bar, whether training has ended or failed."""
+        self.bar.close()
 
-class Samples(keras.callbacks.Callback):
-    """Logs loss terms each step; validation numbers and pictures every few.
+
+class StepLog(keras.callbacks.Callback):
+    """Logs the loss terms of every step, and the seconds that it took.
 
     Args:
         start: step that training starts from.
-        every: steps between samples; the last step always makes one.
-        total: the last step.
-        log: an `EventLog`.
-        pairs: sequence of (name, image, mask) that are not trained on.
-        folder: where the pictures go.
+        events: an `EventLog`.
+
+    Attributes:
+        seconds: of every step.
     """
 
-    def __init__(self, start, every, total, log, pairs, folder):
+    def __init__(self, start: int, events):
         super().__init__()
-        self.start, self.every, self.total = start, every, total
-        self.log, self.pairs, self.folder = log, pairs, folder
-        self.history, self.seconds = [], []
+        self.start, self.events, self.seconds = start, events, []
 
     def on_train_batch_begin(self, batch, logs=None):
         self.began = time.perf_counter()
 
     def on_train_batch_end(self, batch, logs=None):
         self.seconds.append(time.perf_counter() - self.began)
-        step = self.start + batch + 1
-        self.log.scalars(step, {"seconds_per_step": self.seconds[-1], **logs})
-        if step % self.every == 0 or step == self.total:
-            self.sample(step, logs)
-
-    def sample(self, step, logs):
-        """Completes the validation pairs, measures them, shows some.
-
-        A grid of four goes into a file and the log, the first three also one by one.
-        """
-        rows, numbers = [], collections.defaultdict(list)
-        shown = range(0, len(self.pairs), max(1, len(self.pairs) // 4))[:4]
-        for i, (_, image, mask) in enumerate(self.pairs):
-            prediction = self.model.predict_image(image, mask)
-            completed = np.where(mask[..., None] != 0, prediction, image)
-            numbers["psnr"].append(psnr(image, completed))
-            numbers["psnr_hole"].append(psnr_hole(image, completed, mask))
-            numbers["checkerboard"].append(checkerboard(completed, mask, image))
-            loss = self.model.validation_number(prediction, image, mask)
-            if loss is not None:
-                numbers["loss"].append(loss)
-            if i < 3:
-                name = f"validation/inpainted_image_{i}"
-                self.log.picture(step, name, completed)
-            if i in shown:
-                rows.append([masked(image, mask), prediction, completed, image])
-        means = {f"validation_{k}": _finite_mean(v) for k, v in numbers.items()}
-        self.history.append({"step": step, **means, **logs})
-        self.log.scalars(step, means)
-        picture = grid(rows, ["masked", "predicted", "completed", "ground truth"])
-        self.log.picture(step, "samples", picture)
-        save_png(self.folder / f"step_{step:08d}.png", picture)
-        tqdm.write(f"step {step}: {_words(means)}, {_words(logs)}")
-
-    def on_train_end(self, logs=None):
-        self.log.close()
+        numbers = {"seconds_per_step": self.seconds[-1], **logs}
+        self.events.scalars(self.start + batch + 1, numbers)
 
 
 class Saver(keras.callbacks.Callback):
@@ -120,15 +87,17 @@ class Saver(keras.callbacks.Callback):
         save: takes the model and the step, writes the full state.
     """
 
-    def __init__(self, start, every, total, save):
+    def __init__(self, start: int, every: int, total: int, save: Callable):
         super().__init__()
         self.start, self.every, self.total, self.save = start, every, total, save
         self.step, self.saved = start, start
         self.received, self.former = None, {}
 
     def on_train_begin(self, logs=None):
-        signals = (signal.SIGINT, signal.SIGTERM)
-        self.former = {s: signal.signal(s, self._receive) for s in signals}
+        for number in (signal.Signals[s] for s in STOPS if hasattr(signal, s)):
+            ignored = signal.getsignal(number) is signal.SIG_IGN
+            if not (ignored and number.name == "SIGHUP"):  # as nohup asks for
+                self.former[number] = signal.signal(number, self._receive)
 
     def on_train_batch_end(self, batch, logs=None):
         step = self.step = self.start + batch + 1
@@ -139,7 +108,7 @@ class Saver(keras.callbacks.Callback):
         if self.received and self.step > self.start:  # in this run
             if self.saved != self.step:  # the signal came after the end of the step
                 self._save()
-            tqdm.write(f"stopped by {self.received.name}; saved step {self.step}")
+            log.info("stopped by %s; saved step %d", self.received.name, self.step)
             raise SystemExit(128 + self.received)
 
     def _save(self):
@@ -157,12 +126,8 @@ class Saver(keras.callbacks.Callback):
         signal.signal(number, self.former[number])
 
 
-def _finite_mean(values):
-    finite = [v for v in values if math.isfinite(v)]
-    return float(np.mean(finite)) if finite else math.nan
-
-
-def _words(numbers):
+def words(numbers: dict) -> str:
+    """Returns numbers by name as text; weighted ones, which repeat others, left out."""
     return ", ".join(
         f"{k} {v:.4g}" for k, v in numbers.items() if not k.startswith("weighted_")
     )

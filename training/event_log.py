@@ -15,12 +15,20 @@ from inpainting_zoo.drawing import png_bytes
 class EventLog:
     """Writes settings, scalars and pictures that `tensorboard --logdir` shows.
 
+    To be used in a `with`, whose end writes what is waiting, also after a failure.
+
     Args:
         folder: of the event files.
     """
 
     def __init__(self, folder):
         self.writer = EventFileWriter(str(Path(folder)))
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        self.close()
 
     def hyper_parameters(self, settings: dict):
         """Logs settings by name for the tab HPARAMS; None is left out."""
@@ -48,6 +56,7 @@ class EventLog:
         self._add(step, Summary(value=[Summary.Value(tag=name, image=encoded)]))
 
     def close(self):
+        """Writes what is waiting; nothing can be logged afterwards."""
         self.writer.close()
 
     def _add(self, step, summary):

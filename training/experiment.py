@@ -1,12 +1,11 @@
 """The folder of an experiment: its settings, states, pictures and numbers."""
 
+import contextlib
+import dataclasses
 import json
-import os
+import logging
 import platform
-import re
-import resource
 import statistics
-import subprocess
 import sys
 from pathlib import Path
 
@@ -14,9 +13,10 @@ import keras
 
 from inpainting_zoo import presets
 from inpainting_zoo.engine import backend
+from inpainting_zoo.environment import commit, peak_memory, processor, versions
 from inpainting_zoo.errors import InputError, WeightsError
-from inpainting_zoo.evaluation.protocol import versions
 from inpainting_zoo.metrics.measures import MEASURES
+from inpainting_zoo.options import WARM_UP, TrainSettings
 from inpainting_zoo.storage.checkpoints import (
     Checkpoints,
     as_arrays,
@@ -26,8 +26,11 @@ from inpainting_zoo.storage.checkpoints import (
     save_weights,
 )
 from inpainting_zoo.storage.files import remove_parts, write_bytes, write_json
+from inpainting_zoo.storage.locks import locked
 from inpainting_zoo.training.event_log import EventLog
 from inpainting_zoo.weights.converting import open_weights
+
+log = logging.getLogger(__name__)
 
 # What a resumed run may change without becoming another run.
 FREE_SETTINGS = {"steps", "epochs", "save_every", "sample_every", "gpu"}
@@ -51,47 +54,105 @@ class Experiment:
         """The file of the generator for use."""
         return part_file(self.folder)
 
-    def clean(self):
-        """Removes what a killed run left behind."""
-        remove_parts(self.folder)
-        self.checkpoints.clean()
+    @contextlib.contextmanager
+    def in_use(self):
+        """Holds the folder for one training in a block; it begins tidied up.
 
-    def resumed_settings(self, explicit: dict):
-        """Returns the recorded settings; those that are given again must not differ."""
+        Raises:
+            InputError: if another process trains there, or states have no manifest.
+        """
+        with locked(self.folder, "experiment_name"):
+            remove_parts(self.folder)  # of runs that were killed
+            self.checkpoints.begin()
+            yield
+
+    def resumed_settings(self, settings: TrainSettings) -> TrainSettings:
+        """Returns the recorded settings; those that are given again must not differ.
+
+        Settings that the record lacks, as of an earlier version, take their defaults.
+
+        Raises:
+            InputError: if one differs, or nothing is recorded that can be resumed.
+        """
+        recorded, config = self._recorded()
+        fields = {field.name for field in settings.options()}
+        if unknown := sorted(recorded.keys() - fields):
+            raise InputError(
+                f"resume: {self.folder / 'config.json'} must hold settings of this "
+                f"version, received {', '.join(unknown)}"
+            )
+        if missing := sorted(fields - recorded.keys() - {"stage"}):
+            log.info("resume: not recorded, by default: %s", ", ".join(missing))
+        former = TrainSettings(**{"stage": config.get("stage"), **recorded})
+        # The flag is another name of a stage.
+        given = {"stage" if name == WARM_UP else name for name in settings.given}
+        pairs = {n: (getattr(former, n), getattr(settings, n)) for n in given}
+        if changed := [
+            f"{name} {old!r} -> {new!r}"
+            for name, (old, new) in sorted(pairs.items())
+            if name not in FREE_SETTINGS | {"resume"} and old != new
+        ]:
+            raise InputError(
+                f"resume: settings must stay as recorded, received {', '.join(changed)}"
+            )
+        self._compare_machines(config)
+        free = {n: new for n, (_, new) in pairs.items() if n in FREE_SETTINGS}
+        if "epochs" in free:
+            free.setdefault("steps", None)
+        return dataclasses.replace(former, **free, resume=True)
+
+    def _recorded(self):
+        """Returns the settings in config.json, and all of it."""
         path = self.folder / "config.json"
         if not path.is_file():
             raise InputError(f"resume: {self.folder} must hold a run, received nothing")
-        recorded = json.loads(path.read_text())["settings"]
-        free = {k: v for k, v in explicit.items() if k in FREE_SETTINGS}
-        changed = {
-            k: v
-            for k, v in explicit.items()
-            if k not in FREE_SETTINGS | {"resume"} and recorded.get(k) != v
-        }
-        if changed:
-            words = [f"{k} {recorded.get(k)!r} -> {v!r}" for k, v in changed.items()]
+        try:
+            config = json.loads(path.read_text(encoding="utf-8-sig"))
+            recorded = dict(config["settings"])
+            if "preset" not in recorded:
+                raise KeyError("preset")
+        except (ValueError, TypeError, KeyError) as error:
             raise InputError(
-                f"resume: settings must stay as recorded, received {', '.join(words)}"
-            )
-        if "epochs" in free:
-            free.setdefault("steps", None)
-        return {**recorded, **free, "resume": True}
+                f"resume: {path} must hold the settings of a run, received "
+                f"{type(error).__name__} {error}"
+            ) from error
+        return recorded, config
 
-    def start(self, model, stage: str, settings: dict, about: dict, fingerprint: str):
+    def _compare_machines(self, config):
+        """Warns where a run goes on on what does not compute bit for bit the same."""
+        here = {"engine": backend.BACKEND, "cpu": processor()["model"]}
+        there = {"engine": config.get("engine"), "cpu": config.get("cpu") or {}}
+        there["cpu"] = there["cpu"].get("model")
+        if changed := [
+            f"{what} {there[what]!r} -> {here[what]!r}"
+            for what in here
+            if there[what] not in (None, here[what])
+        ]:
+            log.warning(
+                "resume: %s; from here on the run is no longer bit for bit the one "
+                "that was interrupted",
+                ", ".join(changed),
+            )
+
+    def start(self, model, stage: str, settings, about: dict, fingerprint: str) -> int:
         """Loads the weights that a run starts from and returns its first step.
 
         Args:
             model: after `begin`.
             stage: of training.
-            settings: `resume` and `from_weights` decide.
+            settings: of which `resume` and `from_weights` decide.
             about: the preset and the overrides of the model.
             fingerprint: of the training data.
+
+        Raises:
+            InputError: if the stage has begun before, or the data are others.
+            WeightsError: if the weights are damaged or do not fit.
         """
-        if settings["resume"]:
+        if settings.resume:
             step = self._resume(model, stage, fingerprint)
             if step is not None:
                 return step
-            print(f"resume: no state of {stage} was saved yet, starts at step 0")
+            log.info("resume: no state of %s was saved yet, starts at step 0", stage)
         taken = [e for e in self.checkpoints.entries() if e["stage"] == stage]
         if taken:
             raise InputError(
@@ -99,10 +160,10 @@ class Experiment:
                 f"{self.folder.name!r}, which holds step "
                 f"{taken[-1]['step']}; continue it with -resume or choose another name"
             )
-        if settings["from_weights"]:
-            self._load_networks(model, settings["from_weights"], about)
-        elif stage != "warm_up_generator":
-            print(f"{stage}: starts from random weights, without a warm-up")
+        if settings.from_weights:
+            self._load_networks(model, settings.from_weights, about)
+        elif WARM_UP in model.STAGES and stage != WARM_UP:
+            log.info("%s: starts from random weights, without a warm-up", stage)
         return 0
 
     def _resume(self, model, stage, fingerprint):
@@ -140,9 +201,9 @@ class Experiment:
         state = model.state().items()
         assign({k: v for k, v in state if k.split("/")[0] in loaded}, arrays, source)
         step = metadata.get("step", "unknown")
-        print(f"{', '.join(sorted(loaded))}: from {source}, step {step}")
+        log.info("%s: from %s, step %s", ", ".join(sorted(loaded)), source, step)
         if new := set(model.networks) - loaded:
-            print(f"{', '.join(sorted(new))}: start from random weights")
+            log.info("%s: start from random weights", ", ".join(sorted(new)))
 
     def save(self, model, stage: str, step: int, about: dict, position: dict):
         """Writes the full state, and each trained part for use in a file of its own."""
@@ -153,11 +214,11 @@ class Experiment:
             used = as_arrays(model.use_state(part))
             save_weights(path, used, {**about, "stage": stage, "step": step})
 
-    def record(self, stage: str, settings: dict, model):
+    def record(self, stage: str, settings: TrainSettings, model):
         """Writes config.json and the summaries of the networks."""
         recorded = {
             "stage": stage,
-            "settings": settings,
+            "settings": settings.as_dict(),
             "versions": {**versions(), **backend.version()},
             "engine": backend.BACKEND,
             "devices": backend.devices(),
@@ -183,14 +244,30 @@ class Experiment:
             found: means by measure; None is one of nothing.
         """
         step = load_weights(self.generator)[1].get("step", 0)
-        log = EventLog(self.folder / "logs" / name)
         values = {f"test_{m}": found[m] for m in MEASURES if found[m] is not None}
-        log.scalars(step, values)
-        log.close()
+        with EventLog(self.folder / "logs" / name) as events:
+            events.scalars(step, values)
 
-    def summarize(self, stage: str, start: int, samples, unreadable, seconds: float):
-        """Adds a stage to metrics.json, or what a resumed run did of it."""
-        if not samples.seconds:
+    def summarize(
+        self,
+        stage: str,
+        start: int,
+        seconds: float,
+        seconds_of_steps: list,
+        history: list,
+        unreadable: int,
+    ):
+        """Adds a stage to metrics.json, or what a resumed run did of it.
+
+        Args:
+            stage: of training.
+            start: step that the run started from.
+            seconds: that the run took.
+            seconds_of_steps: that each of its steps took.
+            history: of `Validation`.
+            unreadable: how many files were skipped.
+        """
+        if not seconds_of_steps:
             return
         path = self.folder / "metrics.json"
         numbers = json.loads(path.read_text()) if path.is_file() else {}
@@ -198,22 +275,12 @@ class Experiment:
         kept = [entry for entry in earlier["history"] if entry["step"] <= start]
         numbers[stage] = {
             "seconds": seconds + (earlier["seconds"] if start else 0),
-            "median_seconds_per_step": statistics.median(samples.seconds),
-            "peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+            "median_seconds_per_step": statistics.median(seconds_of_steps),
+            "peak_memory_mb": peak_memory(),
             "unreadable_files": unreadable,
-            "history": kept + samples.history,
+            "history": kept + history,
         }
         write_json(path, numbers, default=str)
-
-
-def processor() -> dict:
-    """Returns the model of the CPU and the number of its cores."""
-    try:
-        found = re.search(r"model name\s*:\s*(.+)", Path("/proc/cpuinfo").read_text())
-    except OSError:  # not on Linux
-        found = None
-    model = found[1] if found else platform.processor()
-    return {"model": model, "cores": os.cpu_count()}
 
 
 def check_same_generator(metadata: dict, about: dict, source):
@@ -242,17 +309,3 @@ def _generator_config(about):
     config = presets.get(about["preset"])["config"] | about["overrides"]
     options = presets.model_class(about["preset"]).GENERATOR_OPTIONS
     return {k: v for k, v in config.items() if k in options}
-
-
-def commit() -> str | None:
-    """Returns the short name of the checked-out commit, or None outside of Git."""
-    try:
-        found = subprocess.run(
-            ["git", "rev-parse", "--short", "HEAD"],
-            cwd=Path(__file__).parent,
-            capture_output=True,
-            text=True,
-        )
-    except OSError:
-        return None
-    return found.stdout.strip() or None

@@ -1,5 +1,8 @@
 """The training command: one stage of one experiment."""
 
+import contextlib
+import dataclasses
+import logging
 import time
 from pathlib import Path
 
@@ -12,187 +15,246 @@ from inpainting_zoo.data.images import list_images
 from inpainting_zoo.data.layouts import list_split
 from inpainting_zoo.data.training import TrainingPairs
 from inpainting_zoo.engine import backend
-from inpainting_zoo.engine.batches import stream
+from inpainting_zoo.engine.batches import streaming
+from inpainting_zoo.engine.precisions import DTYPES
+from inpainting_zoo.errors import InputError, choose
 from inpainting_zoo.features.load import loader
-from inpainting_zoo.training.callbacks import NumericGuard, Progress, Samples, Saver
+from inpainting_zoo.options import TrainSettings
+from inpainting_zoo.training.callbacks import NumericGuard, Progress, Saver, StepLog
 from inpainting_zoo.training.event_log import EventLog
 from inpainting_zoo.training.experiment import Experiment
 from inpainting_zoo.training.optimizers import make_optimizer
+from inpainting_zoo.training.validation import Validation
 
-VALIDATION_IMAGES = 40
-DTYPES = {
-    "float32": "float32",
-    "bfloat16": "mixed_bfloat16",
-    "float16": "mixed_float16",
-}
+log = logging.getLogger(__name__)
 
 
-def train(settings: dict, explicit: dict):
-    """Trains one stage and returns the path of the generator for use.
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """A stage of training that has begun: what it trains, on what, for how long.
 
     Args:
-        settings: every option of the command line by name, defaults included.
-        explicit: only the options that were given.
+        stage: its name.
+        settings: with nothing left open.
+        about: the preset and its overrides, as weight files carry them.
+        model: after `begin`.
+        training: batches without end.
+        validation: pairs that are not trained on.
+        batches: fresh batches that a step takes.
+        per_epoch: steps in a pass over the images.
+        total: steps of the stage.
     """
-    name = settings["experiment_name"] or settings["preset"]
-    experiment = Experiment(Path(settings["output_path"]) / name)
-    experiment.clean()
-    if settings["resume"]:
-        settings = experiment.resumed_settings(explicit)
-    stages = presets.model_class(settings["preset"]).STAGES
-    stage = stages[0 if settings["warm_up_generator"] else -1]
-    settings = with_preset_defaults(settings, stage)
-    about = {"preset": settings["preset"], "overrides": _overrides(settings)}
 
-    keras.utils.set_random_seed(settings["seed"])
+    stage: str
+    settings: TrainSettings
+    about: dict
+    model: keras.Model
+    training: TrainingPairs
+    validation: list
+    batches: int
+    per_epoch: int
+    total: int
+
+    def load(self, i: int) -> dict:
+        """Returns the images and masks of step `i`, a pure function of it."""
+        numbers = range(i * self.batches, (i + 1) * self.batches)
+        parts = [self.training.batch(number) for number in numbers]
+        joined = {k: np.concatenate([part[k] for part in parts]) for k in parts[0]}
+        self.model.check_masks(joined["mask"])
+        return joined
+
+    def __str__(self):
+        settings = self.settings
+        return (
+            f"{self.stage}: {settings.preset}, {len(self.training.images)} images, "
+            f"{self.total} steps of {self.batches} x {settings.batch_size} images"
+        )
+
+
+def train(settings: TrainSettings):
+    """Trains one stage of an experiment, to its end or until a signal stops it.
+
+    Raises:
+        InputError: if a setting or file breaks a rule.
+        NumericError: if a loss term or weight is no longer finite.
+        WeightsError: if weights are damaged or do not fit.
+    """
+    name = settings.experiment_name or settings.preset
+    experiment = Experiment(Path(settings.output_path, name))
+    if settings.resume:
+        settings = experiment.resumed_settings(settings)
+    with experiment.in_use():
+        run = begin(settings)
+        fingerprint = run.training.fingerprint()
+        start = experiment.start(
+            run.model, run.stage, run.settings, run.about, fingerprint
+        )
+        if start < run.total:
+            experiment.record(run.stage, run.settings, run.model)
+            fit(run, experiment, start, fingerprint)
+        else:
+            log.info("nothing to do: step %d of %d is saved already", start, run.total)
+    print(f"generator: {experiment.generator}")
+
+
+def begin(settings: TrainSettings) -> Run:
+    """Builds the model and its optimizers, and reads what it is trained on."""
+    stages = presets.model_class(settings.preset).STAGES
+    stage = choose("stage", settings.stage or stages[-1], {s: s for s in stages})
+    settings = with_preset_defaults(settings, stage)
+    keras.utils.set_random_seed(settings.seed)
     backend.deterministic()
+    overrides = _overrides(settings)
     model = presets.build(
-        settings["preset"],
-        seed=settings["seed"],
-        dtype=DTYPES[settings["mixed_precision"]],
-        **about["overrides"],
+        settings.preset,
+        seed=settings.seed,
+        dtype=DTYPES[settings.mixed_precision],
+        **overrides,
     )
     training, validation = load_data(settings, model.image_size, model.masks)
 
     def lengths():
         """Returns the steps of an epoch and of the stage, once it has begun."""
         per_epoch = max(1, training.steps_per_epoch // model.stage.batches)
-        return per_epoch, settings["steps"] or settings["epochs"] * per_epoch
+        return per_epoch, settings.steps or settings.epochs * per_epoch
 
     model.begin(
         stage,
         lambda name, **options: make_optimizer(name, settings, lengths()[1], **options),
-        loader({"vgg19": settings["vgg_weights"]}),
-        run_eagerly=settings["run_eagerly"],
-        jit_compile=settings["jit_compile"],
+        loader({"vgg19": settings.vgg_weights}),
+        run_eagerly=settings.run_eagerly,
+        jit_compile=settings.jit_compile,
     )
-    per_step, (per_epoch, total) = model.stage.batches, lengths()
-    fingerprint = training.fingerprint()
-    start = experiment.start(model, stage, settings, about, fingerprint)
-    if start >= total:
-        print(f"nothing to do: step {start} of {total} is saved already")
-        return experiment.generator
-    experiment.record(stage, {**settings, "steps": total}, model)
-    print(
-        f"{stage}: {settings['preset']}, {len(training.images)} images, {total} steps "
-        f"of {per_step} x {settings['batch_size']} images, from step {start}, "
-        f"{backend.BACKEND}, {settings['mixed_precision']}"
+    batches, (per_epoch, total) = model.stage.batches, lengths()
+    settings = dataclasses.replace(settings, steps=total)
+    about = {"preset": settings.preset, "overrides": overrides}
+    return Run(
+        stage, settings, about, model, training, validation, batches, per_epoch, total
+    )
+
+
+def fit(run: Run, experiment: Experiment, start: int, fingerprint: str):
+    """Takes the steps of a run from `start` on; what it tells is in the experiment."""
+    settings, stage, total = run.settings, run.stage, run.total
+    log.info(
+        "%s, from step %d, %s, %s",
+        *(run, start, backend.BACKEND, settings.mixed_precision),
     )
 
     def save(model, step):
-        position = {"epoch": step / per_epoch, "fingerprint": fingerprint}
-        experiment.save(model, stage, step, about, position)
+        position = {"epoch": step / run.per_epoch, "fingerprint": fingerprint}
+        experiment.save(model, stage, step, run.about, position)
 
-    failures = []
+    with contextlib.ExitStack() as at_end:
+        events = at_end.enter_context(EventLog(experiment.folder / "logs" / stage))
+        events.hyper_parameters(settings.as_dict())
+        steps = StepLog(start, events)
+        progress = Progress(start, total, stage)
+        saver = Saver(start, settings.save_every or run.per_epoch, total, save)
+        validation = Validation(
+            start,
+            settings.sample_every or run.per_epoch,
+            total,
+            events,
+            run.validation,
+            experiment.folder / "predicted_pics" / stage,
+        )
+        began = time.perf_counter()
 
-    def load(i):
-        try:
-            batches = [training.batch(i * per_step + j) for j in range(per_step)]
-            joined = {k: np.concatenate([b[k] for b in batches]) for k in batches[0]}
-            model.check_masks(joined["mask"])
-        except Exception as error:
-            failures.append(error)
-            raise
-        return joined
+        @at_end.callback
+        def summarize():
+            experiment.summarize(
+                stage,
+                start,
+                time.perf_counter() - began,
+                steps.seconds,
+                validation.history,
+                len(run.training.unreadable),
+            )
 
-    log = EventLog(experiment.folder / "logs" / stage)
-    log.hyper_parameters({**settings, "steps": total})
-    samples = Samples(
-        start,
-        settings["sample_every"] or per_epoch,
-        total,
-        log,
-        validation,
-        experiment.folder / "predicted_pics" / stage,
-    )
-    saver = Saver(start, settings["save_every"] or per_epoch, total, save)
-    progress = Progress(start, total, stage)
-    began = time.perf_counter()
-    try:
-        model.fit(
-            stream(load, start, total),
+        at_end.callback(saver.restore_signals)
+        at_end.callback(progress.close)
+        batches = at_end.enter_context(streaming(run.load, start, total))
+        run.model.fit(
+            batches,
             steps_per_epoch=total - start,
-            callbacks=[NumericGuard(start), progress, saver, samples],
+            # The state of a step is safe before anything is shown of it.
+            callbacks=[NumericGuard(start), saver, progress, steps, validation],
             verbose=0,
             shuffle=False,
         )
-    except Exception as error:
-        if failures:  # the engine hides them behind an error of its own
-            raise failures[0] from error
-        raise
-    finally:
-        progress.bar.close()
-        saver.restore_signals()
-        seconds = time.perf_counter() - began
-        experiment.summarize(stage, start, samples, len(training.unreadable), seconds)
-    if training.unreadable:
-        print(f"skipped {len(training.unreadable)} unreadable files")
-    print(f"{stage}: done in {seconds:.0f} s; see {experiment.folder}")
-    return experiment.generator
+    if run.training.unreadable:
+        log.info("skipped %d unreadable files", len(run.training.unreadable))
+    seconds = time.perf_counter() - began
+    log.info("%s: done in %.0f s; see %s", stage, seconds, experiment.folder)
 
 
-def load_data(settings: dict, size: int, default_masks: str):
+def load_data(settings: TrainSettings, size: int, default_masks: str):
     """Returns training pairs without end and a list of those to validate on."""
-    seed, masks = settings["seed"], settings["masks"]
-    options = {n: settings[n] for n in ("invert_mask", "max_pixels")}
-    options["mask_files"] = None
-    if settings["mask_path"]:
-        options["mask_files"] = list_images(settings["mask_path"], "-mask_path")
+    masks, files = settings.masks, None
+    if settings.mask_path:
+        files = list_images(settings.mask_path, "mask_path")
         masks = masks or "files=1"
     masks = masks or default_masks
+    options = {"mask_files": files, "invert_mask": settings.invert_mask}
+    options["max_pixels"] = settings.max_pixels
     images, held_out = split_images(settings)
     training = TrainingPairs(
         images,
         masks,
         size,
-        settings["batch_size"],
-        seed,
-        max_zoom=settings["max_zoom"],
+        settings.batch_size,
+        settings.seed,
+        max_zoom=settings.max_zoom,
         **options,
     )
-    shown = (held_out or images)[:VALIDATION_IMAGES]
-    validation = EvaluationPairs(shown, masks, size, seed, **options)
+    shown = (held_out or images)[: settings.validation_images]
+    validation = EvaluationPairs(shown, masks, size, settings.seed, **options)
     # Of all pictures, since one is more than 1 % of those kept aside.
     training.unreadable.totals["validation"] = len(images) + len(held_out or ())
     return training, readable_pairs(validation, training.unreadable)
 
 
-def split_images(settings: dict):
-    """Returns the pictures to train on and those kept aside."""
-    path, layout = settings["train_path"], settings["dataset_layout"]
-    held_out = None
-    if settings["validation_path"]:
-        held_out = list_images(settings["validation_path"], "-validation_path")
+def split_images(settings: TrainSettings):
+    """Returns the pictures to train on and those kept aside.
+
+    Raises:
+        InputError: if none is left to train on.
+    """
+    path, layout, held_out = settings.train_path, settings.dataset_layout, None
+    if settings.validation_path:
+        held_out = list_images(settings.validation_path, "validation_path")
     if layout:
         images = list_split(layout, path, "train")
         return images, held_out or list_split(layout, path, "val")
-    images = list_images(path, "-train_path")
-    if held_out or not settings["validation_split"]:
+    images, share = list_images(path, "train_path"), settings.validation_split
+    if held_out or not share:
         return images, held_out
-    count = max(1, round(settings["validation_split"] * len(images)))
-    order = np.random.default_rng(settings["seed"]).permutation(len(images))
+    count = max(1, round(share * len(images)))
+    if count >= len(images):
+        raise InputError(
+            f"validation_split: must leave a picture to train on (0 keeps none aside), "
+            f"received {share} of {len(images)}"
+        )
+    order = np.random.default_rng(settings.seed).permutation(len(images))
     kept, held_out = sorted(order[count:]), order[:count]
     return [images[i] for i in kept], [images[i] for i in held_out]
 
 
-def with_preset_defaults(settings: dict, stage: str) -> dict:
-    """Fills in what the preset decides where the command line does not.
-
-    Args:
-        settings: every option of training by name; None is for the preset to decide.
-        stage: of training.
-    """
+def with_preset_defaults(settings: TrainSettings, stage: str) -> TrainSettings:
+    """Fills in the stage and what the preset decides where the settings do not."""
+    general = {"optimizer": "adam", "adam_betas": [0.5, 0.9], "stage": stage}
     defaults = {
         name: value[stage] if isinstance(value, dict) else value
-        for name, value in presets.get(settings["preset"])["training"].items()
+        for name, value in presets.get(settings.preset)["training"].items()
     }
-    given = {k: v for k, v in settings.items() if v is not None}
-    general = {"optimizer": "adam", "adam_betas": [0.5, 0.9]}
-    return {**settings, **general, **defaults, **given}
+    filled = general | defaults
+    missing = {k: v for k, v in filled.items() if getattr(settings, k) is None}
+    return dataclasses.replace(settings, **missing)
 
 
 def _overrides(settings):
-    """Arguments of the model that the command line replaces."""
+    """Arguments of the model that the settings replace."""
     names = ("image_size", "critic_steps", "id_mrf_weight", "lambda_ratio")
-    given = {n: settings[n] for n in names if settings[n] is not None}
-    return {**given, **settings["set"]}
+    given = {n: getattr(settings, n) for n in names}
+    return {k: v for k, v in given.items() if v is not None} | settings.set

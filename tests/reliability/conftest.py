@@ -11,6 +11,7 @@ from .report import pytest_collection_modifyitems, pytest_configure  # noqa: F40
 # What a shell runs in the background ignores Ctrl-C, and so would the programs that it
 # starts in turn.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # likewise under nohup
 
 
 @pytest.fixture(scope="session")

@@ -35,7 +35,8 @@ def last_step(folder):
     manifest = folder / "run" / "weights" / "manifest.json"
     if not manifest.is_file():
         return 0
-    return json.loads(manifest.read_text())[-1]["step"]
+    entries = json.loads(manifest.read_text())
+    return entries[-1]["step"] if entries else 0
 
 
 def parts(folder):

@@ -8,6 +8,7 @@ import time
 import numpy as np
 import pytest
 from PIL import Image
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from .commands import EAGER, TINY, finish, kill, start, wait_for, wait_for_line
 from .experiments import RESUME, STAGES, WARM_UP, last_step, parts, states, where
@@ -140,8 +141,8 @@ def test_a_signal_to_stop(zoo, images, tmp_path, record_property):
     rare = ("-save_every", 500, "-sample_every", 500)
     options = (*TINY, *EAGER, *WARM_UP, "-steps", 500, *rare)
     processes = {
-        signal.SIGTERM: start(*where(images, tmp_path / "SIGTERM"), *options),
-        signal.SIGINT: start(*where(images, tmp_path / "SIGINT"), *options),
+        number: start(*where(images, tmp_path / number.name), *options)
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
     }
     for number, process in processes.items():
         folder = tmp_path / number.name
@@ -156,9 +157,23 @@ def test_a_signal_to_stop(zoo, images, tmp_path, record_property):
         assert seconds < 30
         (step,) = states(folder)
         assert 0 < step < 500 and not parts(folder)
+        log = EventAccumulator(str(folder / "run/logs/warm_up_generator")).Reload()
+        logged = [event.step for event in log.Scalars("reconstruction")]
+        assert logged == list(range(1, step + 1))  # none is lost
         result = zoo.run(*RESUME, folder, "-steps", step + 1)
         assert result.code == 0 and f"from step {step}," in result.out
         assert max(states(folder)) == step + 1
+
+
+@pytest.mark.row("F6")
+def test_ctrl_c_in_the_first_moments(images, tmp_path):
+    """While the engine loads nothing can be lost, and nobody wants a traceback."""
+    for seconds in (0.3, 1, 3):
+        process = start(*where(images, tmp_path), *TINY, *WARM_UP)
+        time.sleep(seconds)
+        process.send_signal(signal.SIGINT)
+        code, printed = finish(process)
+        assert code == 128 + signal.SIGINT and "Traceback" not in printed, printed
 
 
 @pytest.mark.row("F6")

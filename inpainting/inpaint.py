@@ -1,0 +1,59 @@
+"""The command that completes pictures: a file or a folder, once or in variants."""
+
+from pathlib import Path
+
+from inpainting_zoo.chosen import chosen_model
+from inpainting_zoo.errors import InputError, choose
+from inpainting_zoo.inpainting.folder import inpaint_folder
+from inpainting_zoo.inpainting.picture import inpaint_file
+from inpainting_zoo.options import InpaintSettings
+
+
+def inpaint(settings: InpaintSettings) -> int:
+    """Completes a picture or a folder of pictures; returns the exit code.
+
+    Raises:
+        InputError: if the model does not take an option, or files break a rule.
+    """
+    name, model, weights = chosen_model(settings)
+    check_options(model, settings)
+    recipe = f"{name} {weights}"
+    return max(
+        _complete(settings, model, recipe, seed, save_to)
+        for seed, save_to in variants(settings)
+    )
+
+
+def check_options(model, settings: InpaintSettings):
+    """Refuses options that the model does not take, and variants that are alike."""
+    for name in settings.with_options:
+        choose("with", name, model.OPTIONS or {"(this model takes none)": None})
+    if settings.variants > 1 and not model.draws:
+        raise InputError(
+            "variants: must be 1 for a model that draws nothing at random and has one "
+            f"answer, received {settings.variants}"
+        )
+
+
+def variants(settings: InpaintSettings) -> list:
+    """Lists (seed, where it is saved) of every result that is wanted."""
+    path, count = Path(settings.save_to), settings.variants
+    if count == 1:
+        return [(settings.seed, path)]
+    named = (f"{path.stem}_{i + 1}{path.suffix}" for i in range(count))
+    return [(settings.seed + i, path.with_name(name)) for i, name in enumerate(named)]
+
+
+def _complete(settings, model, recipe, seed, save_to):
+    names = (
+        *("resize_mask", "invert_mask", "mask_label", "mask_from", "fill_alpha"),
+        *("mask_dilation", "feathering", "max_pixels", "strategy", "in_place"),
+    )
+    options = {name: getattr(settings, name) for name in names}
+    options |= {"seed": seed, **settings.with_options}
+    paths = settings.image, settings.mask, save_to
+    if Path(settings.image).is_dir():
+        return inpaint_folder(model, *paths, recipe=recipe, **options)
+    status = inpaint_file(model, *paths, **options)
+    print(f"{status['output']}: {status['status']}, {status['seconds']:.1f} s")
+    return 0

@@ -1,0 +1,105 @@
+"""The command line, read into the settings of a command."""
+
+import argparse
+import dataclasses
+import json
+import math
+import typing
+
+from inpainting_zoo import __version__
+from inpainting_zoo.errors import InputError, choose
+from inpainting_zoo.options import COMMANDS
+from inpainting_zoo.settings import found, kind_of
+from inpainting_zoo.storage.places import check_place
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message):
+        raise InputError(f"{self.prog}: {message}")
+
+
+def parse(argv: list):
+    """Reads the command line; every long option takes one dash or two.
+
+    Returns:
+        `(command, settings)`: the command's name and its `Settings`.
+
+    Raises:
+        InputError: if an option is unknown, has a wrong value, or names a place that
+            cannot be written to.
+    """
+    command = "train"
+    if argv and not argv[0].startswith("-"):
+        command, *argv = argv
+    kind, description = choose("command", command, COMMANDS)
+    parser = _Parser(
+        prog=f"runner.py {command}" if command != "train" else "runner.py",
+        description=description,
+        allow_abbrev=False,
+        argument_default=argparse.SUPPRESS,
+        epilog="commands: "
+        + "; ".join(f"{name}: {about}" for name, (_, about) in COMMANDS.items()),
+    )
+    version = f"keras-inpainting-zoo {__version__}"
+    parser.add_argument("-version", "--version", action="version", version=version)
+    for field in kind.options():
+        flag = field.metadata.get("flag", field.name)
+        names = [flag, *field.metadata.get("aliases", ())]
+        flags = [dashes + name for name in names for dashes in ("-", "--")]
+        about = _help(field)
+        parser.add_argument(*flags, dest=field.name, help=about, **_argument(field))
+    given = vars(parser.parse_args(argv))
+    settings = kind(**given, given=frozenset(given))
+    settings.complete()
+    for field in settings.options():
+        place = getattr(settings, field.name)
+        if "writes" in field.metadata and place is not None:
+            check_place(field.name, place, field.metadata["writes"])
+    return command, settings
+
+
+def dashed(message: str) -> str:
+    """Returns an error's text with the dash that its argument has as an option."""
+    name, colon, _ = message.partition(":")
+    fields = [f for kind, _ in COMMANDS.values() for f in kind.options()]
+    known = {f.metadata.get("flag", f.name) for f in fields}
+    return f"-{message}" if colon and name in known else message
+
+
+def _argument(field):
+    kind = kind_of(field)
+    if kind is bool:
+        return {"action": "store_true"}
+    if kind is dict:
+        return {"nargs": "+", "action": _Pairs, "metavar": "KEY=VALUE"}
+    if kind == str | bool:
+        return {"nargs": "?", "const": True, "metavar": "FILE"}
+    if typing.get_origin(kind) is tuple:
+        return {"nargs": len(typing.get_args(kind)), "type": float, "metavar": "X"}
+    return {"type": kind, "metavar": kind.__name__.upper()}
+
+
+def _help(field):
+    text, default = field.metadata["help"].replace("%", "%%"), field.default
+    if choices := field.metadata.get("choices"):
+        text += f"; one of {', '.join(found(choices))}"
+    shown = default not in (None, False, dataclasses.MISSING)
+    return f"{text} (default: {default})" if shown else text
+
+
+class _Pairs(argparse.Action):
+    """Collects key=value, also over several uses; values are JSON where they can be."""
+
+    def __call__(self, parser, namespace, values, option_string=None):
+        pairs = dict(getattr(namespace, self.dest, {}))
+        for text in values:
+            key, equals, value = text.partition("=")
+            if not (key and equals):
+                parser.error(f"argument {option_string}: key=value, received {text!r}")
+            try:
+                pairs[key] = json.loads(value)
+            except json.JSONDecodeError:
+                pairs[key] = value
+            if isinstance(pairs[key], float) and not math.isfinite(pairs[key]):
+                parser.error(f"argument {option_string}: finite, received {text!r}")
+        setattr(namespace, self.dest, pairs)

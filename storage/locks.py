@@ -1,0 +1,57 @@
+"""A folder that one process at a time may write to."""
+
+import contextlib
+import errno
+import logging
+import os
+import socket
+from pathlib import Path
+
+from inpainting_zoo.errors import InputError
+
+try:
+    import fcntl
+except ImportError:  # on Windows
+    fcntl = None
+
+log = logging.getLogger(__name__)
+LOCK = "lock"
+
+
+@contextlib.contextmanager
+def locked(folder: str | Path, argument: str):
+    """Holds a folder in a block; its file `lock` names the host and the process.
+
+    The system lets go when the process ends, however it ends; the file stays and means
+    nothing then. Where files cannot be locked, that is said and the block runs.
+
+    Args:
+        folder: made if missing.
+        argument: named in errors.
+
+    Raises:
+        InputError: if another process holds the folder; names it.
+    """
+    path = Path(folder, LOCK)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path, "a+") as file:
+        _lock(file, argument)
+        file.truncate(0)
+        file.write(f"{socket.gethostname()}, process {os.getpid()}\n")
+        file.flush()
+        yield
+
+
+def _lock(file, argument):
+    try:
+        if fcntl is None:
+            raise OSError(errno.ENOTSUP, "no locks on this system")
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        file.seek(0)
+        raise InputError(
+            f"{argument}: must not be in use, received {file.name!r}, which is held by "
+            f"{file.read().strip() or 'another process'}"
+        ) from error
+    except OSError as error:  # some network file systems have no locks either
+        log.warning("%s: not locked, %s", file.name, error.strerror)

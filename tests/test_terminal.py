@@ -1,0 +1,133 @@
+"""What the terminal shows, how fast, and what it never shows."""
+
+import os
+import subprocess
+import sys
+import warnings
+
+import pytest
+
+from conftest import ROOT
+from inpainting_zoo import cli, terminal
+
+ENGINES = {"keras", "tensorflow", "jax", "torch"}
+QUIET = {k: v for k, v in os.environ.items() if k != "TF_CPP_MIN_LOG_LEVEL"}
+
+
+def python(script, *arguments, **environment):
+    """Runs a script in a process of its own, with the engine's settings untouched."""
+    return subprocess.run(
+        [sys.executable, "-c", script, *arguments],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env={**QUIET, **environment},
+    )
+
+
+COMMAND = """
+import sys
+from inpainting_zoo import cli
+try:
+    code = cli.main(sys.argv[1:])
+except SystemExit as error:  # of argparse
+    code = error.code
+loaded = {"keras", "tensorflow", "jax", "torch", "cv2"} & set(sys.modules)
+print(code, *sorted(loaded), sep=",")
+"""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (["-h"], 0),
+        (["--version"], 0),
+        (["evaluate", "-h"], 0),
+        (["tran"], 4),
+        ([], 4),
+        (["-train_path", "samples", "-stepz", "3"], 4),
+        (["-train_path", "samples", "-steps", "-3"], 4),
+        (["-train_path", "samples", "-masks", "stars"], 4),
+        (["-train_path", "samples", "-mixed_precision", "int8"], 4),
+        (["-train_path", "samples", "-optimizer", "sgd"], 4),
+        (["-train_path", "samples", "-output_path", "runner.py"], 4),
+        (["evaluate", "-strategy", "shrink", "-preset", "gmcnn_small"], 4),
+        (["export", "-format", "pdf", "-save_to", "x", "-preset", "gmcnn_small"], 4),
+        (["inpaint", "-image", "x.png"], 4),
+    ],
+)
+def test_help_and_refusals_load_no_engine(arguments, code):
+    found = python(COMMAND, *arguments)
+    printed, *loaded = found.stdout.splitlines()[-1].split(",")
+    assert (int(printed), ENGINES & set(loaded)) == (code, set()), found.stderr
+    lines = found.stderr.splitlines()
+    assert len(lines) == (code != 0) and all(x.startswith("error: ") for x in lines)
+
+
+def test_an_engine_that_is_none_of_ours_is_named(tmp_path):
+    found = python(COMMAND, "presets", KERAS_BACKEND="torch")
+    assert "error: KERAS_BACKEND: must be tensorflow or jax" in found.stderr
+    (tmp_path / "keras.json").write_text('{"backend": "theano"}')
+    elsewhere = {"KERAS_HOME": str(tmp_path), "KERAS_BACKEND": ""}
+    found = python(COMMAND, "presets", **elsewhere)
+    assert found.stdout == "4\n" and "received 'theano'" in found.stderr
+    assert "keras.json" in found.stderr and len(found.stderr.splitlines()) == 1
+
+
+ASIDE = """
+import os, sys
+from inpainting_zoo import cli, terminal
+
+def main(argv):
+    os.write(2, b"what a compiled library says\\n")
+    print("ours", file=sys.stderr)
+    if argv == ["raise"]:
+        raise RuntimeError("of the engine")
+    if argv == ["abort"]:
+        os.abort()
+    return 3
+
+cli.main = main
+cli.console()
+"""
+
+
+def test_lines_of_compiled_libraries_are_set_aside(tmp_path):
+    found = python(ASIDE, TMPDIR=str(tmp_path))
+    assert (found.returncode, found.stderr) == (3, "ours\n")
+    assert not list(tmp_path.iterdir())
+    found = python(ASIDE, TF_CPP_MIN_LOG_LEVEL="0")
+    assert found.stderr == "what a compiled library says\nours\n"
+
+
+def test_a_failing_engine_has_its_last_words(tmp_path):
+    found = python(ASIDE, "raise", TMPDIR=str(tmp_path))
+    assert "last lines:\nwhat a compiled library says\n" in found.stderr
+    assert found.stderr.splitlines()[-1] == "RuntimeError: of the engine"
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_crash_of_the_engine_is_told_and_its_lines_stay(tmp_path):
+    found = python(ASIDE, "abort", TMPDIR=str(tmp_path))
+    assert found.returncode < 0 and "Fatal Python error: Aborted" in found.stderr
+    (file,) = tmp_path.iterdir()
+    assert file.read_text() == "what a compiled library says\n"
+    assert terminal.tail(file) == "what a compiled library says"
+
+
+def test_notes_are_output_and_warnings_are_one_line(capsys):
+    log = terminal.logging.getLogger("inpainting_zoo.anything")
+    with terminal.notes():
+        log.info("step %d", 3)
+        log.warning("skipped %s", "a.png")
+        text = warnings.formatwarning("many\n words", UserWarning, "file.py", 1)
+    log.info("nobody listens any more")
+    assert capsys.readouterr() == ("step 3\n", "warning: skipped a.png\n")
+    assert text == "warning: many words\n"
+    assert "file.py" in warnings.formatwarning("x", UserWarning, "file.py", 1)
+
+
+def test_every_command_has_a_room_that_says_what_it_does():
+    for target in cli.COMMANDS.values():
+        function = cli.pkgutil.resolve_name(target)
+        assert function.__doc__
