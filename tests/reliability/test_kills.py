@@ -140,12 +140,9 @@ def bytes_in_parts(folder):
 def test_a_signal_to_stop(zoo, images, tmp_path, record_property):
     rare = ("-save_every", 500, "-sample_every", 500)
     options = (*TINY, *EAGER, *WARM_UP, "-steps", 500, *rare)
-    processes = {
-        number: start(*where(images, tmp_path / number.name), *options)
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-    }
-    for number, process in processes.items():
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         folder = tmp_path / number.name
+        process = start(*where(images, folder), *options)
         wait_for_line(process, "from step 0,")
         time.sleep(1)
         process.send_signal(number)
