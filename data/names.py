@@ -60,14 +60,17 @@ def pair(images: Sequence[Path], files: Sequence[Path], argument: str) -> list[P
         argument: what to call the files in an error.
 
     Raises:
-        InputError: an image has none or several.
+        InputError: an image has none, several, or that of another image.
     """
     names = relative_names(images)
     path_of = dict(zip(relative_names(files), files, strict=True))
-    matched = match(names, list(path_of))
+    matched, owners = match(names, list(path_of)), {}
     for name in names:
-        if len(matched[name]) != 1:
-            received = ", ".join(map(repr, matched[name][:3])) or "none"
+        found = matched[name]
+        if len(found) != 1 or owners.setdefault(found[0], name) != name:
+            received = ", ".join(map(repr, found[:3])) or "none"
+            if len(found) == 1:
+                received += f", which is that of {owners[found[0]]!r}"
             raise InputError(
                 f"{argument}: must hold one picture of the name of {name!r}, received "
                 f"{received}"

@@ -46,5 +46,8 @@ def test_files_are_paired_in_the_order_of_the_images():
         pair(images, files[1:], "target")
     twice = [*files, Path("out/1.png"), Path("out/more/1.png"), Path("out/2.png")]
     assert pair(images, twice, "target")[1] == Path("out/1.png")
+    alike = [Path("in/a/1.png"), Path("in/b/1.png")]
+    with pytest.raises(InputError, match=r"'1.jpg', which is that of 'a/1.png'"):
+        pair(alike, files, "target")
     with pytest.raises(InputError, match=r"'2.png', received 'a/2.png', 'b/2.png'"):
         pair(images[:1], [Path("out/a/2.png"), Path("out/b/2.png")], "target")
