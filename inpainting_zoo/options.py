@@ -83,6 +83,7 @@ class TrainSettings(Settings):
         "gmcnn_256",
         "model to train; see `runner.py presets`",
         aliases=("model",),
+        check="inpainting_zoo.presets:get",
     )
     set: dict = option({}, "arguments of the model to replace, key=value")
     image_size: int | None = option(
@@ -166,7 +167,10 @@ class ModelSettings(Settings):
     """Which model a command uses."""
 
     preset: str | None = option(
-        None, "model of the zoo; see `runner.py presets`", aliases=("model",)
+        None,
+        "model of the zoo; see `runner.py presets`",
+        aliases=("model",),
+        check="inpainting_zoo.presets:get",
     )
     experiment_name: str | None = option(
         None, "generator of an experiment in -output_path"
@@ -314,7 +318,10 @@ class ConvertSettings(Settings):
     NEEDED: ClassVar[tuple] = ("preset", "source", "save_to")
 
     preset: str | None = option(
-        None, "which network the checkpoint belongs to", aliases=("model",)
+        None,
+        "which network the checkpoint belongs to",
+        aliases=("model",),
+        check="inpainting_zoo.presets:get",
     )
     source: str | None = option(
         None, ".pth, .pt, .safetensors, .npz or a TensorFlow 1 checkpoint"

@@ -43,6 +43,8 @@ print(code, *sorted(loaded), sep=",")
         (["-h"], 0),
         (["--version"], 0),
         (["evaluate", "-h"], 0),
+        (["presets"], 0),
+        (["evaluate", "-preset", "gmcnn_255"], 4),
         (["tran"], 4),
         ([], 4),
         (["-train_path", "samples", "-stepz", "3"], 4),
