@@ -13,7 +13,6 @@ from skimage.transform import resize
 from tqdm import tqdm
 
 from inpainting_zoo.data.evaluation import EvaluationPairs
-from inpainting_zoo.engine.inference import compiled
 from inpainting_zoo.errors import InputError
 from inpainting_zoo.evaluation.protocol import Scores, columns
 from inpainting_zoo.metrics.image_quality import psnr
@@ -74,13 +73,13 @@ def soften(image, mask, size: int):
 
 
 def predicting(model) -> Callable:
-    """Returns predict(image, mask), the generator's raw output; all on [0, 1]."""
-    generator = compiled(model.generator)
+    """Returns predict(image, mask), the model's raw output; all on [0, 1]."""
 
     def predict(image, mask):
-        inputs = [2 * image[None] - 1, mask[None, ..., None]]
-        inputs = [np.asarray(x, "float32") for x in inputs]
-        return (ops.convert_to_numpy(generator(inputs))[0] + 1) / 2
+        model.sizes.check(len(image))
+        inputs = {"image": 2 * image[None] - 1, "mask": mask[None, ..., None]}
+        inputs = {k: ops.convert_to_tensor(x, "float32") for k, x in inputs.items()}
+        return (ops.convert_to_numpy(model.compiled_call(inputs))[0] + 1) / 2
 
     return predict
 

@@ -26,6 +26,9 @@ class Inpainter(StepModel):
         sizes: the heights and widths that `call` takes.
         seed: of everything random within a training step.
 
+    Raises:
+        InputError: if `sizes` does not take images of `image_size`.
+
     Attributes:
         STAGES: names of the ways of training, in their order; none cannot be trained.
         OPTIONS: what `inpaint` takes beyond image, mask and seed: name -> default.
@@ -41,6 +44,7 @@ class Inpainter(StepModel):
 
     def __init__(self, image_size: int, sizes: Sizes, seed: int = 0):
         super().__init__()
+        sizes.check(image_size)
         self.image_size, self.sizes = image_size, sizes
         self.seed_generator = keras.random.SeedGenerator(seed, name="seed_generator")
         self.stage_name = self.stage = self._compiled_call = None

@@ -4,6 +4,7 @@ import dataclasses
 
 import numpy as np
 
+from inpainting_zoo.errors import InputError
 from inpainting_zoo.layers.padding import reflected
 from inpainting_zoo.models.scaling import enlarge, shrink
 
@@ -24,6 +25,21 @@ class Sizes:
     least: int = 1
     side: int | None = None
     centre: bool = False
+
+    def check(self, image_size: int):
+        """Checks the side of square images that are neither padded nor cut.
+
+        Raises:
+            InputError: if the network does not take it.
+        """
+        rule = f"at least {self.least} and a multiple of {self.multiple}"
+        right = image_size >= self.least and image_size % self.multiple == 0
+        if self.side:
+            rule, right = f"{self.side}", image_size == self.side
+        if not right:
+            raise InputError(
+                f"image_size: must be {rule} for this model, received {image_size}"
+            )
 
     def fit(self, image, hole):
         """Fits a picture to the network.
