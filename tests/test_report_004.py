@@ -14,14 +14,15 @@ from inpainting_zoo.evaluation import report_004
 from inpainting_zoo.evaluation.baselines import BASELINES
 from inpainting_zoo.evaluation.report import format_report, write_report
 from inpainting_zoo.metrics.measures import MEASURES
+from inpainting_zoo.models.inpainter import GeneratorInpainter
+from inpainting_zoo.models.sizes import Sizes
 
 
-class Shifting:
+def shifting(shift):
     """A model whose generator gives the image back, moved by a number on [-1, 1]."""
-
-    def __init__(self, shift):
-        image, mask = keras.Input((None, None, 3)), keras.Input((None, None, 1))
-        self.generator = keras.Model([image, mask], image + shift)
+    image, mask = keras.Input((None, None, 3)), keras.Input((None, None, 1))
+    generator = keras.Model([image, mask], image + shift)
+    return GeneratorInpainter(generator, 32, Sizes(multiple=4))
 
 
 @pytest.fixture
@@ -35,7 +36,7 @@ def pairs(tmp_path):
 
 def test_it_adds_6_decibels_to_the_uncompleted_output(pairs, tmp_path):
     """Everywhere is 0.1 too dark on [0, 1]: 20 dB, in the known pixels too."""
-    report = report_004.evaluate(pairs, "net", Shifting(-0.2), {}, "ab", pictures=1)
+    report = report_004.evaluate(pairs, "net", shifting(-0.2), {}, "ab", pictures=1)
     about = {"protocol": "report_004", "images": 2, "seed": 4, "image_size": 32}
     assert report | about | {"weights_sha256": "ab", "strategy": "original"} == report
     found = report["methods"]["net"]
@@ -60,11 +61,19 @@ def test_it_softens_masks_and_squeezes_pictures():
 
 
 def test_it_scores_classical_methods_too(pairs):
-    found = report_004.evaluate(pairs, "net", Shifting(0.0), BASELINES)["methods"]
+    found = report_004.evaluate(pairs, "net", shifting(0.0), BASELINES)["methods"]
     assert found["biharmonic"]["psnr"] > found["mean_colour"]["psnr"] + 1
     assert found["net"]["psnr"] is None or found["net"]["psnr"] > 100
 
 
 def test_numbers_that_are_none_are_refused(pairs):
     with pytest.raises(InputError, match="received nan or infinity"):
-        report_004.evaluate(pairs, "net", Shifting(math.nan), {})
+        report_004.evaluate(pairs, "net", shifting(math.nan), {})
+
+
+def test_sizes_that_the_network_does_not_take_are_refused(tmp_path):
+    file = tmp_path / "a.png"
+    Image.fromarray(chelsea()[:40, :40]).save(file)
+    pairs = EvaluationPairs([file], "centre", 30)
+    with pytest.raises(InputError, match="image_size: must be .* a multiple of 4"):
+        report_004.evaluate(pairs, "net", shifting(0), {})
