@@ -8,6 +8,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from PIL import Image
 
 from inpainting_zoo.data.holes import hole_of, levels_of, opaque
 from inpainting_zoo.data.images import (
@@ -22,7 +23,11 @@ from inpainting_zoo.inpainting import modes
 from inpainting_zoo.inpainting.deep import read_deep
 from inpainting_zoo.inpainting.strategies import complete
 from inpainting_zoo.models.pixels import blend, dilate
-from inpainting_zoo.storage.files import write_bytes
+from inpainting_zoo.storage.files import (
+    refuse_overwriting,
+    refuse_replacing,
+    write_bytes,
+)
 
 MOSTLY_HOLE = 0.8  # of the picture: the mask may be inverted
 MOST_ASPECT_DIFFERENCE = 0.01
@@ -151,18 +156,13 @@ def inpaint_file(
     """
     start = time.perf_counter()
     image_path, save_path = Path(image_path), Path(save_path)
-    replaced = [path for path in (image_path, mask_path) if _is_file(save_path, path)]
-    if replaced and not (in_place and replaced[0] == image_path):
-        raise InputError(
-            "save_to: must not be the mask, nor the image unless -in_place is given, "
-            f"received {str(save_path)!r}"
-        )
+    check_output(image_path, mask_path, save_path, in_place)
     content, notes = complete_bytes(
         model,
         image_path,
         mask_path,
         suffix=save_path.suffix,
-        drop_frames=not replaced,
+        drop_frames=not _is_file(save_path, image_path),
         **options,
     )
     try:
@@ -182,6 +182,35 @@ def inpaint_file(
         "sha256": hashlib.sha256(content).hexdigest(),
         "seconds": round(time.perf_counter() - start, 3),
     }
+
+
+def check_output(image_path, mask_path, save_path, in_place: bool):
+    """Checks where a completed picture is saved, before a model is needed.
+
+    Args:
+        image_path, mask_path: what is read.
+        save_path: may replace another picture, and with `in_place` the image.
+
+    Raises:
+        InputError: if it is what is read, no picture, or of an unknown format.
+    """
+    save_path = Path(save_path)
+    choose(modes.SUFFIX, save_path.suffix.lower(), modes.FORMATS)
+    read = (image_path, mask_path)
+    refuse_overwriting(
+        [save_path],
+        [path for path in read if not (in_place and _is_file(path, image_path))],
+        "save_to: must not be the mask, nor the image unless -in_place is given",
+    )
+    refuse_replacing("save_to", [save_path], "a picture", _is_picture)
+
+
+def _is_picture(path):
+    try:
+        Image.open(path).close()
+    except (OSError, ValueError, Image.DecompressionBombError):
+        return False
+    return True
 
 
 def _is_file(path, other):

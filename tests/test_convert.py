@@ -156,7 +156,7 @@ def test_nested_pytorch_checkpoints(suffix, converted, state_dict, tmp_path):
     assert report["ignored"] == ["optimizer.state.0.exp_avg"]
     assert same_weights(tmp_path / "ours.npz", converted)
     torch.save({"epoch": 3}, source)
-    with pytest.raises(WeightsError, match="tensors by name, received .* a dict"):
+    with pytest.raises(WeightsError, match=r"tensors by name, received .* a dict"):
         convert(source, PYTORCH, tmp_path / "b.npz", NARROW)
 
 

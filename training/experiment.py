@@ -25,7 +25,12 @@ from inpainting_zoo.storage.checkpoints import (
     part_file,
     save_weights,
 )
-from inpainting_zoo.storage.files import remove_parts, write_bytes, write_json
+from inpainting_zoo.storage.files import (
+    refuse_replacing,
+    remove_parts,
+    write_bytes,
+    write_json,
+)
 from inpainting_zoo.storage.locks import locked
 from inpainting_zoo.training.event_log import EventLog
 from inpainting_zoo.weights.converting import open_weights
@@ -61,10 +66,18 @@ class Experiment:
         Raises:
             InputError: if another process trains there, or states have no manifest.
         """
+        files = [self.folder / name for name in ("config.json", "metrics.json")]
+        words = "the files of a former run"
+        refuse_replacing("experiment_name", files, words, self._is_of_a_run)
         with locked(self.folder, "experiment_name"):
             remove_parts(self.folder)  # of runs that were killed
             self.checkpoints.begin()
             yield
+
+    def _is_of_a_run(self, path):
+        config = self.folder / "config.json"
+        recorded = config.is_file() and b'"settings"' in config.read_bytes()
+        return recorded or self.checkpoints.manifest.is_file()
 
     def resumed_settings(self, settings: TrainSettings) -> TrainSettings:
         """Returns the recorded settings; those that are given again must not differ.

@@ -18,8 +18,8 @@ from inpainting_zoo.storage.checkpoints import (
     load_weights,
     save_weights,
 )
-from inpainting_zoo.storage.files import sha256
-from inpainting_zoo.weights.read_checkpoint import digests, read_tensors
+from inpainting_zoo.storage.files import refuse_overwriting, refuse_replacing, sha256
+from inpainting_zoo.weights.read_checkpoint import digests, files_of, read_tensors
 
 SHOWN = 3  # names in an error
 
@@ -44,6 +44,8 @@ def convert(source, preset: str, save_path, overrides: dict | None = None) -> di
     """
     overrides = overrides or {}
     tensors = read_tensors(source)
+    refuse_overwriting([save_path], files_of(source), "save_to: must not be the source")
+    refuse_replacing("save_to", [save_path], "weights of this library", _is_ours)
     variables = presets.build(preset, **overrides).use_state()
     config = presets.get(preset)["config"] | overrides
     arrays, ignored = from_official(tensors, variables, preset, config, source)
@@ -59,6 +61,14 @@ def convert(source, preset: str, save_path, overrides: dict | None = None) -> di
         "saved": str(Path(save_path)),
         "sha256": sha256(save_path),
     }
+
+
+def _is_ours(path):
+    try:
+        load_weights(path)
+    except (InputError, WeightsError):
+        return False
+    return True
 
 
 def open_weights(source, variables: dict, preset: str, config: dict):
