@@ -8,7 +8,7 @@ import weakref
 import keras
 from keras import ops
 
-from inpainting_zoo.engine.backend import BACKEND, jax, tf
+from inpainting_zoo.engine.backend import BACKEND, explicit_settings, jax, tf
 
 
 def minimize(loss_fn, variables, optimizer):
@@ -81,6 +81,21 @@ class StepModel(keras.Model):
         jit_compile = (jit_compile or BACKEND == "jax") and not run_eagerly
         options |= {"run_eagerly": run_eagerly, "jit_compile": jit_compile}
         super().compile(*arguments, **options)
+
+    @explicit_settings()
+    def fit(self, *arguments, **options):
+        """Trains as Keras does."""
+        return super().fit(*arguments, **options)
+
+    @explicit_settings()
+    def evaluate(self, *arguments, **options):
+        """Evaluates as Keras does."""
+        return super().evaluate(*arguments, **options)
+
+    @explicit_settings()
+    def predict(self, *arguments, **options):
+        """Predicts as Keras does."""
+        return super().predict(*arguments, **options)
 
     def _averaged(self, logs):
         """Adds scalars to what `evaluate` has seen so far; returns the means."""

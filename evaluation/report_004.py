@@ -75,11 +75,12 @@ def soften(image, mask, size: int):
 
 def predicting(model) -> Callable:
     """Returns predict(image, mask), the generator's raw output; all on [0, 1]."""
-    generator = compiled(model.generator)
+    network = model.generator
+    generator = compiled(lambda x: network([x["image"], x["mask"]]), network.variables)
 
     def predict(image, mask):
-        inputs = [2 * image[None] - 1, mask[None, ..., None]]
-        inputs = [np.asarray(x, "float32") for x in inputs]
+        inputs = {"image": 2 * image[None] - 1, "mask": mask[None, ..., None]}
+        inputs = {name: np.asarray(x, "float32") for name, x in inputs.items()}
         return (ops.convert_to_numpy(generator(inputs))[0] + 1) / 2
 
     return predict

@@ -3,7 +3,7 @@
 import contextlib
 import errno
 import json
-import sys
+import logging
 import tempfile
 import warnings
 from collections import Counter
@@ -24,6 +24,7 @@ from inpainting_zoo.storage.files import (
 from inpainting_zoo.storage.files import sha256 as file_sha256
 from inpainting_zoo.storage.locks import locked
 
+log = logging.getLogger(__name__)
 LEDGER = "ledger.jsonl"
 SOME_FAILED = 2  # exit code
 
@@ -103,7 +104,7 @@ def _run(attempt, images, ledger, save_dir):
                     _give_up(ledger, images[position:], save_dir, error.__cause__)
                 reason = " ".join(str(error).split()) or type(error).__name__
                 row = _row(name, "failed", reason)
-                tqdm.write(f"{name!r}: {reason}", file=sys.stderr)
+                log.warning("%r: %s", name, reason)
             try:
                 ledger.add(row)
             except OSError as error:
@@ -190,4 +191,4 @@ def _report(counts, left_out, save_dir):
         first = ", ".join(f"{n!r} ({why})" for n, why in [*left_out.items()][:3])
         more = ", ..." if len(left_out) > 3 else ""
         summary += f", {len(left_out)} left out: {first}{more}"
-    print(f"{summary}; see {str(save_dir / LEDGER)!r}", file=sys.stderr)
+    log.info("%s; see %r", summary, str(save_dir / LEDGER))

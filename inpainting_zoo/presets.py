@@ -56,6 +56,8 @@ def build(name: str, **overrides):
         InputError: if the preset or an argument is unknown, or of a wrong type.
     """
     config, model = get(name)["config"] | overrides, model_class(name)
+    from inpainting_zoo.engine.backend import explicit_settings
+
     known = dict(inspect.signature(model.__init__).parameters)
     known = {k: p for k, p in known.items() if k != "self" and p.kind != p.VAR_KEYWORD}
     known |= model.GENERATOR_OPTIONS
@@ -68,8 +70,10 @@ def build(name: str, **overrides):
         if kind is float and isinstance(value, int):
             continue
         if not isinstance(value, kind):
-            raise InputError(f"{name}: {argument} must be {kind}, received {value!r}")
-    return model(**config)
+            words = getattr(kind, "__name__", kind)
+            raise InputError(f"{name}: {argument} must be {words}, received {value!r}")
+    with explicit_settings():
+        return model(**config)
 
 
 def load(name: str, weights: str | Path | dict | None = None, **overrides):

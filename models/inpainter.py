@@ -4,7 +4,8 @@ import keras
 import numpy as np
 from keras import ops
 
-from inpainting_zoo.data.conversions import as_mask, as_picture
+from inpainting_zoo.data.conversions import as_given, as_mask, as_picture
+from inpainting_zoo.engine.backend import explicit_settings
 from inpainting_zoo.engine.inference import compiled
 from inpainting_zoo.engine.steps import StepModel, minimize
 from inpainting_zoo.errors import InputError, choose
@@ -100,6 +101,7 @@ class Inpainter(StepModel):
 
     # Training.
 
+    @explicit_settings()
     def begin(self, stage: str, make_optimizer, features=None, **compile_options):
         """Begins a stage: builds what it needs, its optimizers, and compiles.
 
@@ -112,9 +114,10 @@ class Inpainter(StepModel):
             **compile_options: `run_eagerly` and `jit_compile` of Keras.
 
         Raises:
-            InputError: if there is no such stage.
+            InputError: if there is no such stage, or no training at `image_size`.
         """
         choose("stage", stage, dict.fromkeys(self.STAGES))
+        self.sizes.check(self.image_size)
         self.stage_name = stage
         self.stage = self.make_stage(stage, features or loader())
         self.optimizers = {}
@@ -263,7 +266,8 @@ class Inpainter(StepModel):
             **options: of the model; see `OPTIONS`.
 
         Returns:
-            uint8 (H, W, 3).
+            (H, W, 3), uint8, or uint16 or floats on [0, 1] if the image is an array of
+            those.
 
         Raises:
             InputError: if an option is unknown or breaks its rule, or image and mask
@@ -284,30 +288,32 @@ class Inpainter(StepModel):
         """Completes pictures of one size; each becomes what `inpaint` makes of it.
 
         Args:
-            images: uint8 (B, H, W, 3).
+            images: (B, H, W, 3), or a list of what `inpaint` takes.
             masks: (B, H, W), nonzero in the hole.
             seed, mask_dilation, feathering, **options: see `inpaint`.
 
         Returns:
-            uint8 (B, H, W, 3).
+            (B, H, W, 3); see `inpaint`.
         """
         if not 0 <= feathering <= mask_dilation and feathering:
             raise InputError(
                 f"feathering: 0 to mask_dilation ({mask_dilation}), within which known "
                 f"pixels may change, received {feathering}"
             )
+        images = list(images)
         completed = np.stack([as_picture(image) for image in images])
         masks = [as_mask(mask, completed.shape[1:3]) for mask in masks]
         holes = np.stack([dilate(mask, mask_dilation) for mask in masks])
         wanted = np.flatnonzero(holes.any(axis=(1, 2)))
-        if not len(wanted):
-            return completed
-        found = self.predict_images(completed[wanted], holes[wanted], seed, **options)
-        for i, prediction in zip(wanted, found):
-            completed[i] = blend(
-                prediction, completed[i], masks[i], holes[i], feathering
+        if len(wanted):
+            found = self.predict_images(
+                completed[wanted], holes[wanted], seed, **options
             )
-        return completed
+            for i, prediction in zip(wanted, found):
+                completed[i] = blend(
+                    prediction, completed[i], masks[i], holes[i], feathering
+                )
+        return np.stack([*map(as_given, completed, images, holes)])
 
     def predict_image(self, image, mask, seed: int = 0, **options):
         """Returns the raw prediction of one picture, in the hole and outside it.
@@ -323,6 +329,7 @@ class Inpainter(StepModel):
         batch = np.asarray(image)[None], np.asarray(mask)[None]
         return self.predict_images(*batch, seed, **options)[0]
 
+    @explicit_settings()
     def predict_images(self, images, masks, seed: int = 0, **options):
         """Returns the raw predictions of pictures of one size, uint8 (B, H, W, 3)."""
         fitted, holes, restores = zip(*map(self.sizes.fit, images, masks))

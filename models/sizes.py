@@ -4,6 +4,7 @@ import dataclasses
 
 import numpy as np
 
+from inpainting_zoo.errors import InputError
 from inpainting_zoo.layers.padding import reflected
 from inpainting_zoo.models.scaling import enlarge, shrink
 
@@ -24,6 +25,18 @@ class Sizes:
     least: int = 1
     side: int | None = None
     centre: bool = False
+
+    def check(self, side: int):
+        """Refuses squares that the network cannot be shown as they are.
+
+        Raises:
+            InputError: names the sides that it takes.
+        """
+        if self.side not in (None, side) or side < self.least or side % self.multiple:
+            rule = f"a multiple of {self.multiple} from {self.least} on"
+            raise InputError(
+                f"image_size: must be {self.side or rule}, received {side}"
+            )
 
     def fit(self, image, hole):
         """Fits a picture to the network.
