@@ -189,7 +189,7 @@ class ContextEncoder(GeneratorInpainter):
 
     def step_macs(self, macs):
         generator = macs(self.generator, self.image_size)
-        if self.stage_name == self.STAGES[0]:
+        if self.discriminator is None:
             return 3 * generator
         # Of real and fake, forward and backward: 6; forward and inputs for the
         # generator, which runs once more without a gradient.

@@ -55,6 +55,28 @@ def as_picture(image) -> np.ndarray:
     return np.array(np.broadcast_to(pixels, (*pixels.shape[:2], 3)), np.uint8)
 
 
+def as_given(completed, image, hole) -> np.ndarray:
+    """Returns a completed picture in the type of the array that was given.
+
+    Known pixels are those of the array; others have 8 bits.
+
+    Args:
+        completed: uint8 (H, W, 3).
+        image: what `as_picture` took; of anything but an array of uint16 or floats,
+            `completed` is returned.
+        hole: (H, W), nonzero where `completed` may differ.
+    """
+    if isinstance(image, (str, os.PathLike, Image.Image)):
+        return completed
+    given = _as_array(image, "image")
+    if given.dtype != np.uint16 and given.dtype.kind != "f":
+        return completed
+    white = 65535 if given.dtype == np.uint16 else 1
+    given = (given if given.ndim == 3 else given[..., None])[..., :3]
+    values = (completed * (white / 255)).astype(given.dtype)
+    return np.where(hole[..., None] != 0, values, given)
+
+
 def as_mask(mask, shape: tuple[int, int]) -> np.ndarray:
     """Returns a mask as uint8 (H, W), 1 in the hole.
 

@@ -1,6 +1,7 @@
 """Which engine runs, on which devices, and how to make it repeat itself."""
 
 import contextlib
+import threading
 
 import keras
 
@@ -21,27 +22,38 @@ def explicit_settings():
     """Gives Keras the settings that this library is written for, in a block.
 
     Channels last, float32 and Keras's own epsilon, whatever keras.json or a program
-    that uses this library has chosen; theirs come back at the end.
+    that uses this library has chosen; theirs come back when the last thread is done.
     """
-    config = keras.config
-    former = (
-        config.image_data_format(),
-        config.floatx(),
-        config.epsilon(),
-        config.dtype_policy(),
-    )
-    _configure("channels_last", "float32", 1e-7, "float32")
+    policy = keras.config.dtype_policy()  # each thread's own
+    with _lock:
+        if not _former:
+            _former.append(_settings())
+            _configure("channels_last", "float32", 1e-7)
+        _former.append(None)
+    keras.config.set_dtype_policy("float32")
     try:
         yield
     finally:
-        _configure(*former)
+        keras.config.set_dtype_policy(policy)
+        with _lock:
+            _former.pop()
+            if len(_former) == 1:
+                _configure(*_former.pop())
 
 
-def _configure(image_data_format, floatx, epsilon, dtype_policy):
+_lock = threading.Lock()
+_former = []  # settings of the host, and an entry for each block
+
+
+def _settings():
+    config = keras.config
+    return config.image_data_format(), config.floatx(), config.epsilon()
+
+
+def _configure(image_data_format, floatx, epsilon):
     keras.config.set_image_data_format(image_data_format)
     keras.config.set_floatx(floatx)
     keras.config.set_epsilon(epsilon)
-    keras.config.set_dtype_policy(dtype_policy)
 
 
 def deterministic():

@@ -16,7 +16,7 @@ def check_engine():
     Raises:
         InputError: if it is not; names where it was chosen.
     """
-    folder = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras")
+    folder = Path(os.environ.get("KERAS_HOME") or os.path.expanduser("~/.keras"))
     name, source = os.environ.get("KERAS_BACKEND"), "KERAS_BACKEND"
     if not name:
         try:

@@ -8,7 +8,7 @@ import weakref
 import keras
 from keras import ops
 
-from inpainting_zoo.engine.backend import BACKEND, jax, tf
+from inpainting_zoo.engine.backend import BACKEND, explicit_settings, jax, tf
 
 
 def minimize(loss_fn, variables, optimizer):
@@ -46,6 +46,20 @@ def _apply(optimizer):
 _applied = weakref.WeakKeyDictionary()
 
 
+def substituted(variables, values):
+    """Returns a block in which variables have the values of others.
+
+    Args:
+        variables: Keras variables.
+        values: variables whose values they take, one for each.
+    """
+    pairs = [(v, value.value) for v, value in zip(variables, values)]
+    if not pairs:
+        return contextlib.nullcontext()
+    step = _bound.get(None)
+    return step.nested_scope(pairs) if step else keras.StatelessScope(pairs)
+
+
 def input_gradient(fn, x):
     """Returns d sum(fn(x)) / dx, which can be differentiated again."""
     if BACKEND == "jax":
@@ -66,7 +80,16 @@ class StepModel(keras.Model):
 
     `fit` takes `training_step`, `evaluate` and `validation_data` take
     `evaluation_step`, whose logs are averaged over the batches.
+
+    Attributes:
+        EVALUATED: names of all that `evaluation_step` may return.
     """
+
+    EVALUATED = ()
+
+    def __init__(self, *arguments, **options):
+        super().__init__(*arguments, **options)
+        self.means = {name: keras.metrics.Mean(name) for name in self.EVALUATED}
 
     def training_step(self, batch):
         """Takes a step of training; returns scalars by name."""
@@ -81,6 +104,21 @@ class StepModel(keras.Model):
         jit_compile = (jit_compile or BACKEND == "jax") and not run_eagerly
         options |= {"run_eagerly": run_eagerly, "jit_compile": jit_compile}
         super().compile(*arguments, **options)
+
+    @explicit_settings()
+    def fit(self, *arguments, **options):
+        """Trains as Keras does."""
+        return super().fit(*arguments, **options)
+
+    @explicit_settings()
+    def evaluate(self, *arguments, **options):
+        """Evaluates as Keras does."""
+        return super().evaluate(*arguments, **options)
+
+    @explicit_settings()
+    def predict(self, *arguments, **options):
+        """Predicts as Keras does."""
+        return super().predict(*arguments, **options)
 
     def _averaged(self, logs):
         """Adds scalars to what `evaluate` has seen so far; returns the means."""

@@ -11,11 +11,7 @@ from inpainting_zoo.data.layouts import list_split
 from inpainting_zoo.errors import InputError, choose
 from inpainting_zoo.evaluation import protocol, report_004
 from inpainting_zoo.evaluation.baselines import BASELINES
-from inpainting_zoo.evaluation.report import (
-    format_report,
-    refuse_overwriting,
-    write_report,
-)
+from inpainting_zoo.evaluation.report import check_report, format_report, write_report
 from inpainting_zoo.inpainting import strategies
 from inpainting_zoo.options import EvaluateSettings
 from inpainting_zoo.training.experiment import Experiment
@@ -32,7 +28,7 @@ def evaluate(settings: EvaluateSettings):
     baselines = choose_baselines(settings.methods)
     images, mask_files = list_files(settings)
     inputs = [settings.test_path, settings.mask_path, *images, *mask_files]
-    refuse_overwriting(settings.report, filter(None, inputs))
+    check_report(settings.report, filter(None, inputs))
     name, model, weights = chosen_model(settings)
     pairs = make_pairs(settings, model, images, mask_files)
     report = score(pairs, name, model, baselines, weights, settings.strategy)
@@ -101,6 +97,7 @@ def by_report_004(pairs, name, model, baselines, weights_sha256, strategy) -> di
     """Returns the report of raw outputs, by the rule of report 004."""
     if strategy != "original":
         raise InputError(f"strategy: original in report_004, received {strategy}")
+    model.sizes.check(pairs.image_size)
     return report_004.evaluate(pairs, name, model, baselines, weights_sha256)
 
 

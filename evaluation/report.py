@@ -3,7 +3,6 @@
 import csv
 import io
 import json
-import os
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -11,7 +10,11 @@ from inpainting_zoo.drawing import grid, save_png
 from inpainting_zoo.errors import InputError
 from inpainting_zoo.evaluation.protocol import BINS
 from inpainting_zoo.metrics.measures import MEASURES
-from inpainting_zoo.storage.files import write_bytes
+from inpainting_zoo.storage.files import (
+    refuse_overwriting,
+    refuse_replacing,
+    write_bytes,
+)
 from inpainting_zoo.tools.tables import number, text
 
 # By which a former report is known: keys of the JSON, first columns of the CSV.
@@ -55,7 +58,7 @@ def report_files(path) -> tuple[Path, Path, Path]:
     return path, path.with_suffix(".csv"), path.with_suffix(".png")
 
 
-def refuse_overwriting(path, inputs: Iterable):
+def check_report(path, inputs: Iterable):
     """Checks that a report would replace nothing but a former report.
 
     Args:
@@ -65,21 +68,9 @@ def refuse_overwriting(path, inputs: Iterable):
     Raises:
         InputError: if it would; names the file.
     """
-    files = [file for file in report_files(path) if file.exists()]
-    written = {_identity(file): file for file in files}
-    for file in filter(os.path.exists, inputs if written else ()):
-        if hit := written.get(_identity(file)):
-            raise _refusal("neither pictures nor masks", path, hit)
-    for file in files:
-        if not _is_of_report(file):
-            raise _refusal("nothing but a former report", path, file)
-
-
-def _refusal(rule, path, hit):
-    return InputError(
-        f"report: must overwrite {rule}, received {str(path)!r}, which would "
-        f"overwrite {str(hit)!r}"
-    )
+    files = report_files(path)
+    refuse_overwriting(files, inputs, "report: must be neither pictures nor masks")
+    refuse_replacing("report", files, "a former report", _is_of_report)
 
 
 def _is_of_report(file: Path) -> bool:
@@ -96,11 +87,6 @@ def _is_of_report(file: Path) -> bool:
     except (ValueError, RecursionError):
         return False
     return isinstance(found, dict) and set(found) >= KEYS
-
-
-def _identity(path):
-    found = os.stat(path)
-    return found.st_dev, found.st_ino
 
 
 def _csv(rows):

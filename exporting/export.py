@@ -1,5 +1,6 @@
 """Models as files that run without this library."""
 
+import functools
 import importlib.util
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from inpainting_zoo.engine.backend import BACKEND
 from inpainting_zoo.errors import InputError
 from inpainting_zoo.exporting import formats
 from inpainting_zoo.exporting.completion import completing_graph
-from inpainting_zoo.storage.files import replacing
+from inpainting_zoo.storage.files import refuse_replacing, replacing
 
 
 def export(
@@ -75,12 +76,8 @@ def check(format: str, path: str | Path, precision: str) -> Path:
         raise InputError(f"precision: {known} for {format}, received {precision!r}")
     if found.suffix and path.suffix != found.suffix:
         raise InputError(f"save_to: must end in {found.suffix}, received {str(path)!r}")
-    # Another folder is not ours to replace.
-    ours = path.is_file() if found.suffix else (path / "saved_model.pb").is_file()
-    if path.exists() and not ours:
-        raise InputError(
-            f"save_to: must be free or a former {format}, received {str(path)!r}"
-        )
+    is_former = functools.partial(formats.is_export, format)
+    refuse_replacing("save_to", [path], f"a former {format}", is_former)
     for package in found.packages:
         if importlib.util.find_spec(package) is None:
             raise InputError(

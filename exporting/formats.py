@@ -3,11 +3,14 @@
 import dataclasses
 import warnings
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 
 from inpainting_zoo.errors import choose
 
+OUTPUT = b"completed"  # what every graph calls what it returns
+SAVED_MODEL = {"saved_model.pb", "fingerprint.pb", "variables", "assets"}
 LARGE = 1024  # numbers in a kernel, from which on it is worth being stored narrowly
 
 
@@ -99,6 +102,15 @@ def write_litert(graph, path, precision, options):
     if precision != "float32":
         options = {**options, "optimizations": [tf.lite.Optimize.DEFAULT]}
     graph.export(path, format="litert", target_spec=target, **options)
+
+
+def is_export(format: str, path: Path) -> bool:
+    """Whether a file or folder is a former export: it names our output."""
+    if get(format).suffix:
+        return path.is_file() and OUTPUT in path.read_bytes()
+    graph = path / "saved_model.pb"
+    only_ours = path.is_dir() and {p.name for p in path.iterdir()} <= SAVED_MODEL
+    return only_ours and graph.is_file() and OUTPUT in graph.read_bytes()
 
 
 def get(name: str) -> Format:

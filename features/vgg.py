@@ -12,6 +12,7 @@ from inpainting_zoo.storage.arrays import read_arrays
 from inpainting_zoo.storage.downloads import cache_folder, fetch
 from inpainting_zoo.storage.files import digest
 
+log = logging.getLogger(__name__)
 FILE = "vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5"
 MD5 = "253f8cb515780f3b799900260a226db6"
 URL = f"https://storage.googleapis.com/tensorflow/keras-applications/vgg19/{FILE}"
@@ -72,16 +73,12 @@ def _from_npz(path, taps, substitutes):
         if name not in loaded:
             raise InputError(f"vgg_weights: {path} holds no {tap}__kernel")
         if name != tap:
-            logging.warning("vgg19: %s is taken, %s holds no %s", name, path, tap)
+            log.warning("vgg19: %s is taken, %s holds no %s", name, path, tap)
         names.append(name)
     return vgg, names
 
 
 def _from_keras(path):
-    home = os.environ.get("KERAS_HOME") or os.path.expanduser("~/.keras")
-    place = pathlib.Path(home, "models", FILE)
-    if not place.is_file():
-        place = cache_folder() / FILE
     if path and not pathlib.Path(path).is_file():
         raise InputError(f"vgg_weights: must be a file, received {str(path)!r}")
     # A stranger's .h5 file can refer to other files: it is not even opened.
@@ -90,10 +87,19 @@ def _from_keras(path):
             f"vgg_weights: must be an .npz file or {FILE} with the MD5 {MD5}, received "
             f"{str(path)!r} with {found}"
         )
+    path = path or _download()
+    return keras.applications.VGG19(include_top=False, weights=str(path))
+
+
+def _download():
+    """Returns where Keras keeps its file, or where it is downloaded to."""
+    home = os.environ.get("KERAS_HOME") or os.path.expanduser("~/.keras")
+    place = pathlib.Path(home, "models", FILE)
+    if not place.is_file():
+        place = cache_folder() / FILE
     try:
-        path = path or fetch([URL], place, MD5)
+        return fetch([URL], place, MD5)
     except (InputError, WeightsError) as error:
         raise type(error)(
             f"vgg_weights: {error}; put {FILE} at {place} or name it with -vgg_weights"
         ) from error
-    return keras.applications.VGG19(include_top=False, weights=str(path))

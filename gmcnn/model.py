@@ -210,7 +210,7 @@ class GMCNN(GeneratorInpainter):
 
     def step_macs(self, macs):
         generator = macs(self.generator, self.image_size)
-        if self.stage_name == self.STAGES[0]:
+        if self.global_critic is None:
             return 3 * generator
         critics = macs(self.global_critic, self.image_size)
         critics += macs(self.local_critic, self.local_size)

@@ -3,7 +3,7 @@
 import contextlib
 import errno
 import json
-import sys
+import logging
 import tempfile
 import warnings
 from collections import Counter
@@ -16,9 +16,15 @@ from inpainting_zoo.errors import InputError
 from inpainting_zoo.inpainting.ledger import Ledger
 from inpainting_zoo.inpainting.pairing import Masks, find_images
 from inpainting_zoo.inpainting.picture import PictureWarning, SaveError, inpaint_file
-from inpainting_zoo.storage.files import remove_parts
+from inpainting_zoo.storage.files import (
+    refuse_overwriting,
+    refuse_replacing,
+    remove_parts,
+)
 from inpainting_zoo.storage.files import sha256 as file_sha256
+from inpainting_zoo.storage.locks import locked
 
+log = logging.getLogger(__name__)
 LEDGER = "ledger.jsonl"
 SOME_FAILED = 2  # exit code
 
@@ -60,7 +66,7 @@ def inpaint_folder(
     erased = options.get("mask_from") == "alpha"
     masks = Masks(mask_path, image_dir, itself=erased)
     images = [name for name in images if name not in masks.beside]
-    _refuse_overwriting(images, image_dir.resolve(), save_dir.resolve(), in_place)
+    _check_outputs(images, masks, image_dir, save_dir, in_place)
     settings = json.dumps([recipe, options], sort_keys=True)
 
     def attempt(name, ledger):
@@ -76,7 +82,7 @@ def inpaint_folder(
         row = inpaint_file(model, image, mask, output, in_place=in_place, **options)
         return {**row, "file": name, "output": name, "key": key}
 
-    with _open_ledger(save_dir) as ledger:
+    with locked(save_dir, "save_to"), _open_ledger(save_dir) as ledger:
         for name, reason in left_out.items():
             ledger.add(_row(name, "skipped", reason))
         counts = _run(attempt, images, ledger, save_dir)
@@ -98,7 +104,7 @@ def _run(attempt, images, ledger, save_dir):
                     _give_up(ledger, images[position:], save_dir, error.__cause__)
                 reason = " ".join(str(error).split()) or type(error).__name__
                 row = _row(name, "failed", reason)
-                tqdm.write(f"{name!r}: {reason}", file=sys.stderr)
+                log.warning("%r: %s", name, reason)
             try:
                 ledger.add(row)
             except OSError as error:
@@ -108,14 +114,25 @@ def _run(attempt, images, ledger, save_dir):
     return counts
 
 
-def _refuse_overwriting(images, image_dir, save_dir, in_place):
-    inputs = {image_dir / name for name in images}
-    hit = next((name for name in images if save_dir / name in inputs), None)
-    if hit and not (in_place and image_dir == save_dir):
-        raise InputError(
-            "save_to: must not hold the images, unless -in_place is given, "
-            f"received {str(save_dir)!r}, which would overwrite {hit!r}"
+def _check_outputs(images, masks, image_dir, save_dir, in_place):
+    """Refuses outputs that would replace something else than former outputs."""
+    outputs = [save_dir / name for name in images]
+    pictures = [image_dir / name for name in images]
+    if in_place and save_dir.resolve() == image_dir.resolve():
+        refuse_overwriting(
+            outputs,
+            {*masks.files} - {*pictures},
+            "save_to: must not hold the masks",
         )
+        return
+    refuse_overwriting(
+        outputs,
+        [*pictures, *masks.files],
+        "save_to: must not hold the images, unless -in_place is given, nor the masks",
+    )
+    of_a_run = (save_dir / LEDGER).is_file()
+    words = f"outputs of a run, recorded in {LEDGER}"
+    refuse_replacing("save_to", outputs, words, lambda path: of_a_run)
 
 
 def _key(settings, *paths):
@@ -174,4 +191,4 @@ def _report(counts, left_out, save_dir):
         first = ", ".join(f"{n!r} ({why})" for n, why in [*left_out.items()][:3])
         more = ", ..." if len(left_out) > 3 else ""
         summary += f", {len(left_out)} left out: {first}{more}"
-    print(f"{summary}; see {str(save_dir / LEDGER)!r}", file=sys.stderr)
+    log.info("%s; see %r", summary, str(save_dir / LEDGER))

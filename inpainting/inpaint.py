@@ -5,7 +5,7 @@ from pathlib import Path
 from inpainting_zoo.chosen import chosen_model
 from inpainting_zoo.errors import InputError, choose
 from inpainting_zoo.inpainting.folder import inpaint_folder
-from inpainting_zoo.inpainting.picture import inpaint_file
+from inpainting_zoo.inpainting.picture import check_output, inpaint_file
 from inpainting_zoo.options import InpaintSettings
 
 
@@ -15,6 +15,10 @@ def inpaint(settings: InpaintSettings) -> int:
     Raises:
         InputError: if the model does not take an option, or files break a rule.
     """
+    if not Path(settings.image).is_dir():
+        paths = settings.image, settings.mask
+        for _, save_to in variants(settings):
+            check_output(*paths, save_to, settings.in_place)
     name, model, weights = chosen_model(settings)
     check_options(model, settings)
     recipe = f"{name} {weights}"

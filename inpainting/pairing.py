@@ -80,6 +80,7 @@ class Masks:
 
     Attributes:
         beside: the masks in the pictures' own folder, by their path in it.
+        files: all masks.
 
     Raises:
         InputError: if there is no such file, or the folder holds no masks.
@@ -88,15 +89,16 @@ class Masks:
     def __init__(self, path: Path, image_dir: Path, itself: bool = False):
         self.single = path if path.is_file() else None
         self.by_name, self.beside = defaultdict(list), set()
+        self.files = [path]
         if self.single:
             return
         if not path.is_dir():
             raise InputError(f"mask: must be a file or folder, received {str(path)!r}")
         own_folder = path.resolve() == image_dir.resolve() and not itself
-        paths = list_images(path, "mask")
-        names = [PurePath(os.path.relpath(mask, path)) for mask in paths]
+        self.files = list_images(path, "mask")
+        names = [PurePath(os.path.relpath(mask, path)) for mask in self.files]
         pictures = {name.with_suffix("") for name in names}
-        for mask, name in zip(paths, names):
+        for mask, name in zip(self.files, names):
             keys = [] if own_folder else _keys(name)
             if found := MASK_OF.fullmatch(name.stem):
                 stem = name.with_name(found[1])

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from PIL import Image
 
 from inpainting_zoo.data.holes import hole_of, levels_of, opaque
 from inpainting_zoo.data.images import (
@@ -21,8 +22,12 @@ from inpainting_zoo.errors import InputError, choose
 from inpainting_zoo.inpainting import modes
 from inpainting_zoo.inpainting.deep import read_deep
 from inpainting_zoo.inpainting.strategies import complete
-from inpainting_zoo.models.pixels import blend, dilate
-from inpainting_zoo.storage.files import write_bytes
+from inpainting_zoo.models.pixels import dilate
+from inpainting_zoo.storage.files import (
+    refuse_overwriting,
+    refuse_replacing,
+    write_bytes,
+)
 
 MOSTLY_HOLE = 0.8  # of the picture: the mask may be inverted
 MOST_ASPECT_DIFFERENCE = 0.01
@@ -93,11 +98,9 @@ def complete_bytes(
             two do not fit together.
     """
     file_format, *_ = choose(modes.SUFFIX, suffix.lower(), modes.FORMATS)
-    if not 0 <= feathering <= mask_dilation:
-        raise InputError(
-            f"feathering: from 0 to mask_dilation ({mask_dilation}) pixels, "
-            f"received {feathering}"
-        )
+    image, mask = (
+        bytes(x) if isinstance(x, bytearray | memoryview) else x for x in (image, mask)
+    )
     header = read_header(image, max_pixels)
     picture = open_picture(image, max_pixels)
     drawing = open_picture(mask, max_pixels, argument="mask")
@@ -111,12 +114,13 @@ def complete_bytes(
     edited = read_deep(image, header, picture) or modes.editable(picture, fill_alpha)
     notes += modes.conversions(header, edited)
     if hole.any():
-        rgb, widened = to_rgb(picture), dilate(hole, mask_dilation)
-        completed = complete(model, rgb, widened, strategy, seed, **options)
-        if feathering:
-            completed = blend(completed, rgb, hole, widened, feathering)
+        ring = {"mask_dilation": mask_dilation, "feathering": feathering}
+        completed = complete(
+            model, to_rgb(picture), hole, strategy, seed, **ring, **options
+        )
         if not fill_alpha and modes.is_clear(edited, hole):
             notes.append("image: the hole is transparent and stays so, see -fill_alpha")
+        widened = dilate(hole, mask_dilation)
         edited = modes.paste(edited, completed, widened, fill_alpha)
     content, more = modes.encode(edited, suffix)
     return content, notes + more
@@ -151,18 +155,13 @@ def inpaint_file(
     """
     start = time.perf_counter()
     image_path, save_path = Path(image_path), Path(save_path)
-    replaced = [path for path in (image_path, mask_path) if _is_file(save_path, path)]
-    if replaced and not (in_place and replaced[0] == image_path):
-        raise InputError(
-            "save_to: must not be the mask, nor the image unless -in_place is given, "
-            f"received {str(save_path)!r}"
-        )
+    check_output(image_path, mask_path, save_path, in_place)
     content, notes = complete_bytes(
         model,
         image_path,
         mask_path,
         suffix=save_path.suffix,
-        drop_frames=not replaced,
+        drop_frames=not _is_file(save_path, image_path),
         **options,
     )
     try:
@@ -182,6 +181,35 @@ def inpaint_file(
         "sha256": hashlib.sha256(content).hexdigest(),
         "seconds": round(time.perf_counter() - start, 3),
     }
+
+
+def check_output(image_path, mask_path, save_path, in_place: bool):
+    """Checks where a completed picture is saved, before a model is needed.
+
+    Args:
+        image_path, mask_path: what is read.
+        save_path: may replace another picture, and with `in_place` the image.
+
+    Raises:
+        InputError: if it is what is read, no picture, or of an unknown format.
+    """
+    save_path = Path(save_path)
+    choose(modes.SUFFIX, save_path.suffix.lower(), modes.FORMATS)
+    read = (image_path, mask_path)
+    refuse_overwriting(
+        [save_path],
+        [path for path in read if not (in_place and _is_file(path, image_path))],
+        "save_to: must not be the mask, nor the image unless -in_place is given",
+    )
+    refuse_replacing("save_to", [save_path], "a picture", _is_picture)
+
+
+def _is_picture(path):
+    try:
+        Image.open(path).close()
+    except (OSError, ValueError, Image.DecompressionBombError):
+        return False
+    return True
 
 
 def _is_file(path, other):

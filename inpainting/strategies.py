@@ -5,6 +5,7 @@ import math
 
 import numpy as np
 
+from inpainting_zoo.data.conversions import as_given, as_mask, as_picture
 from inpainting_zoo.errors import InputError, choose
 from inpainting_zoo.inpainting.crops import (
     grow,
@@ -13,6 +14,7 @@ from inpainting_zoo.inpainting.crops import (
     union,
     window_around,
 )
+from inpainting_zoo.models.pixels import blend, dilate
 from inpainting_zoo.models.scaling import enlarge, feather, shrink
 
 ORIGINAL_UP_TO = 2  # times the model's size
@@ -38,10 +40,12 @@ def choose_strategy(height: int, width: int, model_size: int) -> str:
 
 def complete(
     model,
-    image: np.ndarray,
-    mask: np.ndarray,
+    image,
+    mask,
     strategy: str | None = None,
     seed: int = 0,
+    mask_dilation: float = 0,
+    feathering: float = 0,
     **options,
 ) -> np.ndarray:
     """Completes a picture of any size; its known pixels stay the same, bit for bit.
@@ -53,30 +57,34 @@ def complete(
         model: has `inpaint(image, mask, seed=0, **options)`, which takes uint8
             (h, w, 3) and uint8 (h, w) of any size and returns the completed image; and
             `image_size`, the side in pixels of the square pictures it was made for.
-        image: uint8 (H, W, 3).
-        mask: (H, W), 1 or True in the hole.
+        image: uint8 (H, W, 3), or what else `data.conversions.as_picture` takes.
+        mask: (H, W), 1 in the hole, or what else `data.conversions.as_mask` takes.
         strategy: a name of `STRATEGIES`; None lets `choose_strategy` decide.
         seed: of what is random in the model.
+        mask_dilation: pixels by which the hole is widened before.
+        feathering: pixels over which the prediction fades in within the ring by which
+            the hole was widened; at most `mask_dilation`.
         **options: of the model.
+
+    Returns:
+        (H, W, 3) in the type of the image, see `data.conversions.as_given`.
 
     Raises:
         InputError: if sizes are unequal, the strategy is unknown, or memory does not
             suffice even at the smallest working size.
     """
-    if image.ndim != 3 or image.shape[2] != 3 or mask.shape != image.shape[:2]:
-        raise InputError(
-            "mask: must be (H, W) for an image (H, W, 3), "
-            f"received {mask.shape} and {image.shape}"
-        )
+    picture = as_picture(image)
+    hole = as_mask(mask, picture.shape[:2])
+    dilated = dilate(hole, mask_dilation, feathering)
     size = model.image_size
-    name = strategy or choose_strategy(*mask.shape, size)
+    name = strategy or choose_strategy(*hole.shape, size)
     fill = choose("strategy", name, STRATEGIES)
-    completed = image.copy()
-    hole = (mask > 0).astype(np.uint8)
-    if hole.any():
+    completed = picture.copy()
+    if dilated.any():
         look = functools.partial(predict, model, seed=seed, **options)
-        fill(look, completed, hole, size)
-    return completed
+        fill(look, completed, dilated, size)
+    completed = blend(completed, picture, hole, dilated, feathering)
+    return as_given(completed, image, dilated)
 
 
 def fill_original(look, image, hole, model_size: int):

@@ -5,7 +5,7 @@ from pathlib import Path
 from inpainting_zoo import presets
 from inpainting_zoo.errors import InputError
 from inpainting_zoo.options import ModelSettings, PresetsSettings
-from inpainting_zoo.storage.checkpoints import part_file
+from inpainting_zoo.storage.checkpoints import part_files
 from inpainting_zoo.weights.read_checkpoint import digests
 
 
@@ -26,16 +26,20 @@ def chosen_model(settings: ModelSettings):
         WeightsError: if the weights are damaged or do not fit.
     """
     preset, name = settings.preset, settings.experiment_name
-    path = settings.from_weights
+    files = [settings.from_weights] if settings.from_weights else []
     if name:
-        path = part_file(Path(settings.output_path, name))
-        if not path.is_file():
-            raise InputError(f"experiment_name: must hold {path}, received none")
-    if path and not preset:
-        model, metadata = presets.load_file(path)
-        return name or metadata["preset"], model, " ".join(digests(path).values())
+        folder = Path(settings.output_path, name)
+        files = part_files(folder)
+        if not files:
+            raise InputError(
+                f"experiment_name: must hold weights for use in {folder / 'weights'}, "
+                "received none"
+            )
+    sha256 = " ".join(found for file in files for found in digests(file).values())
+    if files and not (preset and len(files) == 1):
+        model, metadata = presets.load_file(*files)
+        return name or metadata["preset"], model, sha256
     if settings.verify:
         presets.verify(preset)
-    model = presets.load(preset, path)
-    digest = " ".join(digests(path).values()) if path else presets.digest(preset)
-    return name or preset, model, digest
+    model = presets.load(preset, *files)
+    return name or preset, model, sha256 or presets.digest(preset)

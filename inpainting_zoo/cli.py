@@ -77,7 +77,10 @@ def console():
     with interrupted_at_once():
         from inpainting_zoo import arguments, errors, terminal  # noqa: F401
 
-        sys.stdout.reconfigure(errors="surrogateescape")  # names that are not UTF-8
+        # Names that are not UTF-8 stay as they are; others may not be shown.
+        utf8 = sys.stdout.encoding.lower() in ("utf-8", "utf8")
+        errors_shown = "surrogateescape" if utf8 else "backslashreplace"
+        sys.stdout.reconfigure(errors=errors_shown)
         aside = terminal.set_engine_aside()
     try:
         code = main(sys.argv[1:])

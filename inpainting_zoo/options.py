@@ -324,7 +324,7 @@ class ConvertSettings(Settings):
         check="inpainting_zoo.presets:get",
     )
     source: str | None = option(
-        None, ".pth, .pt, .safetensors, .npz or a TensorFlow 1 checkpoint"
+        None, ".pth, .ckpt, .bin, .safetensors, .npz or a TensorFlow 1 checkpoint"
     )
     save_to: str | None = option(
         None, "weight file to write (.safetensors or .npz)", writes="file"

@@ -56,6 +56,8 @@ def build(name: str, **overrides):
         InputError: if the preset or an argument is unknown, or of a wrong type.
     """
     config, model = get(name)["config"] | overrides, model_class(name)
+    from inpainting_zoo.engine.backend import explicit_settings
+
     known = dict(inspect.signature(model.__init__).parameters)
     known = {k: p for k, p in known.items() if k != "self" and p.kind != p.VAR_KEYWORD}
     known |= model.GENERATOR_OPTIONS
@@ -68,8 +70,10 @@ def build(name: str, **overrides):
         if kind is float and isinstance(value, int):
             continue
         if not isinstance(value, kind):
-            raise InputError(f"{name}: {argument} must be {kind}, received {value!r}")
-    return model(**config)
+            words = getattr(kind, "__name__", kind)
+            raise InputError(f"{name}: {argument} must be {words}, received {value!r}")
+    with explicit_settings():
+        return model(**config)
 
 
 def load(name: str, weights: str | Path | dict | None = None, **overrides):
@@ -112,30 +116,70 @@ def load(name: str, weights: str | Path | dict | None = None, **overrides):
     return model
 
 
-def load_file(path: str | Path):
+def load_file(*paths: str | Path):
     """Builds the model that a weight file describes, with its weights.
+
+    Args:
+        *paths: the file, or those of several parts of one model. Parts that are in none
+            are the preset's own.
 
     Returns:
         `(model, metadata)`.
 
     Raises:
-        InputError: if there is no such file.
-        WeightsError: if it is damaged, or does not say which model it is for.
+        InputError: if there is no such file, or nothing to take a part from.
+        WeightsError: if one is damaged, or does not say which model it is for.
     """
-    arrays, metadata = load_weights(path)
+    files = {path: load_weights(path) for path in paths}
+    _, metadata = files[paths[0]]
     if "preset" not in metadata:
-        raise WeightsError(f"{path}: must name its preset; give -preset as well")
+        raise WeightsError(f"{paths[0]}: must name its preset; give -preset as well")
+    held = {}  # file -> variables of the parts that it holds
     try:
         # A file cannot ask for more memory than it holds.
         with _memory_last():
             model = build(metadata["preset"], **metadata.get("overrides", {}))
-            check(model.use_state(), arrays, path)
+            state = model.use_state()
+            parts = dict.fromkeys(name.split("/")[0] for name in state)
+            for path, (arrays, _) in files.items():
+                found = {name.split("/")[0] for name in arrays}.intersection(parts)
+                found = found or parts  # a file of something else: says what it lacks
+                held[path] = {
+                    k: v for k, v in state.items() if k.split("/")[0] in found
+                }
+                check(held[path], arrays, path)
     except WeightsError:
         raise
     except (TypeError, ValueError) as error:
-        raise WeightsError(f"{path}: must describe a model; {error}") from error
-    assign(model.use_state(), arrays, path)
+        raise WeightsError(f"{paths[0]}: must describe a model; {error}") from error
+    for path, (arrays, _) in files.items():
+        assign(held[path], arrays, path)
+    taken = {name.split("/")[0] for variables in held.values() for name in variables}
+    load_parts(model, metadata["preset"], [part for part in parts if part not in taken])
     return model, metadata
+
+
+def load_parts(model, name: str, parts):
+    """Loads some parts of a model from its preset's own weights.
+
+    Args:
+        model: an `Inpainter`.
+        name: of its preset.
+        parts: names of the parts, such as those that a stage of training leaves frozen.
+
+    Raises:
+        InputError: if the preset has no weights for one.
+        WeightsError: if a file is damaged or does not fit.
+    """
+    weights = get(name).get("weights", {})
+    for part in parts:
+        if part not in weights:
+            raise InputError(
+                f"preset: {name} must come with weights of its part {part}, received "
+                f"{', '.join(weights) or 'none'}"
+            )
+        path = locate(weights[part], WEIGHTS)
+        assign(model.use_state(part), load_weights(path)[0], path)
 
 
 @contextlib.contextmanager

@@ -42,7 +42,10 @@ def notes():
     for engine in ("tensorflow", "jax"):
         logging.getLogger(engine).setLevel(logging.ERROR)
     try:
-        yield
+        with warnings.catch_warnings():
+            # Of Pillow, beside our refusal.
+            warnings.filterwarnings("ignore", "Image size .* exceeds limit")
+            yield
     finally:
         ours.removeHandler(handler)
         ours.setLevel(former[0])

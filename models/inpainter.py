@@ -4,14 +4,15 @@ import keras
 import numpy as np
 from keras import ops
 
-from inpainting_zoo.data.conversions import as_mask, as_picture
+from inpainting_zoo.data.conversions import as_given, as_mask, as_picture
+from inpainting_zoo.engine.backend import explicit_settings
 from inpainting_zoo.engine.inference import compiled
-from inpainting_zoo.engine.steps import StepModel, minimize
+from inpainting_zoo.engine.steps import StepModel, minimize, substituted
 from inpainting_zoo.errors import InputError, choose
 from inpainting_zoo.features.load import loader
 from inpainting_zoo.models.pixels import as_floats, blend, dilate, paste, to_uint8
 from inpainting_zoo.models.sizes import Sizes
-from inpainting_zoo.models.stage import Stage, named
+from inpainting_zoo.models.stage import Stage, named, variables_of
 
 
 class Inpainter(StepModel):
@@ -26,30 +27,27 @@ class Inpainter(StepModel):
         sizes: the heights and widths that `call` takes.
         seed: of everything random within a training step.
 
-    Raises:
-        InputError: if `sizes` does not take images of `image_size`.
-
     Attributes:
         STAGES: names of the ways of training, in their order; none cannot be trained.
         OPTIONS: what `inpaint` takes beyond image, mask and seed: name -> default.
-        GENERATOR_OPTIONS: names of the arguments that decide what its parts are.
+        GENERATOR_OPTIONS: arguments of the constructor that its signature does not
+            name and that decide what its parts are: name -> `inspect.Parameter`.
         masks: what it is trained and evaluated on by default; see `parse_mixture`.
         stage: the `Stage` that has begun, or None; `stage_name` is its name.
     """
 
     STAGES = ()
     OPTIONS = {}  # noqa: RUF012
-    GENERATOR_OPTIONS = ()
+    GENERATOR_OPTIONS = {}  # noqa: RUF012
+    EVALUATED = ("loss", "psnr")
     masks = "rectangle=1"
 
     def __init__(self, image_size: int, sizes: Sizes, seed: int = 0):
         super().__init__()
-        sizes.check(image_size)
         self.image_size, self.sizes = image_size, sizes
         self.seed_generator = keras.random.SeedGenerator(seed, name="seed_generator")
         self.stage_name = self.stage = self._compiled_call = None
         self.optimizers, self.averages = {}, {}
-        self.means = {name: keras.metrics.Mean(name) for name in ("loss", "psnr")}
         self.built = True
 
     # What a family writes.
@@ -104,6 +102,7 @@ class Inpainter(StepModel):
 
     # Training.
 
+    @explicit_settings()
     def begin(self, stage: str, make_optimizer, features=None, **compile_options):
         """Begins a stage: builds what it needs, its optimizers, and compiles.
 
@@ -111,14 +110,16 @@ class Inpainter(StepModel):
             stage: one of `STAGES`.
             make_optimizer: takes a name, and as keywords `factor` of the learning rate
                 and `clip`, the largest norm of all gradients or None; returns a Keras
-                optimizer.
+                optimizer. Where layers compute in float16 its loss is scaled here,
+                since gradients would underflow and nothing be learned.
             features: loads frozen networks; by default from where they are downloaded.
             **compile_options: `run_eagerly` and `jit_compile` of Keras.
 
         Raises:
-            InputError: if there is no such stage.
+            InputError: if there is no such stage, or no training at `image_size`.
         """
         choose("stage", stage, dict.fromkeys(self.STAGES))
+        self.sizes.check(self.image_size)
         self.stage_name = stage
         self.stage = self.make_stage(stage, features or loader())
         self.optimizers = {}
@@ -128,6 +129,10 @@ class Inpainter(StepModel):
                 factor=self.stage.rates.get(name, 1.0),
                 clip=self.stage.clip.get(name),
             )
+            if self.stage.computes_in(name, "float16"):
+                optimizer = keras.optimizers.LossScaleOptimizer(
+                    optimizer, name=f"{optimizer.name}_scale"
+                )
             optimizer.build(self.stage.trainable(name))
             self.optimizers[name] = optimizer
         self.averages = self._new_averages() if self.stage.average else {}
@@ -136,49 +141,69 @@ class Inpainter(StepModel):
 
     def _new_averages(self):
         """Returns name -> variable that begins as a trained variable of use is now."""
-        trained = named(self.trained_parts)
+        trained = named(self.trained_parts).items()
         return {
             name: keras.Variable(
                 ops.convert_to_numpy(v), trainable=False, name=f"average_{i}"
             )
-            for i, (name, v) in enumerate(trained.items())
+            for i, (name, v) in enumerate(trained)
+            if keras.backend.is_float_dtype(v.dtype)  # no states of random generators
         }
+
+    def restart_averages(self):
+        """Lets averages begin at the weights as they are, once others are loaded."""
+        weights = named(self.trained_parts)
+        for name, average in self.averages.items():
+            average.assign(weights[name])
 
     @property
     def trained_parts(self) -> dict:
-        """The parts of use that the stage trains, by name."""
+        """The parts of use that the stage trains, or a layer of which, by name."""
         if self.stage is None:
             return {}
-        owners = {id(owner) for owner in self.stage.owners().values()}
-        return {name: part for name, part in self.parts.items() if id(part) in owners}
+        trained = {
+            id(v) for name in self.stage.learns for v in self.stage.trainable(name)
+        }
+        return {
+            name: part
+            for name, part in self.parts.items()
+            if any(id(v) in trained for v in variables_of(part))
+        }
 
     @property
     def networks(self) -> dict:
         """What the stage trains, by name: networks, layers or lists of variables."""
-        return self.stage.owners()
+        return self.stage.owners() if self.stage else {}
 
     def minimize(self, name: str, loss_fn):
         """Takes a step of one of the stage's optimizers; returns what the loss logs."""
         return minimize(loss_fn, self.stage.trainable(name), self.optimizers[name])
 
     def training_step(self, batch):
+        if missing := [name for name in self.stage.inputs if name not in batch]:
+            raise InputError(
+                f"batch: must hold {', '.join(self.stage.inputs)} beside image and "
+                f"mask in the stage {self.stage_name}, lacks {', '.join(missing)}"
+            )
         batch = self.as_inputs(batch)
         logs = self.stage.step(batch, self.minimize)
         if self.averages:
             images = batch["image"].shape[0] // self.stage.batches
-            keep = 0.5 ** (images / self.stage.average)
-            for average, v in zip(
-                self.averages.values(), named(self.trained_parts).values()
-            ):
-                change = (1 - keep) * (ops.cast(v, average.dtype) - average)
-                average.assign(average + change)
+            self._average(keep=0.5 ** (images / self.stage.average))
         return logs
+
+    def _average(self, keep):
+        weights = named(self.trained_parts)
+        for name, average in self.averages.items():
+            change = (1 - keep) * (ops.cast(weights[name], average.dtype) - average)
+            average.assign(average + change)
 
     def evaluation_step(self, batch):
         """Returns the mean PSNR in dB of completed images, and the validation loss."""
         batch = self.as_inputs(batch)
         image, mask = batch["image"], batch["mask"]
-        prediction = self.call({**self._further_inputs(image.shape, 0), **batch})
+        with substituted(*self._averaged_variables()):
+            prediction = self.call({**self._further_inputs(image.shape, 0), **batch})
         error = ops.mean(ops.square(paste(prediction, image, mask) - image), (1, 2, 3))
         loss = self.validation_loss(prediction, image, mask)
         logs = {} if loss is None else {"loss": loss}
@@ -227,6 +252,11 @@ class Inpainter(StepModel):
         chosen = {name: self.parts[name] for name in parts or self.parts}
         return {**named(chosen), **self._averages_of(chosen)}
 
+    def _averaged_variables(self):
+        """Returns the variables of use that are averaged, and their averages."""
+        weights = named(self.trained_parts) if self.averages else {}
+        return [weights[name] for name in self.averages], [*self.averages.values()]
+
     def _averages_of(self, parts):
         return {k: v for k, v in self.averages.items() if k.split("/")[0] in parts}
 
@@ -267,7 +297,8 @@ class Inpainter(StepModel):
             **options: of the model; see `OPTIONS`.
 
         Returns:
-            uint8 (H, W, 3).
+            (H, W, 3), uint8, or uint16 or floats on [0, 1] if the image is an array of
+            those.
 
         Raises:
             InputError: if an option is unknown or breaks its rule, or image and mask
@@ -288,30 +319,37 @@ class Inpainter(StepModel):
         """Completes pictures of one size; each becomes what `inpaint` makes of it.
 
         Args:
-            images: uint8 (B, H, W, 3).
+            images: (B, H, W, 3), or a list of what `inpaint` takes.
             masks: (B, H, W), nonzero in the hole.
             seed, mask_dilation, feathering, **options: see `inpaint`.
 
         Returns:
-            uint8 (B, H, W, 3).
+            (B, H, W, 3); see `inpaint`.
         """
-        if not 0 <= feathering <= mask_dilation and feathering:
+        images, masks = list(images), list(masks)
+        pictures = [as_picture(image) for image in images]
+        shapes = sorted({picture.shape for picture in pictures})
+        if len(shapes) != 1 or len(masks) != len(images):
             raise InputError(
-                f"feathering: 0 to mask_dilation ({mask_dilation}), within which known "
-                f"pixels may change, received {feathering}"
+                f"images: pictures of one size and a mask for each, received "
+                f"{len(images)} of {', '.join(map(str, shapes)) or 'no size'} and "
+                f"{len(masks)} masks"
             )
-        completed = np.stack([as_picture(image) for image in images])
+        if seed < 0:
+            raise InputError(f"seed: must be at least 0, received {seed}")
+        completed = np.stack(pictures)
         masks = [as_mask(mask, completed.shape[1:3]) for mask in masks]
-        holes = np.stack([dilate(mask, mask_dilation) for mask in masks])
+        holes = np.stack([dilate(mask, mask_dilation, feathering) for mask in masks])
         wanted = np.flatnonzero(holes.any(axis=(1, 2)))
-        if not len(wanted):
-            return completed
-        found = self.predict_images(completed[wanted], holes[wanted], seed, **options)
-        for i, prediction in zip(wanted, found):
-            completed[i] = blend(
-                prediction, completed[i], masks[i], holes[i], feathering
+        if len(wanted):
+            found = self.predict_images(
+                completed[wanted], holes[wanted], seed, **options
             )
-        return completed
+            for i, prediction in zip(wanted, found):
+                completed[i] = blend(
+                    prediction, completed[i], masks[i], holes[i], feathering
+                )
+        return np.stack([*map(as_given, completed, images, holes)])
 
     def predict_image(self, image, mask, seed: int = 0, **options):
         """Returns the raw prediction of one picture, in the hole and outside it.
@@ -327,6 +365,7 @@ class Inpainter(StepModel):
         batch = np.asarray(image)[None], np.asarray(mask)[None]
         return self.predict_images(*batch, seed, **options)[0]
 
+    @explicit_settings()
     def predict_images(self, images, masks, seed: int = 0, **options):
         """Returns the raw predictions of pictures of one size, uint8 (B, H, W, 3)."""
         fitted, holes, restores = zip(*map(self.sizes.fit, images, masks))
@@ -342,7 +381,7 @@ class Inpainter(StepModel):
         Every picture draws the same, so that none depends on the others of its batch.
         """
         for name in options:
-            choose("option", name, self.OPTIONS)
+            choose("option", name, self.OPTIONS or {"(this model takes none)": None})
         batch, height, width, _ = shape
         drawn = self.draw(np.random.default_rng(seed), height, width)
         inputs = {**self.condition(**self.OPTIONS | options), **drawn}

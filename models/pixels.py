@@ -22,21 +22,27 @@ def paste(prediction, image, mask):
     return prediction * mask + image * (1 - mask)
 
 
-def dilate(hole, pixels: float):
+def dilate(hole, pixels: float, feathering: float = 0):
     """Widens a hole by a distance in pixels, diagonally as well.
 
     Args:
         hole: (H, W), nonzero in the hole.
         pixels: at least 0.
+        feathering: that `blend` will be asked for.
 
     Returns:
         uint8 (H, W), 1 in the hole.
 
     Raises:
-        InputError: if the distance is negative.
+        InputError: if the distance is negative, or the feathering not within it.
     """
     if not pixels >= 0:
         raise InputError(f"mask_dilation: at least 0 pixels, received {pixels}")
+    if not 0 <= feathering <= pixels:
+        raise InputError(
+            f"feathering: 0 to mask_dilation ({pixels}), within which known pixels may "
+            f"change, received {feathering}"
+        )
     hole = (np.asarray(hole) != 0).astype(np.uint8)
     if not pixels or not hole.any():
         return hole

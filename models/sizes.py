@@ -26,19 +26,16 @@ class Sizes:
     side: int | None = None
     centre: bool = False
 
-    def check(self, image_size: int):
-        """Checks the side of square images that are neither padded nor cut.
+    def check(self, side: int):
+        """Refuses squares that the network cannot be shown as they are.
 
         Raises:
-            InputError: if the network does not take it.
+            InputError: names the sides that it takes.
         """
-        rule = f"at least {self.least} and a multiple of {self.multiple}"
-        right = image_size >= self.least and image_size % self.multiple == 0
-        if self.side:
-            rule, right = f"{self.side}", image_size == self.side
-        if not right:
+        if self.side not in (None, side) or side < self.least or side % self.multiple:
+            rule = f"a multiple of {self.multiple} from {self.least} on"
             raise InputError(
-                f"image_size: must be {rule} for this model, received {image_size}"
+                f"image_size: must be {self.side or rule}, received {side}"
             )
 
     def fit(self, image, hole):

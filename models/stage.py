@@ -47,6 +47,13 @@ class Stage:
             found |= {name: variables} if variables else {}
         return found
 
+    def computes_in(self, name: str, dtype: str) -> bool:
+        """Returns whether a layer that an optimizer moves computes in a dtype."""
+        learned = self.learns[name]
+        owners = learned if isinstance(learned, list | tuple) else [learned]
+        layers = [x for o in owners for x in (o, *getattr(o, "layers", ()))]
+        return any(getattr(layer, "compute_dtype", None) == dtype for layer in layers)
+
     def trainable(self, name: str) -> list:
         """Returns the variables that an optimizer moves."""
         learned = self.learns[name]

@@ -63,7 +63,7 @@ def read_arrays(path, argument: str = "from_weights") -> Arrays:
         WeightsError: now or when an array is read, if it is anything else than numbers
             and text, is damaged, or would unfold to much more than it holds.
     """
-    suffix = os.path.splitext(path)[1]
+    suffix = os.path.splitext(path)[1].lower()
 
     def trusting_nothing(read, *arguments):
         try:

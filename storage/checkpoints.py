@@ -86,6 +86,13 @@ def part_file(experiment, part: str = "generator") -> Path:
     return former if former.is_file() and not path.is_file() else path
 
 
+def part_files(experiment) -> list:
+    """Lists the files of an experiment that use needs, of all trained parts."""
+    folder = Path(experiment, "weights")
+    former = part_file(experiment)
+    return sorted(folder.glob("*.safetensors")) or [former] * former.is_file()
+
+
 def assign(variables: dict, arrays: Arrays, path="weights"):
     """Sets variables from the arrays of the same names, one after the other.
 

@@ -2,7 +2,6 @@
 
 import contextlib
 import dataclasses
-import fcntl
 import http.client
 import json
 import logging
@@ -17,7 +16,9 @@ from tqdm import tqdm
 
 from inpainting_zoo.errors import InputError, WeightsError
 from inpainting_zoo.storage.files import digest, write_json
+from inpainting_zoo.storage.locks import wait_for
 
+log = logging.getLogger(__name__)
 ATTEMPTS = 5  # at a mirror, as long as each gets further
 ALGORITHMS = {32: "MD5", 64: "SHA-256"}  # by the digits of what they give
 
@@ -47,16 +48,16 @@ class Weights:
 def cache_folder() -> Path:
     """Returns the folder of downloaded weights.
 
-    It is INPAINTING_ZOO_HOME, else ~/.cache/inpainting_zoo. Without a home directory it
-    is in the folder of temporary files, with a line in the log.
+    It is INPAINTING_ZOO_HOME, else ~/.cache/inpainting_zoo. Without a home directory
+    to write to it is in the folder of temporary files, with a line in the log.
     """
     if given := os.environ.get("INPAINTING_ZOO_HOME"):
         return Path(given)
     home = Path(os.path.expanduser("~"))
-    if home.is_absolute() and home.is_dir():
+    if home.is_absolute() and home.is_dir() and os.access(home, os.W_OK):
         return home / ".cache" / "inpainting_zoo"
     folder = Path(tempfile.gettempdir(), "inpainting_zoo")
-    logging.warning(
+    log.warning(
         "no home directory: downloads go to %s; INPAINTING_ZOO_HOME names another",
         folder,
     )
@@ -112,7 +113,7 @@ def fetch(urls, path, expected: str, timeout: float = 3.0) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f"{path.name}.part")
     with open(part, "ab") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)  # another program may be at the same file
+        wait_for(file)  # another program may be at the same file
         for url in urls:
             if path.is_file():  # which the other one has finished
                 break

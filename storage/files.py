@@ -7,6 +7,7 @@ import os
 import secrets
 import shutil
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 from inpainting_zoo.errors import InputError
@@ -121,6 +122,26 @@ def refuse_overwriting(outputs, inputs, rule: str):
         if hit := written.get(_identity(path)):
             raise InputError(
                 f"{rule}, received {str(hit)!r}, which would overwrite {str(path)!r}"
+            )
+
+
+def refuse_replacing(argument: str, outputs, former: str, is_former: Callable):
+    """Checks that what will be written replaces nothing but former outputs.
+
+    Args:
+        argument: named in errors.
+        outputs: paths that will be written.
+        former: what may be replaced, in words.
+        is_former: takes one of `outputs` that exists, says whether it is that.
+
+    Raises:
+        InputError: names what would be replaced and is something else.
+    """
+    for path in filter(os.path.exists, outputs):
+        if not is_former(Path(path)):
+            raise InputError(
+                f"{argument}: must replace nothing but {former}, received "
+                f"{str(path)!r}, which is something else"
             )
 
 

@@ -22,7 +22,7 @@ LOCK = "lock"
 def locked(folder: str | Path, argument: str):
     """Holds a folder in a block; its file `lock` names the host and the process.
 
-    The system lets go when the process ends, however it ends; the file stays and means
+    The system lets go when the process ends, however it ends; a file that it left means
     nothing then. Where files cannot be locked, that is said and the block runs.
 
     Args:
@@ -34,12 +34,31 @@ def locked(folder: str | Path, argument: str):
     """
     path = Path(folder, LOCK)
     path.parent.mkdir(parents=True, exist_ok=True)
-    with open(path, "a+") as file:
-        _lock(file, argument)
+    with contextlib.closing(_open_locked(path, argument)) as file:
         file.truncate(0)
         file.write(f"{socket.gethostname()}, process {os.getpid()}\n")
         file.flush()
-        yield
+        try:
+            yield
+        finally:
+            with contextlib.suppress(OSError):  # Windows removes no open files
+                path.unlink()
+
+
+def _open_locked(path, argument):
+    """Opens the file at a path and locks it, and not one that was just removed."""
+    while True:
+        file = open(path, "a+")  # noqa: SIM115
+        try:
+            _lock(file, argument)
+            if os.path.samestat(os.fstat(file.fileno()), os.stat(path)):
+                return file
+        except FileNotFoundError:
+            pass
+        except BaseException:
+            file.close()
+            raise
+        file.close()
 
 
 def _lock(file, argument):
@@ -55,3 +74,9 @@ def _lock(file, argument):
         ) from error
     except OSError as error:  # some network file systems have no locks either
         log.warning("%s: not locked, %s", file.name, error.strerror)
+
+
+def wait_for(file):
+    """Locks an open file as soon as no other process does, where files can be."""
+    if fcntl is not None:
+        fcntl.flock(file, fcntl.LOCK_EX)

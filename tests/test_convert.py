@@ -110,10 +110,86 @@ def save_checkpoint(folder, variables):
     return prefix
 
 
+WRAPPERS = [
+    "module.{}",
+    "state_dict.{}",
+    "model.state_dict.{}",
+    "params_ema.{}",
+    "generator.module.{}",
+    "netG.{}",
+    "ema.{}",
+]
+
+
+@pytest.mark.parametrize("wrapper", WRAPPERS)
+def test_what_wrappers_put_before_the_names(wrapper, converted, state_dict, tmp_path):
+    wrapped = {wrapper.format(name): array for name, array in state_dict.items()}
+    wrapped["netD.0.weight"] = np.zeros(3, "float32")
+    save_file(wrapped, tmp_path / "Official.SAFETENSORS")
+    source = tmp_path / "Official.SAFETENSORS"
+    report = convert(source, PYTORCH, tmp_path / "ours.npz", NARROW)
+    assert report["ignored"] == ["netD.0.weight"]
+    assert same_weights(tmp_path / "ours.npz", converted)
+
+
+def test_of_two_networks_the_average_is_taken(converted, state_dict, tmp_path):
+    both = {f"params.{name}": array + 1 for name, array in state_dict.items()}
+    both |= {f"params_ema.{name}": array for name, array in state_dict.items()}
+    np.savez(tmp_path / "both.npz", **both)
+    convert(tmp_path / "both.npz", PYTORCH, tmp_path / "ours.npz", NARROW)
+    assert same_weights(tmp_path / "ours.npz", converted)
+    both = {name.replace("params_ema", "other"): array for name, array in both.items()}
+    np.savez(tmp_path / "both.npz", **both)
+    with pytest.raises(WeightsError, match=r"received params\., other\.; save one"):
+        convert(tmp_path / "both.npz", PYTORCH, tmp_path / "b.npz", NARROW)
+
+
+@pytest.mark.parametrize("suffix", [".pth.tar", ".ckpt", ".bin", ".PTH"])
+def test_nested_pytorch_checkpoints(suffix, converted, state_dict, tmp_path):
+    torch = pytest.importorskip("torch", reason="PyTorch writes the test's file")
+    weights = {f"module.{name}": torch.tensor(a) for name, a in state_dict.items()}
+    slots = {"state": {0: {"exp_avg": torch.zeros(3), "step": 7}}}
+    checkpoint = {"epoch": 3, "generator": weights, "optimizer": slots}
+    torch.save(checkpoint, tmp_path / f"official{suffix}")
+    source = tmp_path / f"official{suffix}"
+    report = convert(source, PYTORCH, tmp_path / "ours.npz", NARROW)
+    assert report["ignored"] == ["optimizer.state.0.exp_avg"]
+    assert same_weights(tmp_path / "ours.npz", converted)
+    torch.save({"epoch": 3}, source)
+    with pytest.raises(WeightsError, match=r"tensors by name, received .* a dict"):
+        convert(source, PYTORCH, tmp_path / "b.npz", NARROW)
+
+
+def test_a_file_of_something_else_is_told_in_a_line(tmp_path):
+    others = {f"blocks.{i}.attention.weight": np.zeros(3) for i in range(180)}
+    np.savez(tmp_path / "a.npz", **others)
+    with pytest.raises(WeightsError) as error:
+        convert(tmp_path / "a.npz", PYTORCH, tmp_path / "ours.npz", NARROW)
+    message = str(error.value)
+    assert "holds 180 (blocks.0.attention.weight, blocks.1" in message
+    assert "none is called as EB3.0.weight is; try gmcnn_official_pytorch" in message
+    assert len(message) < 400 and os.listdir(tmp_path) == ["a.npz"]
+
+
+@pytest.mark.parametrize(
+    "config", [{"hole_fill": "pull_push"}, {"padding": "same"}, {"topology": "tf1"}]
+)
+def test_only_the_official_network_takes_official_weights(state_dict, tmp_path, config):
+    np.savez(tmp_path / "a.npz", **state_dict)
+    with pytest.raises(InputError, match="preset: must be the official network, of"):
+        convert(tmp_path / "a.npz", PYTORCH, tmp_path / "b.npz", NARROW | config)
+    with pytest.raises(InputError, match="hole_fill 'zero', received 'biharmonic'"):
+        presets.load("gmcnn_faces_128", tmp_path / "a.npz")
+
+
 def test_tf1_checkpoints_and_what_training_adds(tf1_variables, tmp_path):
     extra = {
         "inpaint_net/b1conv1/kernel/Adam": np.zeros((7, 7, 5, 4), "float32"),
         "inpaint_net/b1conv1/kernel/Adam_1": np.zeros((7, 7, 5, 4), "float32"),
+        "inpaint_net/b1conv1/kernel/Momentum": np.zeros((7, 7, 5, 4), "float32"),
+        "inpaint_net/b1conv1/bias/RMSProp_1": np.zeros(4, "float32"),
+        "inpaint_net/b1conv1/bias/ExponentialMovingAverage": np.zeros(4, "float32"),
+        "train/beta2_power": np.float32(0.5),
         "discriminator/disc_global/conv1/bias": np.zeros(64, "float32"),
         "beta1_power": np.float32(0.5),
     }
@@ -145,9 +221,9 @@ def test_every_problem_is_named_and_nothing_is_written(state_dict, tmp_path):
     with pytest.raises(WeightsError) as error:
         convert(tmp_path / "a.npz", PYTORCH, tmp_path / "ours.npz", NARROW)
     message = str(error.value)
-    missing = message.partition("missing: ")[2].partition(";")[0]
+    missing = message.partition("missing: 2 (")[2].partition(")")[0]
     assert set(missing.split(", ")) == {"EB3.0.weight", "EB2.13.bias"}
-    assert "unexpected: EB1.99.weight" in message
+    assert "unexpected: 1 (EB1.99.weight)" in message
     assert "EB1.3.weight is (16, 8, 5, 7) instead of (16, 8, 7, 7)" in message
     assert os.listdir(tmp_path) == ["a.npz"]
 
@@ -163,9 +239,9 @@ def test_tensors_that_are_not_finite_floats(state_dict, tmp_path, value):
 
 def test_another_program_or_width_is_refused(state_dict, tmp_path):
     np.savez(tmp_path / "a.npz", **state_dict)
-    with pytest.raises(WeightsError, match="missing: inpaint_net/b"):
+    with pytest.raises(WeightsError, match="none is called as inpaint_net/b"):
         convert(tmp_path / "a.npz", TF1, tmp_path / "ours.npz", NARROW)
-    with pytest.raises(WeightsError, match=r"EB1.0.weight is .* instead of \(2, 4, "):
+    with pytest.raises(WeightsError, match=r"EB3.0.weight is .* instead of \(2, 4, "):
         convert(tmp_path / "a.npz", PYTORCH, tmp_path / "b.npz", {"base_channels": 2})
     with pytest.raises(InputError, match="published"):
         convert(tmp_path / "a.npz", "gmcnn_keras_port", tmp_path / "b.npz", NARROW)
@@ -195,7 +271,7 @@ def test_official_files_are_read_directly(converted, state_dict, tmp_path, suffi
 
 def test_an_official_file_of_another_program(state_dict, tmp_path):
     save_file(state_dict, tmp_path / "netG.safetensors")
-    with pytest.raises(WeightsError, match="does not fit gmcnn_official_tf1: missing"):
+    with pytest.raises(WeightsError, match="does not fit gmcnn_official_tf1: it"):
         presets.load(TF1, tmp_path / "netG.safetensors", **NARROW)
     (tmp_path / "netG.h5").touch()
     with pytest.raises(WeightsError, match="from_weights: must be a file"):
@@ -247,7 +323,7 @@ def test_a_missing_package_is_asked_for(state_dict, tmp_path, monkeypatch):
 def test_above_32_channels_the_tf1_program_has_one_more_layer_a_column():
     generator = build_generator(34, "tf1", padding="same")
     variables = {f"generator/{v.path}": v for v in generator.variables}
-    tensors = official_tensors(variables, {"topology": "tf1"})
+    tensors = official_tensors(variables, {"topology": "tf1", "padding": "same"})
     assert len(tensors) == 94
     name = "inpaint_net/b2conv11_atrous/kernel"
     assert tensors[name][1] == (5, 5, 136, 136)

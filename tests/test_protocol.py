@@ -13,8 +13,8 @@ from inpainting_zoo.errors import InputError
 from inpainting_zoo.evaluation.baselines import BASELINES
 from inpainting_zoo.evaluation.protocol import BINS, evaluate, hole_bin, versions
 from inpainting_zoo.evaluation.report import (
+    check_report,
     format_report,
-    refuse_overwriting,
     write_report,
 )
 from inpainting_zoo.metrics.measures import MEASURES, Measure
@@ -251,23 +251,23 @@ def test_only_a_former_report_is_overwritten(files, refused, tmp_path):
     for name, content in files.items():
         (tmp_path / name).write_text(content)
     if refused is None:
-        refuse_overwriting(tmp_path / "r.json", [])
+        check_report(tmp_path / "r.json", [])
         return
-    rule = rf"-report: .* former report, received .*r\.json'.* '.*{refused}'"
+    rule = rf"^report: .* a former report, received '.*{refused}'"
     with pytest.raises(InputError, match=rule):
-        refuse_overwriting(tmp_path / "r.json", [])
+        check_report(tmp_path / "r.json", [])
 
 
 def test_a_folder_is_no_former_report(tmp_path):
     (tmp_path / "r.json").mkdir()
     with pytest.raises(InputError, match="former report"):
-        refuse_overwriting(tmp_path / "r.json", [])
+        check_report(tmp_path / "r.json", [])
 
 
 def test_what_is_written_may_be_written_again(tmp_path):
     report = evaluate([grey_pair("a", 0.5)], {"x": off_by_51}, 0)
     write_report(report, tmp_path / "r.json")
-    refuse_overwriting(tmp_path / "r.json", [tmp_path])
+    check_report(tmp_path / "r.json", [tmp_path])
     rule = "neither pictures nor masks, .*r.png'"
     with pytest.raises(InputError, match=rule):
-        refuse_overwriting(tmp_path / "r.json", [tmp_path / "r.png"])
+        check_report(tmp_path / "r.json", [tmp_path / "r.png"])

@@ -8,12 +8,13 @@ and prints the line to complete with licence and source in the preset's entry.
 
 import argparse
 import sys
+from functools import partial
 from pathlib import Path
 
 from inpainting_zoo import presets
 from inpainting_zoo.errors import InputError, NumericError, WeightsError
 from inpainting_zoo.storage.checkpoints import load_weights, part_file, save_weights
-from inpainting_zoo.storage.files import sha256, write_json
+from inpainting_zoo.storage.files import refuse_replacing, sha256, write_json
 from inpainting_zoo.tools.training_report import training_report
 from inpainting_zoo.training.experiment import check_same_generator
 
@@ -41,6 +42,8 @@ def parse(argv=None):
 def publish(options):
     experiment = Path(options.output_path, options.experiment_name)
     path = options.save_to / f"{options.preset}.safetensors"
+    former = f"former weights of {options.preset}"
+    refuse_replacing("save_to", [path], former, partial(_is_of, options.preset))
     metadata = write_weights(experiment, options.preset, path)
     report = training_report(experiment, metadata) | {
         "preset": options.preset,
@@ -51,6 +54,13 @@ def publish(options):
     name = f"{options.preset}_training.json"
     write_json(options.save_to / "reports" / name, report)
     print(f'"weights": {{"generator": Weights("{path.name}", "{report["sha256"]}")}},')
+
+
+def _is_of(preset, path):
+    try:
+        return load_weights(path)[1].get("preset") == preset
+    except WeightsError:
+        return False
 
 
 def write_weights(experiment: Path, preset: str, path: Path) -> dict:

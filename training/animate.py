@@ -12,17 +12,19 @@ from inpainting_zoo import presets
 from inpainting_zoo.errors import InputError
 from inpainting_zoo.options import AnimateSettings
 from inpainting_zoo.storage.checkpoints import METADATA, Checkpoints
-from inpainting_zoo.storage.files import write_bytes
+from inpainting_zoo.storage.files import refuse_replacing, write_bytes
 
 STRIP = 24  # pixels under each picture, for its caption
 MARGIN = 10  # pixels on both sides of a caption
 GREEN = (0, 128, 0)
+NAME = "animation.gif"  # in an experiment
+COMMENT = b"samples of a training, keras-inpainting-zoo"  # by which ours are known
 
 
 def animate_experiment(settings: AnimateSettings):
     """Writes the animation of an experiment."""
     folder = Path(settings.output_path, settings.experiment_name)
-    save_to = settings.save_to or folder / "animation.gif"
+    save_to = settings.save_to or folder / NAME
     animate(folder, save_to, settings.frames_per_second)
     print(f"animation: {save_to}")
 
@@ -45,6 +47,7 @@ def animate(folder: str | Path, save_to: str | Path, frames_per_second: float = 
         raise InputError(
             f"frames_per_second: above 0, at most 50, received {frames_per_second}"
         )
+    refuse_replacing("save_to", [save_to], "a former animation", _is_animation)
     pictures = _pictures(Path(folder))
     widths, heights = zip(*(_size(path) for _, path in pictures))
     font = ImageFont.load_default(14)
@@ -55,9 +58,25 @@ def animate(folder: str | Path, save_to: str | Path, frames_per_second: float = 
     durations = [duration] * (len(pictures) - 1) + [3 * duration]
     buffer = io.BytesIO()
     next(frames).save(
-        buffer, "GIF", save_all=True, append_images=frames, duration=durations, loop=0
+        buffer,
+        "GIF",
+        save_all=True,
+        append_images=frames,
+        duration=durations,
+        loop=0,
+        comment=COMMENT,
     )
     write_bytes(save_to, buffer.getvalue())
+
+
+def _is_animation(path):
+    """Whether a file is a GIF of ours, or what is called like the one of a run."""
+    try:
+        with Image.open(path, formats=["GIF"]) as picture:
+            ours = picture.info.get("comment") == COMMENT
+    except (OSError, ValueError):
+        return False
+    return ours or (path.name == NAME and (path.parent / "config.json").is_file())
 
 
 def _pictures(folder):

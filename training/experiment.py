@@ -23,9 +23,15 @@ from inpainting_zoo.storage.checkpoints import (
     assign,
     load_weights,
     part_file,
+    part_files,
     save_weights,
 )
-from inpainting_zoo.storage.files import remove_parts, write_bytes, write_json
+from inpainting_zoo.storage.files import (
+    refuse_replacing,
+    remove_parts,
+    write_bytes,
+    write_json,
+)
 from inpainting_zoo.storage.locks import locked
 from inpainting_zoo.training.event_log import EventLog
 from inpainting_zoo.weights.converting import open_weights
@@ -61,10 +67,18 @@ class Experiment:
         Raises:
             InputError: if another process trains there, or states have no manifest.
         """
+        files = [self.folder / name for name in ("config.json", "metrics.json")]
+        words = "the files of a former run"
+        refuse_replacing("experiment_name", files, words, self._is_of_a_run)
         with locked(self.folder, "experiment_name"):
             remove_parts(self.folder)  # of runs that were killed
             self.checkpoints.begin()
             yield
+
+    def _is_of_a_run(self, path):
+        config = self.folder / "config.json"
+        recorded = config.is_file() and b'"settings"' in config.read_bytes()
+        return recorded or self.checkpoints.manifest.is_file()
 
     def resumed_settings(self, settings: TrainSettings) -> TrainSettings:
         """Returns the recorded settings; those that are given again must not differ.
@@ -195,11 +209,13 @@ class Experiment:
             found = open_weights(source, model.use_state(), preset, config)
         arrays, metadata = found
         check_same_generator(metadata, about, source)
-        # The critics of a state of the second stage, all of them, or new ones.
-        held = {key.split("/")[0] for key in arrays} & set(model.networks)
-        loaded = set(model.networks) if held - {"generator"} else {"generator"}
+        networks = set(model.networks)
+        held = {key.split("/")[0] for key in arrays} & networks
+        # Of what use does not need, such as critics, all or none: new ones then.
+        loaded = networks if held - set(model.parts) else held or networks
         state = model.state().items()
         assign({k: v for k, v in state if k.split("/")[0] in loaded}, arrays, source)
+        model.restart_averages()
         step = metadata.get("step", "unknown")
         log.info("%s: from %s, step %s", ", ".join(sorted(loaded)), source, step)
         if new := set(model.networks) - loaded:
@@ -243,7 +259,7 @@ class Experiment:
             name: of the test.
             found: means by measure; None is one of nothing.
         """
-        step = load_weights(self.generator)[1].get("step", 0)
+        step = load_weights(part_files(self.folder)[0])[1].get("step", 0)
         values = {f"test_{m}": found[m] for m in MEASURES if found[m] is not None}
         with EventLog(self.folder / "logs" / name) as events:
             events.scalars(step, values)

@@ -39,7 +39,7 @@ def make_optimizer(
     Args:
         name: of the optimizer.
         settings: `TrainSettings` with nothing left open: `optimizer`, `learning_rate`,
-            `learning_rate_decay`, `adam_betas` and `mixed_precision`.
+            `learning_rate_decay` and `adam_betas`.
         steps: of the stage.
         factor: of the learning rate.
         clip: largest norm of all gradients together, to which larger ones are scaled.
@@ -59,12 +59,7 @@ def make_optimizer(
         warmup_target=peak,
         warmup_steps=max(1, min(500, steps // 10)),
     )
-    optimizer = make(rate, settings.adam_betas, name, clip)
-    # Without it float16 gradients underflow and nothing is learned; critics and their
-    # losses stay in float32.
-    if settings.mixed_precision == "float16" and name == "generator_optimizer":
-        return keras.optimizers.LossScaleOptimizer(optimizer, name=f"{name}_scale")
-    return optimizer
+    return make(rate, settings.adam_betas, name, clip)
 
 
 OPTIMIZERS = {"adam": adam, "muon": muon}

@@ -20,6 +20,7 @@ from inpainting_zoo.engine.precisions import DTYPES
 from inpainting_zoo.errors import InputError, choose
 from inpainting_zoo.features.load import loader
 from inpainting_zoo.options import TrainSettings
+from inpainting_zoo.storage.checkpoints import part_file
 from inpainting_zoo.training.callbacks import NumericGuard, Progress, Saver, StepLog
 from inpainting_zoo.training.event_log import EventLog
 from inpainting_zoo.training.experiment import Experiment
@@ -94,12 +95,15 @@ def train(settings: TrainSettings):
             fit(run, experiment, start, fingerprint)
         else:
             log.info("nothing to do: step %d of %d is saved already", start, run.total)
-    print(f"generator: {experiment.generator}")
+    for part in run.model.trained_parts:
+        print(f"{part}: {part_file(experiment.folder, part)}")
 
 
 def begin(settings: TrainSettings) -> Run:
     """Builds the model and its optimizers, and reads what it is trained on."""
     stages = presets.model_class(settings.preset).STAGES
+    if not stages:
+        raise InputError(f"preset: {settings.preset} cannot be trained")
     stage = choose("stage", settings.stage or stages[-1], {s: s for s in stages})
     settings = with_preset_defaults(settings, stage)
     keras.utils.set_random_seed(settings.seed)
@@ -125,6 +129,8 @@ def begin(settings: TrainSettings) -> Run:
         run_eagerly=settings.run_eagerly,
         jit_compile=settings.jit_compile,
     )
+    frozen = [part for part in model.parts if part not in model.trained_parts]
+    presets.load_parts(model, settings.preset, frozen)
     batches, (per_epoch, total) = model.stage.batches, lengths()
     settings = dataclasses.replace(settings, steps=total)
     about = {"preset": settings.preset, "overrides": overrides}

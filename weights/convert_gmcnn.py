@@ -4,15 +4,19 @@ Reference: https://github.com/shepnerd/inpainting_gmcnn
 """
 
 import functools
+import inspect
 import re
 
 import numpy as np
 
 from inpainting_zoo.errors import InputError
+from inpainting_zoo.gmcnn.networks import build_generator
 
-# What a TensorFlow 1 training run saves beside the generator.
+DEFAULTS = inspect.signature(build_generator).parameters
+
+# What a TensorFlow 1 training run saves beside the generator and its slots.
 IGNORED = re.compile(
-    r"discriminator/.*|.*/Adam(_\d+)?|beta[12]_power(_\d+)?|global_step"
+    r"(.*/)?(discriminator/.*|beta[12]_power(_\d+)?|global_step|learning_rate)"
 )
 
 
@@ -34,7 +38,14 @@ def official_tensors(variables: dict, config: dict) -> dict:
             f"preset: a topology that was published ({', '.join(LAYOUTS)}) can be "
             f"converted, received {topology!r}"
         )
-    official_name, to_official = LAYOUTS[topology]
+    official_name, to_official, padding = LAYOUTS[topology]
+    official = {"padding": padding, "hole_fill": "zero"}
+    for name, value in official.items():
+        if (received := config.get(name, DEFAULTS[name].default)) != value:
+            raise InputError(
+                f"preset: must be the official network, of {name} {value!r}, received "
+                f"{received!r}; take gmcnn_official_{topology} with -set for the rest"
+            )
     wide = "generator/column1_conv12/kernel" in variables
     tensors = {}
     for name, variable in variables.items():
@@ -75,8 +86,8 @@ TF1_CONVOLUTIONS = (
     *("conv15_upsample", "conv16"),
 )
 
-# Names, and the axes of our (height, width, in, out) kernels in their order.
+# Names, the axes of our (height, width, in, out) kernels in their order, and padding.
 LAYOUTS = {
-    "pytorch": (_pytorch_name, (3, 2, 0, 1)),
-    "tf1": (_tf1_name, (0, 1, 2, 3)),
+    "pytorch": (_pytorch_name, (3, 2, 0, 1), "reflect"),
+    "tf1": (_tf1_name, (0, 1, 2, 3), "same"),
 }

@@ -2,6 +2,8 @@
 
 import importlib
 import importlib.util
+import re
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +18,10 @@ from inpainting_zoo.storage.checkpoints import (
     load_weights,
     save_weights,
 )
-from inpainting_zoo.storage.files import sha256
-from inpainting_zoo.weights.read_checkpoint import digests, read_tensors
+from inpainting_zoo.storage.files import refuse_overwriting, refuse_replacing, sha256
+from inpainting_zoo.weights.read_checkpoint import digests, files_of, read_tensors
+
+SHOWN = 3  # names in an error
 
 
 def convert(source, preset: str, save_path, overrides: dict | None = None) -> dict:
@@ -40,6 +44,8 @@ def convert(source, preset: str, save_path, overrides: dict | None = None) -> di
     """
     overrides = overrides or {}
     tensors = read_tensors(source)
+    refuse_overwriting([save_path], files_of(source), "save_to: must not be the source")
+    refuse_replacing("save_to", [save_path], "weights of this library", _is_ours)
     variables = presets.build(preset, **overrides).use_state()
     config = presets.get(preset)["config"] | overrides
     arrays, ignored = from_official(tensors, variables, preset, config, source)
@@ -55,6 +61,14 @@ def convert(source, preset: str, save_path, overrides: dict | None = None) -> di
         "saved": str(Path(save_path)),
         "sha256": sha256(save_path),
     }
+
+
+def _is_ours(path):
+    try:
+        load_weights(path)
+    except (InputError, WeightsError):
+        return False
+    return True
 
 
 def open_weights(source, variables: dict, preset: str, config: dict):
@@ -88,7 +102,7 @@ def from_official(
     training state that use does not need.
 
     Args:
-        tensors: by their official names.
+        tensors: by their official names, which a wrapper such as "module." may precede.
         variables: of the parts that the checkpoint is for, by our names.
         preset: name of the preset.
         config: arguments of its model.
@@ -99,8 +113,8 @@ def from_official(
 
     Raises:
         InputError: if nobody has published weights for such a model.
-        WeightsError: names every tensor that is missing, unexpected or of a wrong
-            shape, or, when it is read, one that is not of finite floats.
+        WeightsError: if a tensor is missing, unexpected or of a wrong shape, or, when
+            it is read, not of finite floats.
     """
     family = presets.family(preset)
     module = f"inpainting_zoo.weights.convert_{family}"
@@ -108,20 +122,11 @@ def from_official(
         raise InputError(f"preset: no official names are known of {family}")
     converter = importlib.import_module(module)
     expected = converter.official_tensors(variables, config)
+    prefix = _prefix(tensors, expected, source)
+    expected = {prefix + name: tensor for name, tensor in expected.items()}
     others = [name for name in tensors if name not in expected]
-    ignored = [name for name in others if converter.IGNORED.fullmatch(name)]
-    problems = {
-        "missing": [name for name in expected if name not in tensors],
-        "unexpected": [name for name in others if name not in ignored],
-        "wrong shape": [
-            f"{name} is {tensors.shapes[name]} instead of {shape}"
-            for name, (_, shape, _) in expected.items()
-            if name in tensors and tensors.shapes[name] != shape
-        ],
-    }
-    words = [f"{what}: {', '.join(names)}" for what, names in problems.items() if names]
-    if words:
-        raise WeightsError(f"{source} does not fit {preset}: {'; '.join(words)}")
+    ignored = [name for name in others if _ignored(name, prefix, expected, converter)]
+    _compare(tensors, expected, set(others) - set(ignored), preset, source)
     theirs = {ours: name for name, (ours, _, _) in expected.items()}
 
     def read(ours):
@@ -135,3 +140,68 @@ def from_official(
 
     shapes = {name: tuple(variables[name].shape) for name in theirs}
     return Arrays(shapes, read), ignored
+
+
+def _prefix(tensors, expected, source):
+    """Finds what precedes the expected names, such as "state_dict.module.".
+
+    Of several networks that fit as well, the one is taken that is called an average.
+    """
+    fitting = Counter()
+    for name in tensors:
+        for start in (0, *(m.end() for m in re.finditer("[./]", name))):
+            if name[start:] in expected:
+                _, shape, _ = expected[name[start:]]
+                fitting[name[:start]] += tensors.shapes[name] == shape
+    best = [prefix for prefix in fitting if fitting[prefix] == max(fitting.values())]
+    averages = [prefix for prefix in best if "ema" in prefix.lower()]
+    if len(best) > 1 and len(averages) != 1:
+        raise WeightsError(
+            f"{source}: must hold one network of this kind, received "
+            f"{', '.join(best)}; save one of them to a file of its own"
+        )
+    return next(iter(averages or best), "")
+
+
+def _ignored(name, prefix, expected, converter):
+    """Whether a tensor is of a training: of other networks, a slot, or a counter."""
+    parent = name.rpartition("/")[0]
+    return (
+        not name.startswith(prefix)
+        or parent in expected  # such as kernel/Momentum
+        or bool(converter.IGNORED.fullmatch(name.removeprefix(prefix)))
+    )
+
+
+def _compare(tensors, expected, unexpected, preset, source):
+    """Refuses tensors that are not the expected ones, in one line.
+
+    Raises:
+        WeightsError: with counts and a few names of what is missing, unexpected or of
+            a wrong shape; where nothing fits, of what the file holds.
+    """
+    missing = [name for name in expected if name not in tensors]
+    if len(missing) == len(expected):
+        known = ", ".join(name for name in presets.PRESETS if "official" in name)
+        raise WeightsError(
+            f"{source} does not fit {preset}: it holds {_some(list(tensors))}, none is "
+            f"called as {missing[0]} is; try {known} or context_encoder"
+        )
+    problems = {
+        "missing": missing,
+        "unexpected": [name for name in tensors if name in unexpected],
+        "wrong shape": [
+            f"{name} is {tensors.shapes[name]} instead of {shape}"
+            for name, (_, shape, _) in expected.items()
+            if name in tensors and tensors.shapes[name] != shape
+        ],
+    }
+    words = [f"{what}: {_some(names)}" for what, names in problems.items() if names]
+    if words:
+        raise WeightsError(f"{source} does not fit {preset}: {'; '.join(words)}")
+
+
+def _some(names):
+    """Returns how many names there are, and the first of them."""
+    more = ", ..." if len(names) > SHOWN else ""
+    return f"{len(names)} ({', '.join(names[:SHOWN])}{more})"

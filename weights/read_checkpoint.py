@@ -16,10 +16,10 @@ def read_tensors(source, argument: str = "source") -> Arrays:
     """Opens name -> array, in the layout of the program that wrote it.
 
     Args:
-        source: a PyTorch state dict (.pth, .pt), alone or as "state_dict" of a
-            checkpoint, a .safetensors file, an .npz file whose keys are the tensors'
-            names (if any starts with "w:", only those, and without it), or a TensorFlow
-            checkpoint: its prefix or its folder.
+        source: a PyTorch checkpoint (.pth, .pt, .ckpt, .bin, .pth.tar), whose nested
+            dictionaries become names with dots, a .safetensors file, an .npz file whose
+            keys are the tensors' names (if any starts with "w:", only those, and
+            without it), or a TensorFlow checkpoint: its prefix or its folder.
         argument: what to call it in an error.
 
     Raises:
@@ -27,7 +27,7 @@ def read_tensors(source, argument: str = "source") -> Arrays:
         WeightsError: if it is damaged or holds something else.
     """
     source = Path(source)
-    read = READERS.get(source.suffix, _tensorflow)
+    read = _reader(source)
     if read is not _tensorflow and not source.is_file():
         raise InputError(f"{argument}: must be a file, received {str(source)!r}")
     try:
@@ -45,11 +45,23 @@ def read_tensors(source, argument: str = "source") -> Arrays:
 def digests(source) -> dict:
     """Returns file name -> SHA-256 of the files that `read_tensors` would read."""
     source = Path(source)
-    if source.suffix in READERS:
-        return {source.name: sha256(source)}
+    return {path.name: sha256(path) for path in files_of(source)}
+
+
+def files_of(source) -> list[Path]:
+    """Returns the files that `read_tensors` would read, sorted."""
+    source = Path(source)
+    if _reader(source) is not _tensorflow:
+        return [source]
     prefix = _prefix(source)
-    files = sorted(prefix.parent.glob(f"{prefix.name}.*"))
-    return {path.name: sha256(path) for path in files if path.is_file()}
+    return sorted(filter(Path.is_file, prefix.parent.glob(f"{prefix.name}.*")))
+
+
+def _reader(source):
+    """Returns what reads a file of this suffix; "snap.ckpt" may be of either engine."""
+    if Path(f"{source}.index").is_file():
+        return _tensorflow
+    return READERS.get(source.suffix.lower(), _tensorflow)
 
 
 def _arrays(path, argument):
@@ -65,15 +77,24 @@ def _torch(path, argument):
     torch = _optional("torch", path, argument)
     options = {"map_location": "cpu", "weights_only": True}
     # Where the format allows it, tensors stay on the disk until they are read.
-    state = torch.load(path, mmap=zipfile.is_zipfile(path), **options)
-    if isinstance(state, dict):
-        state = state.get("state_dict", state)
-    if not (isinstance(state, dict) and all(map(torch.is_tensor, state.values()))):
+    found = torch.load(path, mmap=zipfile.is_zipfile(path), **options)
+    state = {k: v for k, v in _flat(found) if torch.is_tensor(v)}
+    if not state:
         raise WeightsError(
-            f"{argument}: must be a dict of tensors, received {str(path)!r}"
+            f"{argument}: must hold tensors by name, received {str(path)!r} with a "
+            f"{type(found).__name__} without any"
         )
     shapes = {name: tuple(tensor.shape) for name, tensor in state.items()}
     return Arrays(shapes, lambda name: state[name].detach().float().numpy())
+
+
+def _flat(nested, prefix=""):
+    """Yields names with dots and values of nested dictionaries."""
+    if not isinstance(nested, dict):
+        yield prefix.removesuffix("."), nested
+        return
+    for key, value in nested.items():
+        yield from _flat(value, f"{prefix}{key}.")
 
 
 def _tensorflow(path, argument):
@@ -115,8 +136,6 @@ def _optional(module, path, argument):
 
 
 READERS = {
-    ".npz": _arrays,
-    ".pth": _torch,
-    ".pt": _torch,
-    ".safetensors": _arrays,
+    **dict.fromkeys((".npz", ".safetensors"), _arrays),
+    **dict.fromkeys((".pth", ".pt", ".ckpt", ".bin", ".tar"), _torch),
 }
