@@ -73,7 +73,6 @@ def soften(image, mask, size: int):
 
 
 def predicting(model) -> Callable:
-<<<<<<< HEAD
     """Returns predict(image, mask), the model's raw output; all on [0, 1]."""
 
     def predict(image, mask):
@@ -81,16 +80,6 @@ def predicting(model) -> Callable:
         inputs = {"image": 2 * image[None] - 1, "mask": mask[None, ..., None]}
         inputs = {k: ops.convert_to_tensor(x, "float32") for k, x in inputs.items()}
         return (ops.convert_to_numpy(model.compiled_call(inputs))[0] + 1) / 2
-=======
-    """Returns predict(image, mask), the generator's raw output; all on [0, 1]."""
-    network = model.generator
-    generator = compiled(lambda x: network([x["image"], x["mask"]]), network.variables)
-
-    def predict(image, mask):
-        inputs = {"image": 2 * image[None] - 1, "mask": mask[None, ..., None]}
-        inputs = {name: np.asarray(x, "float32") for name, x in inputs.items()}
-        return (ops.convert_to_numpy(generator(inputs))[0] + 1) / 2
->>>>>>> faults
 
     return predict
 
