@@ -19,17 +19,18 @@ SIDE = 8
 class Tinted(Inpainter):
     """Predicts one colour: a frozen part, a learned tint, a prompt and some noise."""
 
-    STAGES = ("tint", "prompt")
+    STAGES = ("tint", "prompt", "layer")
     OPTIONS = {"strength": 1.0}  # noqa: RUF012
 
-    def __init__(self, average=None, clip=None, rate=1.0):
+    def __init__(self, average=None, clip=None, rate=1.0, inputs=(), dtype="float32"):
         super().__init__(SIDE, Sizes(multiple=4, least=SIDE))
-        self.encoder, self.tint = network("encoder"), network("tint")
+        self.encoder, self.tint = network("encoder"), network("tint", dtype)
         self.prompt = self.add_weight(shape=(3,), initializer="zeros", name="prompt")
         self.options = {
             "average": average,
             "clip": {"tint": clip} if clip else {},
             "rates": {"tint": rate},
+            "inputs": inputs,
         }
 
     @property
@@ -37,6 +38,8 @@ class Tinted(Inpainter):
         return {"encoder": self.encoder, "tint": self.tint}
 
     def make_stage(self, name, features):
+        if name == "layer":
+            return Stage(self.step, {"layer": self.tint.get_layer("tint")})
         if name == "prompt":
             return Stage(self.step, {"prompt": [self.prompt]})
         return Stage(self.step, {"tint": self.tint}, batches=2, **self.options)
@@ -66,9 +69,10 @@ class Tinted(Inpainter):
         return ops.mean(ops.abs(prediction - image))
 
 
-def network(name):
+def network(name, dtype="float32"):
     image = keras.Input((None, None, 3))
-    return keras.Model(image, keras.layers.Conv2D(3, 1, name=name)(image), name=name)
+    x = keras.layers.Conv2D(3, 1, name=name, dtype=dtype)(image)
+    return keras.Model(image, ops.cast(x, "float32"), name=name)
 
 
 def sgd(name, factor, clip):
@@ -94,7 +98,7 @@ def fit(model, steps, **options):
 
 
 def bias(model):
-    return ops.convert_to_numpy(model.tint.layers[-1].bias)
+    return ops.convert_to_numpy(model.tint.get_layer("tint").bias)
 
 
 def test_a_state_holds_what_the_stage_changes_and_nothing_frozen():
@@ -196,6 +200,45 @@ def test_keras_evaluates_and_validates():
     assert history["val_psnr"][0] > 10 and np.isfinite(history["val_loss"]).all()
 
 
+def test_averages_begin_at_the_weights_that_are_loaded():
+    model = begun(average=1e9)
+    model.tint.get_layer("tint").bias.assign([0.5] * 3)
+    model.restart_averages()
+    fit(model, 1)  # which moves the weights, and the average by nothing
+    for values in (model.use_state()["tint/tint/bias"], bias(model) + 1 / 6):
+        np.testing.assert_allclose(ops.convert_to_numpy(values), [0.5] * 3, atol=1e-6)
+    found = model.evaluate(stream(lambda i: batch(), 0, 1), verbose=0, return_dict=True)
+    # 0.5 and noise of the seed 0, of a grey of 1/255: by the average, not the weights.
+    noise = model.draw(np.random.default_rng(0), SIDE, SIDE)["noise"]
+    expected = np.abs(0.5 + noise - (128 / 127.5 - 1)).mean()
+    assert found["loss"] == pytest.approx(expected, rel=1e-4)
+
+
+def test_a_part_is_trained_if_a_layer_of_it_is():
+    assert set(begun("layer").trained_parts) == {"tint"}
+
+
+def test_losses_are_scaled_where_layers_compute_in_float16():
+    scaled = keras.optimizers.LossScaleOptimizer
+    assert isinstance(begun(dtype="mixed_float16").optimizer, scaled)
+    assert not isinstance(begun().optimizer, scaled)
+
+
+def test_batches_must_hold_what_a_stage_takes():
+    with pytest.raises(InputError, match=r"batch: must hold target .* lacks target"):
+        begun(inputs=("target",)).training_step(batch())
+
+
+def test_pictures_and_masks_of_a_batch_belong_together():
+    images, masks = np.zeros((3, 8, 8, 3), np.uint8), np.ones((1, 8, 8), np.uint8)
+    with pytest.raises(InputError, match=r"images: .* received 3 of .* and 1 masks"):
+        Tinted().inpaint_batch(images, masks)
+    with pytest.raises(InputError, match=r"received 0 of no size"):
+        Tinted().inpaint_batch([], [])
+    with pytest.raises(InputError, match="seed: must be at least 0, received -1"):
+        Tinted().inpaint(images[0], masks[0], seed=-1)
+
+
 def test_stages_are_named():
-    with pytest.raises(InputError, match="stage: one of tint, prompt, received 'wgan'"):
+    with pytest.raises(InputError, match="one of tint, prompt, layer, received"):
         begun("wgan")

@@ -66,8 +66,5 @@ def test_the_learning_rate_rises_then_falls():
 
 def test_optimizers_by_name():
     assert isinstance(make_optimizer("x", settings(optimizer="muon"), 10), Muon)
-    scaled = settings(optimizer="muon", mixed_precision="float16")
-    scaled = make_optimizer("generator_optimizer", scaled, 10)
-    assert isinstance(scaled.inner_optimizer, Muon)
     with pytest.raises(InputError, match="adam, muon"):
         settings(optimizer="sgd")
