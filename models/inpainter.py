@@ -154,7 +154,7 @@ class Inpainter(StepModel):
         """Lets averages begin at the weights as they are, once others are loaded."""
         weights = named(self.trained_parts)
         for name, average in self.averages.items():
-            average.assign(weights[name])
+            average.assign(ops.convert_to_numpy(weights[name]))  # not its buffer
 
     @property
     def trained_parts(self) -> dict:
