@@ -14,6 +14,7 @@ from inpainting_zoo.evaluation import report_004
 from inpainting_zoo.evaluation.baselines import BASELINES
 from inpainting_zoo.evaluation.report import format_report, write_report
 from inpainting_zoo.metrics.measures import MEASURES
+from inpainting_zoo.models.sizes import Sizes
 
 
 class Shifting:
@@ -68,3 +69,11 @@ def test_it_scores_classical_methods_too(pairs):
 def test_numbers_that_are_none_are_refused(pairs):
     with pytest.raises(InputError, match="received nan or infinity"):
         report_004.evaluate(pairs, "net", Shifting(math.nan), {})
+
+
+def test_sizes_that_the_network_cannot_be_shown_are_refused():
+    Sizes(multiple=4).check(132)
+    Sizes(side=128).check(128)
+    for sizes in (Sizes(multiple=4), Sizes(side=128), Sizes(least=131)):
+        with pytest.raises(InputError, match=r"image_size: must be .*, received 130"):
+            sizes.check(130)
