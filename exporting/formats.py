@@ -105,12 +105,12 @@ def write_litert(graph, path, precision, options):
 
 
 def is_export(format: str, path: Path) -> bool:
-    """Whether a file or folder is a former export: it names our output."""
-    if get(format).suffix:
-        return path.is_file() and OUTPUT in path.read_bytes()
-    graph = path / "saved_model.pb"
-    only_ours = path.is_dir() and {p.name for p in path.iterdir()} <= SAVED_MODEL
-    return only_ours and graph.is_file() and OUTPUT in graph.read_bytes()
+    """Whether a file or folder is a former export: it names our output, or is empty."""
+    graph = path if get(format).suffix else path / "saved_model.pb"
+    if path.is_dir() and not {p.name for p in path.iterdir()} <= SAVED_MODEL:
+        return False  # what else is in there would be lost
+    content = graph.read_bytes() if graph.is_file() else b"none"
+    return not content or OUTPUT in content
 
 
 def get(name: str) -> Format:

@@ -22,7 +22,7 @@ from inpainting_zoo.storage.files import (
     remove_parts,
 )
 from inpainting_zoo.storage.files import sha256 as file_sha256
-from inpainting_zoo.storage.locks import locked
+from inpainting_zoo.storage.locks import held
 
 log = logging.getLogger(__name__)
 LEDGER = "ledger.jsonl"
@@ -82,7 +82,7 @@ def inpaint_folder(
         row = inpaint_file(model, image, mask, output, in_place=in_place, **options)
         return {**row, "file": name, "output": name, "key": key}
 
-    with locked(save_dir, "save_to"), _open_ledger(save_dir) as ledger:
+    with _open_ledger(save_dir) as ledger:
         for name, reason in left_out.items():
             ledger.add(_row(name, "skipped", reason))
         counts = _run(attempt, images, ledger, save_dir)
@@ -174,9 +174,10 @@ def _give_up(ledger, rest, folder, error):
 def _open_ledger(save_dir):
     try:
         save_dir.mkdir(parents=True, exist_ok=True)
-        remove_parts(save_dir)
-        with Ledger(save_dir / LEDGER) as ledger:
-            yield ledger
+        with held(save_dir, "save_to"):
+            remove_parts(save_dir)
+            with Ledger(save_dir / LEDGER) as ledger:
+                yield ledger
     except OSError as error:
         raise InputError(
             f"save_to: must be a folder that can be written to, "

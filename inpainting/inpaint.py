@@ -5,8 +5,9 @@ from pathlib import Path
 from inpainting_zoo.chosen import chosen_model
 from inpainting_zoo.errors import InputError, choose
 from inpainting_zoo.inpainting.folder import inpaint_folder
-from inpainting_zoo.inpainting.picture import check_output, inpaint_file
+from inpainting_zoo.inpainting.picture import check_output, inpaint_file, is_picture
 from inpainting_zoo.options import InpaintSettings
+from inpainting_zoo.storage.files import refuse_replacing
 
 
 def inpaint(settings: InpaintSettings) -> int:
@@ -19,6 +20,7 @@ def inpaint(settings: InpaintSettings) -> int:
         paths = settings.image, settings.mask
         for _, save_to in variants(settings):
             check_output(*paths, save_to, settings.in_place)
+            refuse_replacing("save_to", [save_to], "a picture", is_picture)
     name, model, weights = chosen_model(settings)
     check_options(model, settings)
     recipe = f"{name} {weights}"

@@ -25,7 +25,6 @@ from inpainting_zoo.inpainting.strategies import complete
 from inpainting_zoo.models.pixels import dilate
 from inpainting_zoo.storage.files import (
     refuse_overwriting,
-    refuse_replacing,
     write_bytes,
 )
 
@@ -188,10 +187,10 @@ def check_output(image_path, mask_path, save_path, in_place: bool):
 
     Args:
         image_path, mask_path: what is read.
-        save_path: may replace another picture, and with `in_place` the image.
+        save_path: may be the image with `in_place`.
 
     Raises:
-        InputError: if it is what is read, no picture, or of an unknown format.
+        InputError: if it is what is read, or of an unknown format.
     """
     save_path = Path(save_path)
     choose(modes.SUFFIX, save_path.suffix.lower(), modes.FORMATS)
@@ -201,10 +200,10 @@ def check_output(image_path, mask_path, save_path, in_place: bool):
         [path for path in read if not (in_place and _is_file(path, image_path))],
         "save_to: must not be the mask, nor the image unless -in_place is given",
     )
-    refuse_replacing("save_to", [save_path], "a picture", _is_picture)
 
 
-def _is_picture(path):
+def is_picture(path) -> bool:
+    """Whether a file is a picture of any format."""
     try:
         Image.open(path).close()
     except (OSError, ValueError, Image.DecompressionBombError):

@@ -33,7 +33,7 @@ class Sizes:
             InputError: names the sides that it takes.
         """
         if self.side not in (None, side) or side < self.least or side % self.multiple:
-            rule = f"a multiple of {self.multiple} from {self.least} on"
+            rule = f"a multiple of {self.multiple}, at least {self.least}"
             raise InputError(
                 f"image_size: must be {self.side or rule}, received {side}"
             )

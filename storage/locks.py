@@ -63,9 +63,7 @@ def _open_locked(path, argument):
 
 def _lock(file, argument):
     try:
-        if fcntl is None:
-            raise OSError(errno.ENOTSUP, "no locks on this system")
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        _flock(file)
     except BlockingIOError as error:
         file.seek(0)
         raise InputError(
@@ -74,6 +72,34 @@ def _lock(file, argument):
         ) from error
     except OSError as error:  # some network file systems have no locks either
         log.warning("%s: not locked, %s", file.name, error.strerror)
+
+
+def _flock(file):
+    if fcntl is None:
+        raise OSError(errno.ENOTSUP, "no locks on this system")
+    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+@contextlib.contextmanager
+def held(folder: str | Path, argument: str):
+    """Holds a folder in a block as `locked` does, without a file in it.
+
+    Raises:
+        InputError: if another process holds the folder.
+    """
+    with contextlib.ExitStack() as at_end:
+        try:
+            number = os.open(folder, os.O_RDONLY)
+            at_end.callback(os.close, number)
+            _flock(number)
+        except BlockingIOError as error:
+            raise InputError(
+                f"{argument}: must not be in use by another run, received "
+                f"{str(folder)!r}"
+            ) from error
+        except OSError as error:
+            log.warning("%s: not locked, %s", folder, error.strerror)
+        yield
 
 
 def wait_for(file):

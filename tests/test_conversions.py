@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from inpainting_zoo.data.conversions import as_mask, as_picture
+from inpainting_zoo.data.conversions import as_given, as_mask, as_picture
 from inpainting_zoo.errors import InputError
 
 COLOURS = np.arange(2 * 3 * 3, dtype=np.uint8).reshape(2, 3, 3) * 15
@@ -123,3 +123,24 @@ def test_other_masks_get_one_line(wrong, words):
     with pytest.raises(InputError, match=words) as caught:
         as_mask(wrong, (2, 3))
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        COLOURS,
+        COLOURS / np.float32(256),
+        COLOURS / np.float64(255),
+        COLOURS.astype(np.uint16) * 200,
+        (COLOURS / np.float32(256))[..., 0],
+    ],
+)
+def test_the_answer_is_of_the_type_of_the_image(given):
+    """Known pixels are the given ones, with all their bits."""
+    completed = np.where(HOLE[..., None], np.uint8(51), as_picture(given))
+    found = as_given(completed, given, HOLE)
+    white = {"u": np.iinfo(given.dtype).max if given.dtype.kind == "u" else 1}
+    assert found.dtype == given.dtype and found.shape == COLOURS.shape
+    np.testing.assert_allclose(found[HOLE], white.get(given.dtype.kind, 1) / 5)
+    known = given if given.ndim == 3 else np.dstack([given] * 3)
+    np.testing.assert_array_equal(found[~HOLE], known[~HOLE])

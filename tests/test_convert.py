@@ -167,7 +167,7 @@ def test_a_file_of_something_else_is_told_in_a_line(tmp_path):
         convert(tmp_path / "a.npz", PYTORCH, tmp_path / "ours.npz", NARROW)
     message = str(error.value)
     assert "holds 180 (blocks.0.attention.weight, blocks.1" in message
-    assert "none is called as EB3.0.weight is; try gmcnn_official_pytorch" in message
+    assert "none is called as EB1.0.bias is; try gmcnn_official_pytorch" in message
     assert len(message) < 400 and os.listdir(tmp_path) == ["a.npz"]
 
 
@@ -241,7 +241,7 @@ def test_another_program_or_width_is_refused(state_dict, tmp_path):
     np.savez(tmp_path / "a.npz", **state_dict)
     with pytest.raises(WeightsError, match="none is called as inpaint_net/b"):
         convert(tmp_path / "a.npz", TF1, tmp_path / "ours.npz", NARROW)
-    with pytest.raises(WeightsError, match=r"EB3.0.weight is .* instead of \(2, 4, "):
+    with pytest.raises(WeightsError, match=r"EB1.0.weight is .* instead of \(2, 5, "):
         convert(tmp_path / "a.npz", PYTORCH, tmp_path / "b.npz", {"base_channels": 2})
     with pytest.raises(InputError, match="published"):
         convert(tmp_path / "a.npz", "gmcnn_keras_port", tmp_path / "b.npz", NARROW)

@@ -186,7 +186,8 @@ def test_wrong_input_gets_one_line_and_exit_code_4(
 ):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "not ours").touch()
-    assert runner.main(["export", *arguments]) == 4
+    model = [] if message == "-from_weights" else ["-preset", "gmcnn_faces_128"]
+    assert runner.main(["export", *arguments, *model]) == 4
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("error: ")
     assert message in line
@@ -197,6 +198,7 @@ def test_a_missing_package_is_named(tmp_path, monkeypatch, capsys):
     needy = dataclasses.replace(formats.get("onnx"), packages=("keras", "not_there"))
     monkeypatch.setitem(formats.FORMATS, "onnx", needy)
     arguments = ["-format", "onnx", "-save_to", str(tmp_path / "a.onnx")]
+    arguments += ["-preset", "gmcnn_faces_128"]
     assert runner.main(["export", *arguments]) == 4
     (line,) = capsys.readouterr().err.splitlines()
     assert "needs not_there" in line

@@ -357,7 +357,8 @@ def folders(tmp_path):
     return images, masks, output
 
 
-def test_folder(folders, capsys):
+def test_folder(folders, caplog):
+    caplog.set_level("INFO")
     images, masks, output = folders
     assert inpaint_folder(Plain(red), images, masks, output) == 2
     rows = rows_of(output)
@@ -376,7 +377,7 @@ def test_folder(folders, capsys):
             assert row["sha256"] == hashlib.sha256(content).hexdigest()
     expected = red(np.array(Image.open(images / "a.png")), square())
     np.testing.assert_array_equal(np.array(Image.open(output / "a.png")), expected)
-    assert "3 ok, 0 skipped, 1 failed, 1 with warnings" in capsys.readouterr().err
+    assert "3 ok, 0 skipped, 1 failed, 1 with warnings" in caplog.text
 
 
 def test_rerun_skips_what_is_done_and_intact(folders):
@@ -553,8 +554,9 @@ def test_odd_files_are_skipped_with_a_reason(folders):
     assert len(rows) == 7
 
 
-def test_what_is_left_out_is_named(folders, capsys):
+def test_what_is_left_out_is_named(folders, caplog):
     """A GIF is not read; hidden files and folders are alike."""
+    caplog.set_level("INFO")
     images, masks, output = folders
     (images / "c.png").unlink()
     (images / ".cache").mkdir()
@@ -571,7 +573,7 @@ def test_what_is_left_out_is_named(folders, capsys):
     }
     assert rows["g.jfif"]["status"] == "ok"
     assert Image.open(output / "g.jfif").format == "JPEG"
-    told = capsys.readouterr().err
+    told = caplog.text
     assert "4 ok, 0 skipped, 0 failed" in told and "3 left out" in told
     assert "'d.gif' (.gif files are not read)" in told
 

@@ -215,7 +215,7 @@ def test_convert_an_official_checkpoint(tmp_path):
     saved = tmp_path / "official.npz"
     command = ["convert", "-preset", "gmcnn_official_pytorch", "-source", source]
     found = run(*command, "-save_to", saved)
-    assert found.returncode == 5  # another width: every tensor is named
+    assert found.returncode == 5  # another width
     assert "EB1.0.weight" in found.stderr
     assert not saved.exists()
     found = run(*command, "-save_to", saved, "-set", "base_channels=4")

@@ -184,8 +184,8 @@ def _compare(tensors, expected, unexpected, preset, source):
     if len(missing) == len(expected):
         known = ", ".join(name for name in presets.PRESETS if "official" in name)
         raise WeightsError(
-            f"{source} does not fit {preset}: it holds {_some(list(tensors))}, none is "
-            f"called as {missing[0]} is; try {known} or context_encoder"
+            f"{source} does not fit {preset}: it holds {_some([*tensors])}, none is "
+            f"called as {min(missing)} is; try {known} or context_encoder"
         )
     problems = {
         "missing": missing,
@@ -204,4 +204,4 @@ def _compare(tensors, expected, unexpected, preset, source):
 def _some(names):
     """Returns how many names there are, and the first of them."""
     more = ", ..." if len(names) > SHOWN else ""
-    return f"{len(names)} ({', '.join(names[:SHOWN])}{more})"
+    return f"{len(names)} ({', '.join(sorted(names)[:SHOWN])}{more})"

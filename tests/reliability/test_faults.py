@@ -62,7 +62,7 @@ def test_a_full_disk_while_completing(zoo, tmp_path, weights, record_property):
     assert not parts(copy)
     record_property("done", len(done))
     result = zoo.run(*pictures.command(copy))
-    assert result.code == 0 and f"{len(done)} skipped" in result.err, result.err
+    assert result.code == 0 and f"{len(done)} skipped" in result.out, result.err
     assert len(list(copy.glob("*.png"))) == len(ledger(copy)) == 30
 
 

@@ -1,0 +1,145 @@
+"""What is written replaces nothing but former outputs, and that before any work."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from inpainting_zoo import cli
+from inpainting_zoo.errors import InputError
+from inpainting_zoo.exporting.formats import OUTPUT, is_export
+from inpainting_zoo.inpainting.folder import inpaint_folder
+from inpainting_zoo.inpainting.picture import check_output, inpaint_file
+from inpainting_zoo.storage.checkpoints import save_weights
+from inpainting_zoo.storage.files import refuse_replacing
+from inpainting_zoo.storage.locks import held
+from inpainting_zoo.training.animate import animate
+from inpainting_zoo.training.experiment import Experiment
+from inpainting_zoo.weights.converting import convert
+
+
+class Grey:
+    """A model that paints holes grey."""
+
+    image_size = 64
+
+    def inpaint(self, image, mask, seed=0):
+        return np.where(mask[..., None] > 0, np.uint8(99), image)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A picture and a mask of one name in folders, and what is no picture."""
+    for name, colour in (("images", "red"), ("masks", "white")):
+        (tmp_path / name).mkdir()
+        Image.new("RGB", (6, 6), colour).save(tmp_path / name / "a.png")
+    (tmp_path / "notes.png").write_text("notes of mine")
+    return tmp_path
+
+
+def test_the_rule(tmp_path):
+    (tmp_path / "a").touch()
+    refuse_replacing("x", [tmp_path / "none"], "nothing", lambda path: False)
+    refuse_replacing("x", [tmp_path / "a"], "a file", lambda path: path.is_file())
+    rule = "^x: must replace nothing but a folder, received '.*a', which is something"
+    with pytest.raises(InputError, match=rule):
+        refuse_replacing("x", [tmp_path / "a"], "a folder", lambda path: path.is_dir())
+
+
+def test_a_picture_may_replace_another_but_not_what_is_read(folder):
+    image, mask = folder / "images/a.png", folder / "masks/a.png"
+    inpaint_file(Grey(), image, mask, folder / "out.png")
+    inpaint_file(Grey(), image, mask, folder / "out.png")
+    for hit in (image, mask, folder / "images"):
+        with pytest.raises(InputError, match=r"^(save_to|suffix|output)"):
+            check_output(image, mask, hit, in_place=False)
+    with pytest.raises(InputError, match="must not be the mask"):
+        check_output(image, mask, mask, in_place=True)
+    check_output(image, mask, image, in_place=True)
+
+
+def test_a_picture_is_refused_before_the_model_is_loaded(folder, capsys):
+    paths = {"-image": "images/a.png", "-mask": "masks/a.png", "-save_to": "notes.png"}
+    words = [w for k, v in paths.items() for w in (k, str(folder / v))]
+    words += ["-from_weights", str(folder / "none.npz")]
+    assert cli.main(["inpaint", *words]) == 4
+    assert "-save_to: must replace nothing but a picture" in capsys.readouterr().err
+
+
+def test_a_folder_run_replaces_only_what_one_has_written(folder):
+    images, masks = folder / "images", folder / "masks"
+    (folder / "mine").mkdir()
+    shutil.copy(images / "a.png", folder / "mine/a.png")
+    with pytest.raises(InputError, match=r"outputs of a run, .*ledger\.jsonl"):
+        inpaint_folder(Grey(), images, masks, folder / "mine")
+    for output in (images, masks):
+        with pytest.raises(InputError, match="must not hold the images, unless"):
+            inpaint_folder(Grey(), images, masks, output)
+    former = (images / "a.png").read_bytes(), (masks / "a.png").read_bytes()
+    assert former == tuple(p.read_bytes() for p in (images / "a.png", masks / "a.png"))
+    for _ in range(2):
+        assert inpaint_folder(Grey(), images, masks, folder / "out") == 0
+    assert sorted(p.name for p in (folder / "out").iterdir()) == [
+        "a.png",
+        "ledger.jsonl",
+    ]
+
+
+def test_two_folder_runs_do_not_share_an_output_folder(folder):
+    images, masks = folder / "images", folder / "masks"
+    in_use = pytest.raises(InputError, match="save_to: must not be in use")
+    (folder / "out").mkdir()
+    with held(folder / "out", "save_to"), in_use:
+        inpaint_folder(Grey(), images, masks, folder / "out")
+    assert inpaint_folder(Grey(), images, masks, folder / "out") == 0
+
+
+def test_a_conversion_replaces_neither_its_source_nor_a_strangers_file(tmp_path):
+    source, mine = tmp_path / "netG.npz", tmp_path / "mine.npz"
+    np.savez(source, x=np.zeros(3))
+    np.savez(mine, x=np.ones(3))
+    with pytest.raises(InputError, match="save_to: must not be the source"):
+        convert(source, "gmcnn_official_pytorch", source)
+    with pytest.raises(InputError, match="nothing but weights of this library"):
+        convert(source, "gmcnn_official_pytorch", mine)
+    save_weights(mine, {"a": np.zeros(2)}, {})
+    with pytest.raises(ValueError, match="does not fit"):  # the source, then
+        convert(source, "gmcnn_official_pytorch", mine)
+
+
+def test_an_export_replaces_an_export(tmp_path):
+    file, graph = tmp_path / "a.onnx", tmp_path / "saved"
+    file.write_bytes(b"another model")
+    graph.mkdir()
+    assert not is_export("onnx", file) and not is_export("saved_model", graph)
+    file.write_bytes(b"image mask " + OUTPUT)
+    (graph / "saved_model.pb").write_bytes(OUTPUT)
+    assert is_export("onnx", file) and is_export("saved_model", graph)
+    assert not is_export("onnx", graph) and not is_export("saved_model", file)
+    (graph / "notes.txt").touch()  # would be lost with the folder
+    assert not is_export("saved_model", graph)
+
+
+def test_an_animation_replaces_an_animation(tmp_path):
+    samples = tmp_path / "run/predicted_pics/joint"
+    samples.mkdir(parents=True)
+    Image.new("RGB", (40, 20)).save(samples / "step_00000001.png")
+    Image.new("RGB", (8, 8)).save(tmp_path / "mine.gif")
+    with pytest.raises(InputError, match="nothing but a former animation"):
+        animate(tmp_path / "run", tmp_path / "mine.gif")
+    for _ in range(2):
+        animate(tmp_path / "run", tmp_path / "new.gif")
+
+
+@pytest.mark.parametrize("name", ["config.json", "metrics.json"])
+def test_a_training_replaces_no_files_of_another_project(tmp_path, name):
+    (tmp_path / name).write_text('{"name": "a project"}')
+    refused = pytest.raises(InputError, match="nothing but the files of a former run")
+    with refused, Experiment(tmp_path).in_use():
+        pass
+    assert [p.name for p in tmp_path.iterdir()] == [name]
+    (tmp_path / "config.json").write_text(json.dumps({"settings": {}}))
+    with Experiment(tmp_path).in_use():
+        pass
