@@ -193,10 +193,16 @@ def test_no_event_is_lost_in_a_failure(pictures, tmp_path, capsys):
 
 def test_settings_of_a_host_program_come_back():
     keras.config.set_image_data_format("channels_first")
+    one, other = explicit_settings(), explicit_settings()
     try:
         with explicit_settings():
             assert keras.config.image_data_format() == "channels_last"
             assert keras.config.dtype_policy().name == "float32"
+        assert keras.config.image_data_format() == "channels_first"
+        one.__enter__(), other.__enter__()  # as two threads do, not in each other
+        one.__exit__(None, None, None)
+        assert keras.config.image_data_format() == "channels_last"
+        other.__exit__(None, None, None)
         assert keras.config.image_data_format() == "channels_first"
     finally:
         keras.config.set_image_data_format("channels_last")
