@@ -68,7 +68,6 @@ def test_only_what_the_manifest_names_is_deleted(copy):
     assert main(*RESUME, copy, "-steps", 5) == 0
     assert set(states(copy)) == {
         "best_so_far-00000002.npz",
-        "generator.npz",
         *(f"warm_up_generator-0000000{i}.npz" for i in (3, 4, 5, 9)),
     }
 
