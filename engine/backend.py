@@ -1,6 +1,7 @@
 """Which engine runs, on which devices, and how to make it repeat itself."""
 
 import contextlib
+import dataclasses
 import threading
 
 import keras
@@ -25,24 +26,32 @@ def explicit_settings():
     that uses this library has chosen; theirs come back when the last thread is done.
     """
     policy = keras.config.dtype_policy()  # each thread's own
-    with _lock:
-        if not _former:
-            _former.append(_settings())
+    with _host.lock:
+        if not _host.blocks:
+            _host.settings = _settings()
             _configure("channels_last", "float32", 1e-7)
-        _former.append(None)
+        _host.blocks += 1
     keras.config.set_dtype_policy("float32")
     try:
         yield
     finally:
         keras.config.set_dtype_policy(policy)
-        with _lock:
-            _former.pop()
-            if len(_former) == 1:
-                _configure(*_former.pop())
+        with _host.lock:
+            _host.blocks -= 1
+            if not _host.blocks:
+                _configure(*_host.settings)
 
 
-_lock = threading.Lock()
-_former = []  # settings of the host, and an entry for each block
+@dataclasses.dataclass
+class _Host:
+    """Keras's settings outside of our blocks, and how many of these are running."""
+
+    settings: tuple = ()
+    blocks: int = 0
+    lock: threading.Lock = dataclasses.field(default_factory=threading.Lock)
+
+
+_host = _Host()
 
 
 def _settings():

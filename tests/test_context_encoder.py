@@ -503,7 +503,7 @@ def test_training_needs_holes_in_what_is_predicted(topology):
     for masks in inside if model.centre else inside + beyond:
         model.check_masks(masks)
     for masks in beyond if model.centre else []:
-        with pytest.raises(InputError, match=f"-masks: .*circle.* topology {topology}"):
+        with pytest.raises(InputError, match=f"masks: .*circle.* topology {topology}"):
             model.check_masks(masks)
 
 

@@ -30,7 +30,7 @@ def test_classical_methods_are_chosen_by_name():
     assert choose_baselines(None) == BASELINES
     assert [*choose_baselines("telea, mean_colour")] == ["telea", "mean_colour"]
     assert choose_baselines("none") == {}
-    with pytest.raises(InputError, match=r"-methods: .*mean_colour, telea.*'magic'"):
+    with pytest.raises(InputError, match=r"methods: .*mean_colour, telea.*'magic'"):
         choose_baselines("telea,magic")
 
 
@@ -64,7 +64,7 @@ def test_files_that_are_no_report_stay(name, evaluate, tmp_path, capsys):
     none = ("-from_weights", tmp_path / "none.npz", "-report", tmp_path / "mine.json")
     assert evaluate(*none) == 4
     error = capsys.readouterr().err
-    assert "must overwrite nothing but a former report" in error and name in error
+    assert "must replace nothing but a former report" in error and name in error
     assert (tmp_path / name).read_text() == "precious,numbers\n1,2\n"
 
 

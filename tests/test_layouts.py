@@ -181,7 +181,7 @@ def test_commands_read_the_splits(tmp_path, capsys):
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_a_folder_that_is_something_else_is_refused(layout, tmp_path):
     (tmp_path / "empty").mkdir()
-    with pytest.raises(InputError, match="-dataset_layout: "):
+    with pytest.raises(InputError, match="dataset_layout: "):
         list_split(layout, tmp_path, "train")
 
 

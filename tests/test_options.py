@@ -73,7 +73,7 @@ def test_pairs_add_up():
 
 def test_what_a_model_takes_for_a_picture_is_given_with():
     paths = ["-image", "a.png", "-mask", "b.png", "-save_to", "c.png"]
-    words = ["-preset", "x", "-with", "prompt=a cat", "num_steps=20"]
+    words = ["-preset", "gmcnn_small", "-with", "prompt=a cat", "num_steps=20"]
     _, settings = parse(["inpaint", *paths, *words])
     assert settings.with_options == {"prompt": "a cat", "num_steps": 20}
 
@@ -108,8 +108,14 @@ def test_places_are_checked_before_work(tmp_path):
     (tmp_path / "file").write_text("")
     for words in (
         ["-train_path", "samples", "-output_path", f"{tmp_path}/file/outputs"],
-        ["evaluate", "-preset", "x", "-report", f"{tmp_path}/file/report.json"],
-        ["evaluate", "-preset", "x", "-report", str(tmp_path)],
+        [
+            "evaluate",
+            "-preset",
+            "gmcnn_small",
+            "-report",
+            f"{tmp_path}/file/report.json",
+        ],
+        ["evaluate", "-preset", "gmcnn_small", "-report", str(tmp_path)],
         ["animate", "-experiment_name", "x", "-save_to", f"{tmp_path}/file/x.gif"],
     ):
         with pytest.raises(InputError, match=f"{words[-2][1:]}: must be"):

@@ -106,7 +106,7 @@ def test_too_many_unreadable_images_are_an_error_every_time(flat):
         path.unlink()
     pairs = TrainingPairs(paths, "rectangle", 4, 50, seed=0)
     for _ in range(2):
-        with pytest.raises(InputError, match=r"-train_path: at most 1 % .* of 150"):
+        with pytest.raises(InputError, match=r"train_path: at most 1 % .* of 150"):
             [pairs.batch(i) for i in range(3)]
     missing = [path.with_suffix(".no") for path in paths[:2]]
     gone = TrainingPairs(missing, "centre", 4, 1, seed=0)
@@ -118,11 +118,11 @@ def test_too_many_unreadable_images_are_an_error_every_time(flat):
 @pytest.mark.parametrize(
     ("settings", "complaint"),
     [
-        ({"batch_size": 4}, r"-batch_size: .* \(3\), received 4"),
-        ({"batch_size": 0}, "-batch_size: .* received 0"),
-        ({"image_size": 0}, "-image_size: .* received 0"),
-        ({"seed": -1}, "-seed: .* received -1"),
-        ({"masks": "files"}, "-mask_path"),
+        ({"batch_size": 4}, r"batch_size: .* \(3\), received 4"),
+        ({"batch_size": 0}, "batch_size: .* received 0"),
+        ({"image_size": 0}, "image_size: .* received 0"),
+        ({"seed": -1}, "seed: .* received -1"),
+        ({"masks": "files"}, "mask_path"),
         ({"masks": "blobs"}, "received 'blobs'"),
         ({"images": []}, "images"),
     ],
@@ -153,7 +153,7 @@ def test_mixture_follows_its_weights(flat, mask_files):
 def test_unreadable_masks_count_too(flat, mask_files):
     mask_files[0].write_bytes(b"")
     pairs = TrainingPairs(flat(4), "files", 4, 4, 0, mask_files)
-    with pytest.raises(InputError, match=r"-mask_path: at most 1 % .* 1 of 2"):
+    with pytest.raises(InputError, match=r"mask_path: at most 1 % .* 1 of 2"):
         [pairs.batch(i) for i in range(5)]
 
 
@@ -215,7 +215,7 @@ def test_an_unreadable_evaluation_image_is_named(flat):
 
 def test_pairs_to_validate_on_leave_out_what_is_unreadable(flat, mask_files, caplog):
     """A mask counts among the masks, and once, however many pictures it is for."""
-    paths, unreadable = flat(4), Unreadable({"validation": 100, "-mask_path": 100})
+    paths, unreadable = flat(4), Unreadable({"validation": 100, "mask_path": 100})
     paths[2].unlink()
     pairs = EvaluationPairs(paths, "files", 4, mask_files=mask_files)
     found = readable_pairs(pairs, unreadable)
@@ -388,7 +388,7 @@ def test_masks_that_teach_nothing_are_counted_and_refused(flat, tmp_path, value,
     for path in mask_files:
         Image.new("L", (20, 20), value).save(path)
     pairs = TrainingPairs(flat(4), "files", 4, 4, 0, mask_files)
-    rule = f"-mask_path: at most 1 % .* received [123] of 3 without {lacks}, such as"
+    rule = f"mask_path: at most 1 % .* received [123] of 3 without {lacks}, such as"
     for _ in range(2):
         with pytest.raises(InputError, match=rule):
             pairs.batch(0)
@@ -410,7 +410,7 @@ def test_masks_of_no_name_are_assigned_in_order_with_a_warning(flat, tmp_path, c
     pairs = EvaluationPairs(flat(2), "files", 2, mask_files=mask_files)
     assert [int(mask.sum()) for _, _, mask in pairs] == [1, 2]
     assert [r.message for r in caplog.records] == [
-        "-mask_path: none of 2 images to evaluate on have a mask of their name, the "
+        "mask_path: none of 2 images to evaluate on have a mask of their name, the "
         "others get masks in order"
     ]
     caplog.clear()

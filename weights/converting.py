@@ -22,6 +22,7 @@ from inpainting_zoo.storage.files import refuse_overwriting, refuse_replacing, s
 from inpainting_zoo.weights.read_checkpoint import digests, files_of, read_tensors
 
 SHOWN = 3  # names in an error
+OFFICIAL = ("gmcnn_official_pytorch", "gmcnn_official_tf1", "context_encoder")
 
 
 def convert(source, preset: str, save_path, overrides: dict | None = None) -> dict:
@@ -158,7 +159,7 @@ def _prefix(tensors, expected, source):
     if len(best) > 1 and len(averages) != 1:
         raise WeightsError(
             f"{source}: must hold one network of this kind, received "
-            f"{', '.join(best)}; save one of them to a file of its own"
+            f"{', '.join(map(repr, best))}; save one of them to a file of its own"
         )
     return next(iter(averages or best), "")
 
@@ -182,10 +183,9 @@ def _compare(tensors, expected, unexpected, preset, source):
     """
     missing = [name for name in expected if name not in tensors]
     if len(missing) == len(expected):
-        known = ", ".join(name for name in presets.PRESETS if "official" in name)
         raise WeightsError(
             f"{source} does not fit {preset}: it holds {_some([*tensors])}, none is "
-            f"called as {min(missing)} is; try {known} or context_encoder"
+            f"called as {min(missing)} is; try {', '.join(OFFICIAL)}"
         )
     problems = {
         "missing": missing,

@@ -105,6 +105,7 @@ def test_a_report_overwrites_no_input(tmp_path, capsys, role, link):
         report = tmp_path / "b.json"
         report.with_suffix(".png").symlink_to(folders[role] / "a.png")
     paths = [word for n, path in folders.items() for word in (f"-{n}", str(path))]
+    paths += ["-preset", "gmcnn_faces_128"]
     assert runner.main(["evaluate", *paths, "-report", str(report)]) == 4
     error = capsys.readouterr().err
     assert "-report" in error and report.with_suffix(".png").name in error
