@@ -108,6 +108,7 @@ def check_animation(experiment, steps, path):
     assert len(shown) == steps
     # The same pictures where no state says what an epoch is.
     shutil.copytree(experiment / "predicted_pics", path.parent / "bare/predicted_pics")
+    shutil.copy(experiment / "config.json", path.parent / "bare")  # orders the stages
     animate(path.parent / "bare", path)
     for picture, (bare, _) in zip(shown, frames(path), strict=True):
         ink = [np.flatnonzero((x[-STRIP:] < 200).any((0, 2))) for x in (picture, bare)]

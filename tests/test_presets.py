@@ -142,7 +142,7 @@ def test_a_model_of_a_file_is_trained_as_any_other(tmp_path):
     for model in models:
         model.begin(
             "warm_up_generator",
-            lambda name: keras.optimizers.Adam(1e-2),
+            lambda name, factor, clip: keras.optimizers.Adam(1e-2),
             run_eagerly=True,
         )
         batches = stream(lambda i: {"image": image, "mask": mask}, 0, 1)

@@ -75,5 +75,5 @@ def test_sizes_that_the_network_does_not_take_are_refused(tmp_path):
     file = tmp_path / "a.png"
     Image.fromarray(chelsea()[:40, :40]).save(file)
     pairs = EvaluationPairs([file], "centre", 30)
-    with pytest.raises(InputError, match=r"image_size: must be .* a multiple of 4"):
+    with pytest.raises(InputError, match="image_size: must be a multiple of 4"):
         report_004.evaluate(pairs, "net", shifting(0), {})
