@@ -29,7 +29,7 @@ class Result:
         out, err: what it printed.
         seconds: that it took.
         growth: how far the memory rose above what it was before, in bytes.
-        calls: how often "predict_image" and "training_step" were called.
+        calls: how often "predict_images" and "training_step" were called.
     """
 
     code: int

@@ -57,7 +57,7 @@ def test_empty_mask(batch, zoo, weights):
     for name in ("a.png", "b.jpg", "c.webp"):
         batch.add(name, mask=np.zeros_like(SQUARE))
     result = batch.complete(zoo, weights)
-    assert result.code == 0 and "predict_image" not in result.calls
+    assert result.code == 0 and "predict_images" not in result.calls
     for name in batch.rows:
         after, before = batch.out / name, batch.images / name
         assert after.read_bytes() == before.read_bytes()

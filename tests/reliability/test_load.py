@@ -154,7 +154,7 @@ def test_a_hundred_holes_cost_at_most_three_times_one(
         for name, mask in masks.items():
             save_mask(tmp_path / "mask.png", mask)
             result = zoo.run(*command(tmp_path), "-from_weights", weights)
-            assert ("predict_image" in result.calls) == (name != "none")
+            assert ("predict_images" in result.calls) == (name != "none")
             seconds[name].append(result.seconds)
     # Without a hole the model is built, and nothing is completed.
     built, for_one, for_hundred = (min(found) for found in seconds.values())
