@@ -112,7 +112,7 @@ def test_feathering_fades_within_the_ring_alone():
 @pytest.mark.parametrize(
     ("widths", "words"),
     [
-        ({"feathering": 1}, r"feathering: from 0 to mask_dilation \(0\)"),
+        ({"feathering": 1}, r"feathering: 0 to mask_dilation \(0\)"),
         ({"mask_dilation": 2, "feathering": 3}, "received 3"),
         ({"mask_dilation": 2, "feathering": -1}, "feathering: .* received -1"),
         ({"mask_dilation": -1}, "-1"),
