@@ -17,7 +17,8 @@ pytestmark = pytest.mark.both_engines
 def load(generator, arrays, topology):
     """Sets a generator's weights from arrays with official names."""
     variables = {f"generator/{v.path}": v for v in generator.variables}
-    names = official_tensors(variables, {"topology": topology})
+    padding = {"pytorch": "reflect", "tf1": "same"}[topology]
+    names = official_tensors(variables, {"topology": topology, "padding": padding})
     for theirs, (ours, _, to_ours) in names.items():
         variables[ours].assign(to_ours(arrays[f"w:{theirs}"]))
 
