@@ -36,11 +36,13 @@ gpu: setup
 soak: setup
 	RELIABILITY_REPORT=docs/reliability.md $(PY) -m pytest -q -m slow
 
-# Executes the notebook.
+# Executes the notebooks.
 notebook: setup
-	.venv/bin/jupyter-execute notebooks/gmcnn_demo.ipynb --output gmcnn_demo_executed
 	mkdir -p outputs
-	mv notebooks/gmcnn_demo_executed.ipynb outputs/
+	for name in gmcnn_demo train_your_own; do \
+		.venv/bin/jupyter-execute notebooks/$$name.ipynb --output $${name}_executed && \
+		mv notebooks/$${name}_executed.ipynb outputs/ || exit 1; \
+	done
 
 # Report 001's ratios of reconstruction to adversarial loss, on your own pictures.
 sweep: .venv/runs

@@ -9,13 +9,13 @@ from pathlib import Path
 from inpainting_zoo.drawing import grid, save_png
 from inpainting_zoo.errors import InputError
 from inpainting_zoo.evaluation.protocol import BINS
+from inpainting_zoo.evaluation.tables import number, text
 from inpainting_zoo.metrics.measures import MEASURES
 from inpainting_zoo.storage.files import (
     refuse_overwriting,
     refuse_replacing,
     write_bytes,
 )
-from inpainting_zoo.tools.tables import number, text
 
 # By which a former report is known: keys of the JSON, first columns of the CSV.
 KEYS = {"protocol", "images", "methods", "versions", "seed", "weights_sha256"}

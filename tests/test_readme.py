@@ -9,12 +9,12 @@ from PIL import Image
 
 from conftest import ROOT
 from inpainting_zoo import arguments, presets
+from inpainting_zoo.evaluation.tables import headlines, markdown, number, text
 from inpainting_zoo.storage.arrays import FORMATS
 from inpainting_zoo.storage.files import sha256
 from inpainting_zoo.tools import make_readme, measure, publish, train_faces
 from inpainting_zoo.tools.curves import draw
 from inpainting_zoo.tools.readme_benchmarks import exported, lambda_ratios
-from inpainting_zoo.tools.tables import headlines, markdown, number, text
 from inpainting_zoo.tools.training_report import in_order
 
 SHIPPED = presets.shipped()

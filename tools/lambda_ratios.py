@@ -13,10 +13,10 @@ Further options, such as `-mixed_precision bfloat16`, are those of training.
 import argparse
 from pathlib import Path
 
+from inpainting_zoo.evaluation.tables import number, text
 from inpainting_zoo.metrics.measures import MEASURES
 from inpainting_zoo.storage.files import write_json
 from inpainting_zoo.tools.commands import train_and_evaluate
-from inpainting_zoo.tools.tables import number, text
 
 ROOT = Path(__file__).parent.parent
 RATIOS = (1, 100, 200, 1000)

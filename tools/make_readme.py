@@ -7,11 +7,11 @@ import json
 from pathlib import Path
 
 from inpainting_zoo.evaluation.protocol import BINS
+from inpainting_zoo.evaluation.tables import headlines, markdown, number
 from inpainting_zoo.metrics.measures import MEASURES
 from inpainting_zoo.storage.files import write_bytes
 from inpainting_zoo.tools.curves import draw
 from inpainting_zoo.tools.readme_benchmarks import exported, lambda_ratios, table1
-from inpainting_zoo.tools.tables import headlines, markdown, number
 from inpainting_zoo.tools.training_report import in_order
 
 ROOT = Path(__file__).parent.parent

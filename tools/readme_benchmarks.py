@@ -4,9 +4,9 @@ import math
 
 from scipy.stats import t
 
+from inpainting_zoo.evaluation.tables import headlines, markdown, number
 from inpainting_zoo.metrics.measures import MEASURES
 from inpainting_zoo.tools.lambda_ratios import COLUMNS
-from inpainting_zoo.tools.tables import headlines, markdown, number
 
 DATA_RANGE = 20 * math.log10(2)  # what a data range of 2 for images on [0, 1] adds
 STAGES = {"warm_up_generator": "stage 1", "wgan": "stage 2"}

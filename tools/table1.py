@@ -17,10 +17,10 @@ from pathlib import Path
 
 from inpainting_zoo.evaluation.baselines import BASELINES
 from inpainting_zoo.evaluation.protocol import BINS
+from inpainting_zoo.evaluation.tables import headlines
 from inpainting_zoo.storage.checkpoints import part_file
 from inpainting_zoo.storage.files import write_json
 from inpainting_zoo.tools.commands import run, train_and_evaluate
-from inpainting_zoo.tools.tables import headlines
 
 ROOT = Path(__file__).parent.parent
 STAGES = ("warm_up_generator", "wgan")
