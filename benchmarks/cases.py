@@ -7,7 +7,6 @@ import functools
 import itertools
 import json
 import os
-import resource
 import statistics
 import sys
 import tempfile
@@ -27,7 +26,7 @@ from inpainting_zoo.engine import backend
 from inpainting_zoo.engine.batches import stream
 from inpainting_zoo.engine.precisions import DTYPES
 from inpainting_zoo.engine.steps import StepModel, minimize
-from inpainting_zoo.environment import versions
+from inpainting_zoo.environment import peak_memory, versions
 from inpainting_zoo.features.load import loader
 from inpainting_zoo.layers.channelwise_dense import ChannelwiseDense
 from inpainting_zoo.losses.id_mrf import MAX_POSITIONS, id_mrf_loss
@@ -270,12 +269,6 @@ def _layer_macs(layer):
     transposed = isinstance(layer, keras.layers.Conv2DTranspose)
     positions = (layer.input if transposed else layer.output).shape[1:-1]
     return weights * int(np.prod(positions))
-
-
-def peak_memory():
-    """Returns the most memory that this process has had, in MB."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / (2**20 if sys.platform == "darwin" else 2**10)
 
 
 def exported(from_weights: str):

@@ -285,19 +285,30 @@ def fit_image(
             every other picture.
         max_zoom: at least 1.
     """
-    height, width = image.shape[:2]
-    side = min(height, width)
+    square, mirrored = crop_square(image, rng, max_zoom)
+    if (side := len(square)) != size:
+        method = cv2.INTER_AREA if side > size else cv2.INTER_CUBIC
+        square = cv2.resize(square, (size, size), interpolation=method)
+    return np.ascontiguousarray(square[:, ::-1] if mirrored else square)
+
+
+def crop_square(array: np.ndarray, rng=None, max_zoom: float = 1.15):
+    """Returns a square of (H, W, ...), and whether it is to be mirrored.
+
+    The same for a picture and what is aligned with it, from a generator in one state.
+
+    Args:
+        array: of any type.
+        rng, max_zoom: see `fit_image`.
+    """
+    height, width = array.shape[:2]
+    side, mirrored = min(height, width), False
     top, left = (height - side) // 2, (width - side) // 2
     if rng is not None:
         side = max(1, round(side / rng.uniform(1, max_zoom)))
         top, left = rng.integers(height - side + 1), rng.integers(width - side + 1)
-    square = image[top : top + side, left : left + side]
-    if side != size:
-        method = cv2.INTER_AREA if side > size else cv2.INTER_CUBIC
-        square = cv2.resize(square, (size, size), interpolation=method)
-    if rng is not None and rng.random() < 0.5:
-        square = square[:, ::-1]
-    return np.ascontiguousarray(square)
+        mirrored = rng.random() < 0.5
+    return array[top : top + side, left : left + side], mirrored
 
 
 def fit_mask(mask: np.ndarray, size: int) -> np.ndarray:
@@ -309,9 +320,6 @@ def fit_mask(mask: np.ndarray, size: int) -> np.ndarray:
     Returns:
         uint8 (size, size) of 0 and 1.
     """
-    height, width = mask.shape
-    side = min(height, width)
-    top, left = (height - side) // 2, (width - side) // 2
-    square = mask[top : top + side, left : left + side].astype(np.uint8)
+    square = crop_square(mask)[0].astype(np.uint8)
     nearest = cv2.resize(square, (size, size), interpolation=cv2.INTER_NEAREST_EXACT)
     return (nearest >= white_of(mask) / 2).astype(np.uint8)

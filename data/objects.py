@@ -7,7 +7,12 @@ import cv2
 import numpy as np
 
 from inpainting_zoo.data.boxes import rectangle, usable
-from inpainting_zoo.data.images import MAX_PIXELS, PictureError, open_picture
+from inpainting_zoo.data.images import (
+    MAX_PIXELS,
+    PictureError,
+    crop_square,
+    open_picture,
+)
 
 MAX_AREA = 0.5  # of the picture; an object that hides more leaves too little
 MARGIN = 3  # pixels at 256 x 256 by which a hole is wider than its object
@@ -64,14 +69,6 @@ def fit_objects(
         rng: in the state in which `fit_image` takes it, for the same crop.
         max_zoom: as there.
     """
-    height, width = objects.shape
-    side = min(height, width)
-    top, left = (height - side) // 2, (width - side) // 2
-    mirrored = False
-    if rng is not None:
-        side = max(1, round(side / rng.uniform(1, max_zoom)))
-        top, left = rng.integers(height - side + 1), rng.integers(width - side + 1)
-        mirrored = rng.random() < 0.5
-    square = objects[top : top + side, left : left + side]
+    square, mirrored = crop_square(objects, rng, max_zoom)
     square = cv2.resize(square, (size, size), interpolation=cv2.INTER_NEAREST_EXACT)
     return np.ascontiguousarray(square[:, ::-1] if mirrored else square)
