@@ -41,6 +41,7 @@ class EvaluationPairs(Sequence):
         invert_mask: the mask files have their holes in black.
         max_pixels: larger files are refused from their header.
         objects: pictures of labels, named as the images, for masks that want them.
+        mask_label: in mask files of labels, the number of the hole's, or "any" but 0.
 
     Raises:
         InputError: a setting breaks its rule.
@@ -57,6 +58,7 @@ class EvaluationPairs(Sequence):
         invert_mask: bool = False,
         max_pixels: int = MAX_PIXELS,
         objects: Sequence[Path] | None = None,
+        mask_label: int | str | None = None,
     ):
         check_pairs(images, image_size, seed)
         self.images, self.names = list(images), relative_names(images)
@@ -64,9 +66,10 @@ class EvaluationPairs(Sequence):
         self.mixture = mixture_from(masks, mask_file=mask_files, objects=objects)
         drawn = "files" in self.mixture
         self.mask_files = assign_masks(self.images, mask_files) if drawn else []
-        self.objects = pair(self.images, objects, "objects") if objects else []
+        self.objects = pair(self.images, objects, "objects_path") if objects else []
         self.image_size, self.seed = image_size, seed
-        self.invert_mask, self.max_pixels = invert_mask, max_pixels
+        self.invert_mask, self.mask_label = invert_mask, mask_label
+        self.max_pixels = max_pixels
 
     def __len__(self):
         return len(self.images)
@@ -87,12 +90,12 @@ class EvaluationPairs(Sequence):
 
         def mask_file(rng):
             path = self.mask_files[index]
-            return read_mask(path, self.invert_mask, self.max_pixels)
+            return read_mask(path, self.invert_mask, self.max_pixels, self.mask_label)
 
         def objects(rng):
             path = self.objects[index]
             labels = read_objects(path, self.max_pixels)
-            check_sizes("objects", labels, path, image, self.images[index])
+            check_sizes("objects_path", labels, path, image, self.images[index])
             return fit_objects(labels, self.image_size)
 
         mask = draw(

@@ -186,7 +186,10 @@ def read_image(
 
 
 def read_mask(
-    path: str | Path, invert: bool = False, max_pixels: int = MAX_PIXELS
+    path: str | Path,
+    invert: bool = False,
+    max_pixels: int = MAX_PIXELS,
+    label: int | str | None = None,
 ) -> np.ndarray:
     """Reads a mask file as uint8 (H, W) of its own size, 1 in the hole.
 
@@ -194,8 +197,16 @@ def read_mask(
         path: a picture file; see `data.holes.hole_of`.
         invert: the file has its hole in black.
         max_pixels: as for `open_picture`.
+        label: in a mask of labels, the number of the hole's, or "any" but 0.
+
+    Raises:
+        PictureError: if it cannot be read, or holds labels and none is chosen.
     """
-    hole, _ = hole_of(open_picture(path, max_pixels))
+    hole, notes = hole_of(open_picture(path, max_pixels), label)
+    if notes:  # one picture may be looked at, a set is not
+        refusal = PictureError(f"{str(path)!r}: {', '.join(notes)}")
+        refusal.path = Path(path)
+        raise refusal
     return (hole != invert).astype(np.uint8)
 
 

@@ -19,7 +19,7 @@ from inpainting_zoo.data.strokes import free_form, lama, strokes
 from inpainting_zoo.errors import InputError, choose
 
 # The argument that gives the source of a keyword.
-SOURCES = {"mask_file": "mask_path", "objects": "objects"}
+SOURCES = {"mask_file": "mask_path", "objects": "objects_path"}
 
 
 def from_file(

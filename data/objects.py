@@ -47,8 +47,8 @@ def read_objects(path: str | Path, max_pixels: int = MAX_PIXELS) -> np.ndarray:
     picture = open_picture(path, max_pixels)
     if picture.mode not in ("1", "L", "P"):
         error = PictureError(
-            f"objects: must be numbers from 0 to 255, grey or of a palette, received "
-            f"{str(path)!r} of mode {picture.mode}"
+            "objects_path: must be numbers from 0 to 255, grey or of a palette, "
+            f"received {str(path)!r} of mode {picture.mode}"
         )
         error.path = Path(path)
         raise error

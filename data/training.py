@@ -19,7 +19,7 @@ from inpainting_zoo.data.images import (
     read_image,
     read_mask,
 )
-from inpainting_zoo.data.masks import draw, mixture_from
+from inpainting_zoo.data.masks import SOURCES, draw, mixture_from
 from inpainting_zoo.data.names import pair, relative_names
 from inpainting_zoo.data.objects import fit_objects, read_objects
 from inpainting_zoo.errors import InputError
@@ -77,6 +77,7 @@ class TrainingPairs:
         mask_files: what "files" draws from. They are fitted to the image's size, then
             mirrored at random both ways.
         invert_mask: the mask files have their holes in black.
+        mask_label: in mask files of labels, the number of the hole's, or "any" but 0.
         max_zoom: crops are cut from images up to so many times larger.
         max_pixels: larger files count as unreadable, by their header.
         aligned: further pictures by their name in the batch, such as "target": for
@@ -106,6 +107,7 @@ class TrainingPairs:
         max_pixels: int = MAX_PIXELS,
         aligned: Mapping[str, Sequence[Path]] | None = None,
         objects: Sequence[Path] | None = None,
+        mask_label: int | str | None = None,
     ):
         check_pairs(images, image_size, seed)
         if max_zoom < 1:
@@ -119,7 +121,7 @@ class TrainingPairs:
         self.mixture = mixture_from(masks, mask_file=mask_files, objects=objects)
         self.images, self.mask_files = list(images), list(mask_files or [])
         self.invert_mask, self.max_zoom = invert_mask, max_zoom
-        self.max_pixels = max_pixels
+        self.max_pixels, self.mask_label = max_pixels, mask_label
         self.further = _pair_all(self.images, aligned or {}, objects)
         totals = {"train_path": len(self.images), "mask_path": len(self.mask_files)}
         self.unreadable = Unreadable(totals)
@@ -152,6 +154,8 @@ class TrainingPairs:
             "invert_mask": self.invert_mask,
             "max_zoom": self.max_zoom,
         }
+        if self.mask_label is not None:
+            settings["mask_label"] = str(self.mask_label)
         if self.further:
             names = {name: relative_names(f) for name, f in self.further.items()}
             settings["further"] = names
@@ -187,7 +191,7 @@ class TrainingPairs:
         for name, other in zip(self.further, others):
             read = read_objects if name == "objects" else read_image
             pictures[name] = read(other, self.max_pixels)
-            check_sizes(name, pictures[name], other, pictures["image"], path)
+            check_sizes(_argument(name), pictures[name], other, pictures["image"], path)
         return pictures
 
     def _mask_file(self, rng):
@@ -197,7 +201,7 @@ class TrainingPairs:
         return np.flip(mask, flips)
 
     def _read_mask(self, path):
-        mask = read_mask(path, self.invert_mask, self.max_pixels)
+        mask = read_mask(path, self.invert_mask, self.max_pixels, self.mask_label)
         mask = fit_mask(mask, self.image_size)
         if mask.all() or not mask.any():
             self._add_useless(path, "a known pixel" if mask.any() else "a hole")
@@ -254,7 +258,12 @@ def _pair_all(images, aligned, objects):
                 f"aligned: names other than {', '.join(reserved)}, received {name!r}"
             )
     given = {**aligned, **({"objects": objects} if objects else {})}
-    return {name: pair(images, files, name) for name, files in given.items()}
+    return {name: pair(images, files, _argument(name)) for name, files in given.items()}
+
+
+def _argument(name):
+    """What to call the argument that further pictures of a name come from."""
+    return SOURCES.get(name) or f"aligned: {name}"
 
 
 @functools.lru_cache(maxsize=8)

@@ -78,9 +78,14 @@ def devices():
     return [d.name for d in tf.config.list_physical_devices()]
 
 
+def accelerators():
+    """Returns the devices that are faster than the CPU, in words."""
+    return [device for device in devices() if "cpu" not in device.lower()]
+
+
 def on_cpu():
     """Whether the engine has nothing faster."""
-    return all("cpu" in device.lower() for device in devices())
+    return not accelerators()
 
 
 def version():

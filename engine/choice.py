@@ -50,16 +50,16 @@ def choose_devices(gpu: str | None):
 
 
 def check_devices(gpu: str | None):
-    """Checks that a GPU that was asked for is there; loads the engine if one was.
+    """Checks that GPUs that were asked for are there; loads the engine if any was.
 
     Raises:
-        InputError: if it is not; names the devices that there are.
+        InputError: if one is not; names the devices that there are.
     """
     if gpu in (None, "none"):
         return
     from inpainting_zoo.engine import backend
 
-    if backend.on_cpu():
+    if len(backend.accelerators()) < len(set(gpu.split(","))):
         raise InputError(
             f"gpu: must be a GPU that {backend.BACKEND} can use, received {gpu!r}; it "
             f"finds {', '.join(backend.devices())}"

@@ -26,11 +26,12 @@ def evaluate(settings: EvaluateSettings):
     """
     score = choose("protocol", settings.protocol, PROTOCOLS)
     baselines = choose_baselines(settings.methods)
-    images, mask_files = list_files(settings)
-    inputs = [settings.test_path, settings.mask_path, *images, *mask_files]
+    images, mask_files, objects = list_files(settings)
+    inputs = [settings.test_path, settings.mask_path, settings.objects_path]
+    inputs += [*images, *mask_files, *objects]
     check_report(settings.report, filter(None, inputs))
     name, model, weights = chosen_model(settings)
-    pairs = make_pairs(settings, model, images, mask_files)
+    pairs = make_pairs(settings, model, images, mask_files, objects)
     report = score(pairs, name, model, baselines, weights, settings.strategy)
     write_report(report, settings.report)
     print(format_report(report))
@@ -53,18 +54,22 @@ def choose_baselines(names: str | None) -> dict:
     return {name: choose("methods", name, BASELINES) for name in chosen}
 
 
-def list_files(settings) -> tuple[list, list]:
-    """Returns the pictures to evaluate on, and the mask files that are given."""
+def list_files(settings) -> tuple[list, list, list]:
+    """Returns the pictures to evaluate on, and the files of masks and of objects."""
     path, layout = settings.test_path, settings.dataset_layout
     images = (
         list_split(layout, path, "val") if layout else list_images(path, "test_path")
     )
-    folder = settings.mask_path
-    mask_files = list_images(folder, "mask_path") if folder else []
-    return images[: settings.limit], mask_files
+    further = [
+        list_images(folder, name) if (folder := getattr(settings, name)) else []
+        for name in ("mask_path", "objects_path")
+    ]
+    return images[: settings.limit], *further
 
 
-def make_pairs(settings, model, images: list, mask_files: list) -> EvaluationPairs:
+def make_pairs(
+    settings, model, images: list, mask_files: list, objects: list
+) -> EvaluationPairs:
     """Returns pairs of the size and with the masks that are asked for.
 
     Without any these are the model's size, and the mask files or the model's masks.
@@ -77,6 +82,8 @@ def make_pairs(settings, model, images: list, mask_files: list) -> EvaluationPai
         mask_files=mask_files,
         invert_mask=settings.invert_mask,
         max_pixels=settings.max_pixels,
+        objects=objects,
+        mask_label=settings.mask_label,
     )
 
 

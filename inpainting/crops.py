@@ -11,7 +11,7 @@ CROPS_TIMES_HOLES = 200
 
 
 def plan_crops(hole, model_size: int) -> list[list[Box]]:
-    """Group the holes of a picture, so that one crop completes each group.
+    """Groups the holes of a picture, so that one crop completes each group.
 
     Holes that fit in one crop of the model's size share it. Up to 14 groups that lie
     too far apart for that get a crop each, at full resolution. The more holes there

@@ -40,7 +40,7 @@ class Ledger:
             self._rewrite()
 
     def add(self, row: dict):
-        """Record the outcome of one file, named by ``row["file"]``.
+        """Records the outcome of one file, named by `row["file"]`.
 
         Raises:
             OSError: the disk is full, say; the rows before this one stay whole.

@@ -25,7 +25,7 @@ def masked(image, mask):
 
 
 def grid(rows, labels=None, gap: int = 4, row_labels=None):
-    """Lay pictures out in rows and columns on white.
+    """Lays pictures out in rows and columns on white.
 
     Args:
         rows: sequence of rows, each a sequence of uint8 (H, W, 3), all of one shape.
@@ -91,7 +91,7 @@ def _write_title(canvas, label, left, middle, width):
 
 
 def save_png(path, image):
-    """Write uint8 (H, W, 3) as a PNG file that appears complete or not at all.
+    """Writes uint8 (H, W, 3) as a PNG file that appears complete or not at all.
 
     Args:
         path: where to; missing folders are made.

@@ -35,6 +35,16 @@ def masks(text: str):
     return option(None, text, check="inpainting_zoo.data.masks:parse_mixture")
 
 
+def mask_label():
+    """Returns the field that says which number of a mask of labels is the hole."""
+    return option(None, "number of the hole in a mask of labels, or any (but 0)")
+
+
+def objects():
+    """Returns the field of the pictures that say where objects are."""
+    return option(None, "folder of label pictures by name, for masks objects")
+
+
 def _check_gpu(value):
     if not re.fullmatch(r"none|\d+(,\d+)*", value):
         raise InputError(f"gpu: must be a number or none, received {value!r}")
@@ -69,6 +79,11 @@ class TrainSettings(Settings):
         "generators by weight, such as rectangle=1,strokes=2,files=1"
     )
     invert_mask: bool = option(False, "mask files are black in the hole")
+    mask_label: str | None = mask_label()
+    objects_path: str | None = objects()
+    aligned: dict = option(
+        {}, "what a stage takes beside each image, such as target=FOLDER"
+    )
     experiment_name: str | None = option(
         None, "folder in -output_path; the preset's name"
     )
@@ -217,6 +232,8 @@ class EvaluateSettings(ModelSettings):
         "generators by weight, instead of -mask_path; the model's"
     )
     invert_mask: bool = option(False, "mask files are black in the hole")
+    mask_label: str | None = mask_label()
+    objects_path: str | None = objects()
     report: str = option(
         "outputs/report.json", "JSON file; CSV and PNG go beside it", writes="file"
     )
@@ -260,9 +277,7 @@ class InpaintSettings(ModelSettings):
     save_to: str | None = option(None, "file or folder to write", writes="any")
     invert_mask: bool = option(False, "masks are black in the hole")
     resize_mask: bool = option(False, "fit a mask of another size by nearest neighbour")
-    mask_label: str | None = option(
-        None, "number of the hole in a mask of labels, or any (but 0)"
-    )
+    mask_label: str | None = mask_label()
     mask_from: str | None = option(
         None, "the hole is where the mask is transparent", choices=("alpha",)
     )

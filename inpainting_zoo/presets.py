@@ -9,8 +9,10 @@ from inpainting_zoo import weights as weights_folder
 from inpainting_zoo.context_encoder.presets import PRESETS as CONTEXT_ENCODER_PRESETS
 from inpainting_zoo.errors import InputError, WeightsError, choose
 from inpainting_zoo.gmcnn.presets import PRESETS as GMCNN_PRESETS
-from inpainting_zoo.storage.checkpoints import assign, check, load_weights
+from inpainting_zoo.storage.checkpoints import METADATA, assign, check, load_weights
 from inpainting_zoo.storage.downloads import check_hash, locate, place
+from inpainting_zoo.weights.converting import from_official
+from inpainting_zoo.weights.read_checkpoint import read_tensors
 
 PRESETS = {**GMCNN_PRESETS, **CONTEXT_ENCODER_PRESETS}
 WEIGHTS = Path(weights_folder.__file__).parent
@@ -98,8 +100,6 @@ def load(name: str, weights: str | Path | dict | None = None, **overrides):
         )
     if weights is None:
         weights = {p: locate(w, WEIGHTS) for p, w in preset["weights"].items()}
-    from inpainting_zoo.weights.converting import open_weights  # which builds presets
-
     files = weights if isinstance(weights, dict) else {None: weights}
     model, config = build(name, **overrides), preset["config"] | overrides
     state = model.use_state()
@@ -114,6 +114,28 @@ def load(name: str, weights: str | Path | dict | None = None, **overrides):
         arrays, _ = open_weights(path, variables, name, config)
         assign(variables, arrays, path)
     return model
+
+
+def open_weights(source, variables: dict, name: str, config: dict):
+    """Opens weights of this library or of an official program, by our names.
+
+    Args:
+        source: see `weights.read_checkpoint.read_tensors`.
+        variables: that they are for, by our names.
+        name: of the preset.
+        config: arguments of its model.
+
+    Returns:
+        `(arrays, metadata)`; official files have no metadata.
+
+    Raises:
+        InputError, WeightsError: see `weights.converting.from_official`.
+    """
+    arrays = read_tensors(source, "from_weights")
+    if METADATA in arrays.metadata:
+        return load_weights(source)
+    found = from_official(arrays, variables, name, family(name), config, source)
+    return found[0], {}
 
 
 def load_file(*paths: str | Path):

@@ -9,7 +9,7 @@ Box = tuple[slice, slice]  # rows, columns
 
 
 def shrink(image, hole, size: int):
-    """Average the known pixels, so that the longer side becomes ``size``.
+    """Averages the known pixels, so that the longer side becomes `size`.
 
     Returns:
         uint8 (h, w, 3) and uint8 (h, w), 1 where less than half was known.
@@ -31,7 +31,7 @@ def shrink(image, hole, size: int):
 
 
 def enlarge(predicted, shape: tuple[int, int], area: Box | None = None):
-    """Enlarge a prediction to the size of its picture, or only an area of it.
+    """Enlarges a prediction to the size of its picture, or only an area of it.
 
     Args:
         predicted: uint8 (h, w, 3).
@@ -61,7 +61,7 @@ def enlarge(predicted, shape: tuple[int, int], area: Box | None = None):
 
 
 def feather(predicted, image, hole, width: float):
-    """Fade a prediction in from the known pixels around it, inside the hole only.
+    """Fades a prediction in from the known pixels around it, inside the hole only.
 
     At a distance d from the known pixels, the mean of those nearby has the weight
     1 - d / (width + 1).

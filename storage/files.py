@@ -1,6 +1,7 @@
 """Files that appear complete or not at all."""
 
 import contextlib
+import glob
 import hashlib
 import json
 import os
@@ -11,6 +12,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from inpainting_zoo.errors import InputError
+
+FORMER = "former"  # where a folder waits within that of its replacement
 
 
 @contextlib.contextmanager
@@ -48,7 +51,8 @@ def write_bytes(path, content: bytes):
 def replacing(path, suffix: str = ""):
     """Yields a path for a file or folder that replaces `path` if no error occurs.
 
-    For writers that open their files themselves; else see `atomic`.
+    For writers that open their files themselves; else see `atomic`. Two renames replace
+    a folder; one that was lost by a kill between them is found again here.
 
     Args:
         path: the file or folder.
@@ -56,6 +60,8 @@ def replacing(path, suffix: str = ""):
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
+    for lost in path.parent.glob(f".zoo-*.part/{FORMER}/{glob.escape(path.name)}"):
+        _bring_back(lost)
     named = {"prefix": ".zoo-", "suffix": ".part"}
     with tempfile.TemporaryDirectory(**named, dir=path.parent) as folder:
         part = Path(folder, f"part{suffix}")
@@ -64,21 +70,30 @@ def replacing(path, suffix: str = ""):
             if file.is_file():
                 with open(file, "rb") as written:
                     os.fsync(written.fileno())
-        former = Path(folder, "former")
+        former = Path(folder, FORMER, path.name)
         if path.is_dir():  # only files are replaced in one go
+            former.parent.mkdir()
             os.replace(path, former)
         try:
             os.replace(part, path)
         except BaseException:  # Ctrl-C as well
-            if former.exists():
-                os.replace(former, path)
+            _bring_back(former)
             raise
+
+
+def _bring_back(former):
+    """Moves what a rename has put aside to its place, if nothing has come there."""
+    place = former.parents[2] / former.name
+    if former.exists() and not place.exists():
+        os.replace(former, place)
 
 
 def remove_parts(folder):
     """Removes what killed programs left of `atomic` and `replacing` in a folder."""
     for part in list(Path(folder).rglob(".zoo-*.part")):
         if part.is_dir():
+            for former in part.glob(f"{FORMER}/*"):
+                _bring_back(former)
             shutil.rmtree(part, ignore_errors=True)
         else:
             part.unlink(missing_ok=True)

@@ -33,7 +33,7 @@ from inpainting_zoo.training.optimizers import (
     make_optimizer as make_trainings_optimizer,
 )
 from inpainting_zoo.training.train import with_preset_defaults
-from inpainting_zoo.weights.converting import convert
+from inpainting_zoo.weights.convert import convert_file
 from parity import difference, golden, nhwc
 
 # Learning rates of the generator and of the discriminator, and Adam's decay rates.
@@ -376,7 +376,7 @@ def check_port(path):
 @both_engines
 def test_converted_weights_give_what_the_port_gives(port, tmp_path):
     overrides = {"base_channels": 8, "bottleneck": 50}
-    report = convert(port[0], "context_encoder", tmp_path / "ours.npz", overrides)
+    report = convert_file(port[0], "context_encoder", tmp_path / "ours.npz", overrides)
     assert report["tensors"] == 11 + 4 * 9
     assert report["ignored"] == ["main.3.num_batches_tracked"]
     check_port(tmp_path / "ours.npz")
@@ -404,9 +404,9 @@ def test_what_does_not_fit_is_named_and_nothing_is_written(port, tmp_path):
     with pytest.raises(
         WeightsError, match=r"missing: 1 \(main.29.weight\); unexpected"
     ):
-        convert(path, "context_encoder", tmp_path / "ours.npz", overrides)
+        convert_file(path, "context_encoder", tmp_path / "ours.npz", overrides)
     with pytest.raises(InputError, match="only the topology 'centre'"):
-        convert(path, "context_encoder_small", tmp_path / "ours.npz")
+        convert_file(path, "context_encoder_small", tmp_path / "ours.npz")
     assert [p.name for p in tmp_path.iterdir()] == ["port.npz"]
 
 

@@ -14,8 +14,8 @@ from inpainting_zoo import presets
 from inpainting_zoo.errors import InputError, WeightsError
 from inpainting_zoo.gmcnn.networks import build_generator
 from inpainting_zoo.storage.checkpoints import as_arrays
+from inpainting_zoo.weights.convert import convert_file
 from inpainting_zoo.weights.convert_gmcnn import official_tensors
-from inpainting_zoo.weights.converting import convert
 from parity import difference, golden, nhwc
 
 PYTORCH, TF1 = "gmcnn_official_pytorch", "gmcnn_official_tf1"
@@ -62,7 +62,7 @@ def converted(state_dict, tmp_path_factory):
     """Our weights from an .npz of the PyTorch names."""
     folder = tmp_path_factory.mktemp("converted")
     np.savez(folder / "bare.npz", **state_dict)
-    report = convert(folder / "bare.npz", PYTORCH, folder / "ours.npz", NARROW)
+    report = convert_file(folder / "bare.npz", PYTORCH, folder / "ours.npz", NARROW)
     assert (report["tensors"], report["parameters"]) == (88, 197_959)
     assert report["ignored"] == []
     assert list(report["source"]) == ["bare.npz"]
@@ -76,7 +76,7 @@ def test_npz_with_bare_names(converted):
 def test_npz_with_prefixed_names_among_others(converted, state_dict, tmp_path):
     prefixed = {f"w:{name}": array for name, array in state_dict.items()}
     np.savez(tmp_path / "a.npz", **prefixed, input=np.zeros(3))
-    convert(tmp_path / "a.npz", PYTORCH, tmp_path / "ours.npz", NARROW)
+    convert_file(tmp_path / "a.npz", PYTORCH, tmp_path / "ours.npz", NARROW)
     assert same_weights(tmp_path / "ours.npz", converted)
 
 
@@ -85,14 +85,14 @@ def test_pytorch_files(suffix, converted, state_dict, tmp_path):
     torch = pytest.importorskip("torch", reason="PyTorch writes the test's file")
     source = tmp_path / f"official{suffix}"
     torch.save({name: torch.tensor(a) for name, a in state_dict.items()}, source)
-    convert(source, PYTORCH, tmp_path / "ours.npz", NARROW)
+    convert_file(source, PYTORCH, tmp_path / "ours.npz", NARROW)
     assert same_weights(tmp_path / "ours.npz", converted)
 
 
 def test_safetensors(converted, state_dict, tmp_path):
     save_file(state_dict, tmp_path / "official.safetensors")
     source = tmp_path / "official.safetensors"
-    convert(source, PYTORCH, tmp_path / "ours.npz", NARROW)
+    convert_file(source, PYTORCH, tmp_path / "ours.npz", NARROW)
     assert same_weights(tmp_path / "ours.npz", converted)
 
 
@@ -127,7 +127,7 @@ def test_what_wrappers_put_before_the_names(wrapper, converted, state_dict, tmp_
     wrapped["netD.0.weight"] = np.zeros(3, "float32")
     save_file(wrapped, tmp_path / "Official.SAFETENSORS")
     source = tmp_path / "Official.SAFETENSORS"
-    report = convert(source, PYTORCH, tmp_path / "ours.npz", NARROW)
+    report = convert_file(source, PYTORCH, tmp_path / "ours.npz", NARROW)
     assert report["ignored"] == ["netD.0.weight"]
     assert same_weights(tmp_path / "ours.npz", converted)
 
@@ -136,12 +136,12 @@ def test_of_two_networks_the_average_is_taken(converted, state_dict, tmp_path):
     both = {f"params.{name}": array + 1 for name, array in state_dict.items()}
     both |= {f"params_ema.{name}": array for name, array in state_dict.items()}
     np.savez(tmp_path / "both.npz", **both)
-    convert(tmp_path / "both.npz", PYTORCH, tmp_path / "ours.npz", NARROW)
+    convert_file(tmp_path / "both.npz", PYTORCH, tmp_path / "ours.npz", NARROW)
     assert same_weights(tmp_path / "ours.npz", converted)
     both = {name.replace("params_ema", "other"): array for name, array in both.items()}
     np.savez(tmp_path / "both.npz", **both)
     with pytest.raises(WeightsError, match=r"received 'params\.', 'other\.'; save one"):
-        convert(tmp_path / "both.npz", PYTORCH, tmp_path / "b.npz", NARROW)
+        convert_file(tmp_path / "both.npz", PYTORCH, tmp_path / "b.npz", NARROW)
 
 
 @pytest.mark.parametrize("suffix", [".pth.tar", ".ckpt", ".bin", ".PTH"])
@@ -152,19 +152,19 @@ def test_nested_pytorch_checkpoints(suffix, converted, state_dict, tmp_path):
     checkpoint = {"epoch": 3, "generator": weights, "optimizer": slots}
     torch.save(checkpoint, tmp_path / f"official{suffix}")
     source = tmp_path / f"official{suffix}"
-    report = convert(source, PYTORCH, tmp_path / "ours.npz", NARROW)
+    report = convert_file(source, PYTORCH, tmp_path / "ours.npz", NARROW)
     assert report["ignored"] == ["optimizer.state.0.exp_avg"]
     assert same_weights(tmp_path / "ours.npz", converted)
     torch.save({"epoch": 3}, source)
     with pytest.raises(WeightsError, match=r"tensors by name, received .* a dict"):
-        convert(source, PYTORCH, tmp_path / "b.npz", NARROW)
+        convert_file(source, PYTORCH, tmp_path / "b.npz", NARROW)
 
 
 def test_a_file_of_something_else_is_told_in_a_line(tmp_path):
     others = {f"blocks.{i}.attention.weight": np.zeros(3) for i in range(180)}
     np.savez(tmp_path / "a.npz", **others)
     with pytest.raises(WeightsError) as error:
-        convert(tmp_path / "a.npz", PYTORCH, tmp_path / "ours.npz", NARROW)
+        convert_file(tmp_path / "a.npz", PYTORCH, tmp_path / "ours.npz", NARROW)
     message = str(error.value)
     assert "holds 180 (blocks.0.attention.weight, blocks.1" in message
     assert "none is called as EB1.0.bias is; try gmcnn_official_pytorch" in message
@@ -177,7 +177,7 @@ def test_a_file_of_something_else_is_told_in_a_line(tmp_path):
 def test_only_the_official_network_takes_official_weights(state_dict, tmp_path, config):
     np.savez(tmp_path / "a.npz", **state_dict)
     with pytest.raises(InputError, match="preset: must be the official network, of"):
-        convert(tmp_path / "a.npz", PYTORCH, tmp_path / "b.npz", NARROW | config)
+        convert_file(tmp_path / "a.npz", PYTORCH, tmp_path / "b.npz", NARROW | config)
     with pytest.raises(InputError, match="hole_fill 'zero', received 'biharmonic'"):
         presets.load("gmcnn_faces_128", tmp_path / "a.npz")
 
@@ -197,7 +197,7 @@ def test_tf1_checkpoints_and_what_training_adds(tf1_variables, tmp_path):
     outputs = []
     for i, source in enumerate((tmp_path, prefix, f"{prefix}.index")):
         outputs.append(tmp_path / f"ours{i}.npz")
-        report = convert(source, TF1, outputs[-1], NARROW)
+        report = convert_file(source, TF1, outputs[-1], NARROW)
         assert report["tensors"] == 88
         assert set(report["ignored"]) == set(extra)
         assert all(name.startswith("snap-40000.") for name in report["source"])
@@ -219,7 +219,7 @@ def test_every_problem_is_named_and_nothing_is_written(state_dict, tmp_path):
     wrong["EB1.3.weight"] = wrong["EB1.3.weight"][:, :, :5]
     np.savez(tmp_path / "a.npz", **wrong)
     with pytest.raises(WeightsError) as error:
-        convert(tmp_path / "a.npz", PYTORCH, tmp_path / "ours.npz", NARROW)
+        convert_file(tmp_path / "a.npz", PYTORCH, tmp_path / "ours.npz", NARROW)
     message = str(error.value)
     missing = message.partition("missing: 2 (")[2].partition(")")[0]
     assert set(missing.split(", ")) == {"EB3.0.weight", "EB2.13.bias"}
@@ -233,20 +233,24 @@ def test_tensors_that_are_not_finite_floats(state_dict, tmp_path, value):
     wrong = np.full_like(state_dict["EB1.4.bias"], value, dtype=type(value))
     np.savez(tmp_path / "a.npz", **state_dict | {"EB1.4.bias": wrong})
     with pytest.raises(WeightsError, match=r"not finite floats: EB1\.4\.bias"):
-        convert(tmp_path / "a.npz", PYTORCH, tmp_path / "ours.npz", NARROW)
+        convert_file(tmp_path / "a.npz", PYTORCH, tmp_path / "ours.npz", NARROW)
     assert os.listdir(tmp_path) == ["a.npz"]
 
 
 def test_another_program_or_width_is_refused(state_dict, tmp_path):
     np.savez(tmp_path / "a.npz", **state_dict)
     with pytest.raises(WeightsError, match="none is called as inpaint_net/b"):
-        convert(tmp_path / "a.npz", TF1, tmp_path / "ours.npz", NARROW)
+        convert_file(tmp_path / "a.npz", TF1, tmp_path / "ours.npz", NARROW)
     with pytest.raises(WeightsError, match=r"EB1.0.weight is .* instead of \(2, 4, "):
-        convert(tmp_path / "a.npz", PYTORCH, tmp_path / "b.npz", {"base_channels": 2})
+        convert_file(
+            tmp_path / "a.npz", PYTORCH, tmp_path / "b.npz", {"base_channels": 2}
+        )
     with pytest.raises(InputError, match="published"):
-        convert(tmp_path / "a.npz", "gmcnn_keras_port", tmp_path / "b.npz", NARROW)
+        convert_file(tmp_path / "a.npz", "gmcnn_keras_port", tmp_path / "b.npz", NARROW)
     with pytest.raises(InputError, match="attention: official weights have none"):
-        convert(tmp_path / "a.npz", PYTORCH, tmp_path / "b.npz", {"attention": "se"})
+        convert_file(
+            tmp_path / "a.npz", PYTORCH, tmp_path / "b.npz", {"attention": "se"}
+        )
     assert os.listdir(tmp_path) == ["a.npz"]
 
 
@@ -258,7 +262,7 @@ def test_official_files_are_read_directly(converted, state_dict, tmp_path, suffi
         np.savez(source, **state_dict)
     else:
         save_file(state_dict, source)
-    convert(source, PYTORCH, tmp_path / f"ours{suffix}", NARROW)
+    convert_file(source, PYTORCH, tmp_path / f"ours{suffix}", NARROW)
     files = [source, {"generator": source}, converted, tmp_path / f"ours{suffix}"]
     direct, *others = (
         as_arrays(presets.load(PYTORCH, file, **NARROW).use_state()) for file in files
@@ -298,7 +302,7 @@ def test_damaged_and_hostile_files(suffix, content, tmp_path, monkeypatch):
     with pytest.raises(
         WeightsError, match=r"source: must be an? (intact|read)"
     ) as error:
-        convert(source, PYTORCH, tmp_path / "ours.npz", NARROW)
+        convert_file(source, PYTORCH, tmp_path / "ours.npz", NARROW)
     assert "\n" not in str(error.value)
     assert os.listdir(tmp_path) == [source.name]
 
@@ -306,18 +310,18 @@ def test_damaged_and_hostile_files(suffix, content, tmp_path, monkeypatch):
 def test_missing_files(tmp_path):
     for source in ("none.npz", "none.pth", "snap-1", "."):
         with pytest.raises(InputError, match="source: must"):
-            convert(tmp_path / source, PYTORCH, tmp_path / "ours.npz", NARROW)
+            convert_file(tmp_path / source, PYTORCH, tmp_path / "ours.npz", NARROW)
     (tmp_path / "a.index").touch()
     (tmp_path / "b.index").touch()
     with pytest.raises(InputError, match="one checkpoint, received 2"):
-        convert(tmp_path, TF1, tmp_path / "ours.npz", NARROW)
+        convert_file(tmp_path, TF1, tmp_path / "ours.npz", NARROW)
 
 
 def test_a_missing_package_is_asked_for(state_dict, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "torch", None)
     (tmp_path / "a.pth").touch()
     with pytest.raises(InputError, match=r"a\.pth needs torch .* pip install torch"):
-        convert(tmp_path / "a.pth", PYTORCH, tmp_path / "ours.npz", NARROW)
+        convert_file(tmp_path / "a.pth", PYTORCH, tmp_path / "ours.npz", NARROW)
 
 
 def test_above_32_channels_the_tf1_program_has_one_more_layer_a_column():

@@ -86,3 +86,26 @@ def test_pictures_get_the_masks_of_their_names(form, evaluate, tmp_path, caplog)
     assert found == {"1.png": 1, "2.png": 2, "10.png": 10}
     said = [r.message for r in caplog.records if "in order" in r.message]
     assert len(said) == (form == "hole_{}")
+
+
+def test_masks_of_labels_and_of_objects(evaluate, pictures, tmp_path, capsys):
+    """Masks of the value 3 need a label; as places of objects they are widened."""
+    labels = tmp_path / "labels"
+    labels.mkdir()
+    for path in (pictures / "masks").iterdir():
+        grey = np.asarray(Image.open(path)) // 85
+        Image.fromarray(grey).save(labels / path.name)
+    report = tmp_path / "r.json"
+    where = ("-test_path", pictures / "images", "-report", report, "-methods", "none")
+    assert evaluate(*where, "-mask_path", labels) == 4
+    assert "its values 3 look like labels; -mask_label N" in capsys.readouterr().err
+    ratios = []
+    for options in (
+        ("-mask_path", labels, "-mask_label", 3),
+        ("-masks", "objects", "-objects_path", labels),
+    ):
+        assert evaluate(*where, *options) == 0
+        with open(report.with_suffix(".csv")) as file:
+            ratios.append([float(row["hole_area"]) for row in csv.DictReader(file)])
+    assert len(ratios[0]) == len(ratios[1]) == 8
+    assert all(exact < widened for exact, widened in zip(*ratios))

@@ -175,6 +175,33 @@ def test_as_many_pictures_are_validated_on_as_wanted(pictures):
         assert (len(training.images), len(validation)) == (4, found)
 
 
+def test_what_stands_beside_the_pictures_is_cut_with_them(pictures):
+    """Here the pictures themselves, and masks as the places of objects."""
+    settings = TrainSettings(
+        train_path=str(pictures / "images"),
+        masks="objects",
+        objects_path=str(pictures / "masks"),
+        aligned={"target": str(pictures / "images")},
+        batch_size=4,
+        validation_split=0.5,
+    )
+    training, validation = load_data(settings, 16, "rectangle=1")
+    batch = training.batch(0)
+    np.testing.assert_array_equal(batch["image"], batch["target"])
+    assert batch["mask"].any(axis=(1, 2, 3)).all()
+    assert len(validation) == 4
+
+
+def test_a_stage_gets_what_it_takes_beside_the_pictures(pictures, tmp_path, capsys):
+    where = ("-train_path", pictures / "images", "-output_path", tmp_path)
+    aligned = ("-aligned", f"target={pictures / 'images'}")
+    assert main(*where, *TINY, "-stage", "warm_up_generator", *aligned) == 4
+    assert error(capsys) == (
+        "error: -aligned: nothing in the stage warm_up_generator of gmcnn_small, "
+        "received target"
+    )
+
+
 def test_no_event_is_lost_in_a_failure(pictures, tmp_path, capsys):
     where = ("-train_path", pictures / "images", "-output_path", tmp_path)
     options = (*TINY, "-stage", "warm_up_generator", "-experiment_name", "run")

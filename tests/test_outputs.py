@@ -17,7 +17,7 @@ from inpainting_zoo.storage.files import refuse_replacing
 from inpainting_zoo.storage.locks import held
 from inpainting_zoo.training.animate import animate
 from inpainting_zoo.training.experiment import Experiment
-from inpainting_zoo.weights.converting import convert
+from inpainting_zoo.weights.convert import convert_file
 
 
 class Grey:
@@ -101,12 +101,12 @@ def test_a_conversion_replaces_neither_its_source_nor_a_strangers_file(tmp_path)
     np.savez(source, x=np.zeros(3))
     np.savez(mine, x=np.ones(3))
     with pytest.raises(InputError, match="save_to: must not be the source"):
-        convert(source, "gmcnn_official_pytorch", source)
+        convert_file(source, "gmcnn_official_pytorch", source)
     with pytest.raises(InputError, match="nothing but weights of this library"):
-        convert(source, "gmcnn_official_pytorch", mine)
+        convert_file(source, "gmcnn_official_pytorch", mine)
     save_weights(mine, {"a": np.zeros(2)}, {})
     with pytest.raises(ValueError, match="does not fit"):  # the source, then
-        convert(source, "gmcnn_official_pytorch", mine)
+        convert_file(source, "gmcnn_official_pytorch", mine)
 
 
 def test_an_export_replaces_an_export(tmp_path):

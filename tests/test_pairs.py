@@ -316,7 +316,7 @@ def test_aligned_pictures_may_be_scaled_and_of_another_format(gradients):
     [
         ({"aligned": {"target": 3}}, "target: must hold one picture .*'3.png'.* none"),
         ({"aligned": {"mask": 4}}, "aligned: names other than .* received 'mask'"),
-        ({"masks": "objects"}, "objects: must hold pictures for masks 'objects'"),
+        ({"masks": "objects"}, "objects_path: must hold pictures for masks 'objects'"),
     ],
 )
 def test_further_pictures_must_belong_to_the_images(gradients, arguments, complaint):
@@ -337,7 +337,7 @@ def test_pictures_of_another_size_than_their_image_are_refused(gradients):
     with pytest.raises(InputError, match=rule + r".*images/\1\.png' of 4\dx30"):
         pairs.batch(0)
     labels = TrainingPairs(images, "objects", **SMALL, objects=others)
-    with pytest.raises(InputError, match=r"objects: .* of mode RGB"):
+    with pytest.raises(InputError, match=r"objects_path: .* of mode RGB"):
         labels.batch(0)
 
 

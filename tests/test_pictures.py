@@ -2,6 +2,9 @@
 
 import contextlib
 import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +13,7 @@ from PIL import Image
 
 from inpainting_zoo.drawing import grid, masked, save_png
 from inpainting_zoo.errors import InputError
-from inpainting_zoo.storage.files import replacing, write_bytes
+from inpainting_zoo.storage.files import remove_parts, replacing, write_bytes
 
 
 def flat(*colour, height=20, width=30):
@@ -113,3 +116,32 @@ def test_a_folder_is_replaced_or_stays(fails, tmp_path, monkeypatch):
         (part / "new").touch()
     assert [p.name for p in path.iterdir()] == ["old" if fails else "new"]
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("find", [remove_parts, replacing])
+def test_a_folder_is_found_again_after_a_kill_between_two_renames(find, tmp_path):
+    """The program kills itself as it puts the new folder in the former one's place."""
+    path = tmp_path / "model"
+    path.mkdir()
+    (path / "old").touch()
+    program = """if True:
+        import os, pathlib, signal, sys
+        from inpainting_zoo.storage import files
+        rename = os.replace
+        def replace(source, target):
+            if pathlib.Path(source).name == "part":
+                os.kill(os.getpid(), signal.SIGKILL)
+            rename(source, target)
+        os.replace = replace
+        with files.replacing(sys.argv[1]) as part:
+            part.mkdir()
+    """
+    found = subprocess.run([sys.executable, "-c", program, path], check=False)
+    assert found.returncode == -signal.SIGKILL and not path.exists()
+    if find is remove_parts:
+        remove_parts(tmp_path)
+        assert list(tmp_path.iterdir()) == [path]
+    else:
+        with pytest.raises(KeyboardInterrupt), replacing(path):
+            raise KeyboardInterrupt
+    assert [p.name for p in path.iterdir()] == ["old"]

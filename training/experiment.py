@@ -34,7 +34,6 @@ from inpainting_zoo.storage.files import (
 )
 from inpainting_zoo.storage.locks import locked
 from inpainting_zoo.training.event_log import EventLog
-from inpainting_zoo.weights.converting import open_weights
 
 log = logging.getLogger(__name__)
 
@@ -206,7 +205,7 @@ class Experiment:
         else:
             preset, overrides = about["preset"], about["overrides"]
             config = presets.get(preset)["config"] | overrides
-            found = open_weights(source, model.use_state(), preset, config)
+            found = presets.open_weights(source, model.use_state(), preset, config)
         arrays, metadata = found
         check_same_generator(metadata, about, source)
         networks = set(model.networks)

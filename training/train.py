@@ -129,6 +129,13 @@ def begin(settings: TrainSettings) -> Run:
         run_eagerly=settings.run_eagerly,
         jit_compile=settings.jit_compile,
     )
+    wanted, given = set(model.stage.inputs), set(training.further) - {"objects"}
+    if wanted != given:
+        shown = [", ".join(sorted(names)) or "nothing" for names in (wanted, given)]
+        raise InputError(
+            f"aligned: {shown[0]} in the stage {stage} of {settings.preset}, received "
+            f"{shown[1]}"
+        )
     frozen = [part for part in model.parts if part not in model.trained_parts]
     presets.load_parts(model, settings.preset, frozen)
     batches, (per_epoch, total) = model.stage.batches, lengths()
@@ -202,8 +209,18 @@ def load_data(settings: TrainSettings, size: int, default_masks: str):
         files = list_images(settings.mask_path, "mask_path")
         masks = masks or "files=1"
     masks = masks or default_masks
-    options = {"mask_files": files, "invert_mask": settings.invert_mask}
-    options["max_pixels"] = settings.max_pixels
+    options = {
+        "mask_files": files,
+        "invert_mask": settings.invert_mask,
+        "mask_label": settings.mask_label,
+        "max_pixels": settings.max_pixels,
+    }
+    if settings.objects_path:
+        options["objects"] = list_images(settings.objects_path, "objects_path")
+    aligned = {
+        name: list_images(str(folder), "aligned")
+        for name, folder in settings.aligned.items()
+    }
     images, held_out = split_images(settings)
     training = TrainingPairs(
         images,
@@ -212,6 +229,7 @@ def load_data(settings: TrainSettings, size: int, default_masks: str):
         settings.batch_size,
         settings.seed,
         max_zoom=settings.max_zoom,
+        aligned=aligned,
         **options,
     )
     shown = (held_out or images)[: settings.validation_images]

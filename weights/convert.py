@@ -1,15 +1,76 @@
 """The command that turns an official checkpoint into a weight file."""
 
+from pathlib import Path
+
+from inpainting_zoo import presets
+from inpainting_zoo.errors import InputError, WeightsError
 from inpainting_zoo.options import ConvertSettings
-from inpainting_zoo.weights import converting
+from inpainting_zoo.storage.checkpoints import (
+    as_arrays,
+    assign,
+    load_weights,
+    save_weights,
+)
+from inpainting_zoo.storage.files import refuse_overwriting, refuse_replacing, sha256
+from inpainting_zoo.weights.converting import from_official
+from inpainting_zoo.weights.read_checkpoint import digests, files_of, read_tensors
 
 
 def convert(settings: ConvertSettings):
     """Converts a checkpoint by the names of the preset's family."""
-    report = converting.convert(
+    report = convert_file(
         settings.source, settings.preset, settings.save_to, settings.set
     )
     print(
         f"{report['saved']}: {report['tensors']} tensors, {report['parameters']} "
         f"parameters, SHA-256 {report['sha256']}"
     )
+
+
+def convert_file(source, preset: str, save_path, overrides: dict | None = None) -> dict:
+    """Converts a checkpoint into a weight file that `presets.load_file` reads.
+
+    Args:
+        source: file or folder; see `weights.read_checkpoint.read_tensors`.
+        preset: name of the preset that the weights are for.
+        save_path: the `.safetensors` or `.npz` file to write.
+        overrides: arguments of the preset to replace, such as base_channels.
+
+    Returns:
+        "tensors" and "parameters" (how many were converted), "ignored" (names of
+        training state that was left out), "source" (file -> SHA-256), "saved" and
+        "sha256".
+
+    Raises:
+        InputError: if an argument is wrong.
+        WeightsError: see `weights.converting.from_official`; nothing is written then.
+    """
+    overrides = overrides or {}
+    refuse_overwriting([save_path], files_of(source), "save_to: must not be the source")
+    refuse_replacing("save_to", [save_path], "weights of this library", _is_ours)
+    tensors = read_tensors(source)
+    variables = presets.build(preset, **overrides).use_state()
+    config = presets.get(preset)["config"] | overrides
+    arrays, ignored = from_official(
+        tensors, variables, preset, presets.family(preset), config, source
+    )
+    assign(variables, arrays, source)
+    arrays = as_arrays(variables)
+    metadata = {"preset": preset, "overrides": overrides, "source": digests(source)}
+    save_weights(save_path, arrays, metadata)
+    return {
+        "tensors": len(arrays),
+        "parameters": sum(array.size for array in arrays.values()),
+        "ignored": ignored,
+        "source": metadata["source"],
+        "saved": str(Path(save_path)),
+        "sha256": sha256(save_path),
+    }
+
+
+def _is_ours(path):
+    try:
+        load_weights(path)
+    except (InputError, WeightsError):
+        return False
+    return True

@@ -1,100 +1,21 @@
-"""Official checkpoints as weights of this library: read directly, or converted."""
+"""Official checkpoints by the names and layouts of this library."""
 
 import importlib
 import importlib.util
 import re
 from collections import Counter
-from pathlib import Path
 
 import numpy as np
 
-from inpainting_zoo import presets
 from inpainting_zoo.errors import InputError, WeightsError
 from inpainting_zoo.storage.arrays import Arrays
-from inpainting_zoo.storage.checkpoints import (
-    METADATA,
-    as_arrays,
-    assign,
-    load_weights,
-    save_weights,
-)
-from inpainting_zoo.storage.files import refuse_overwriting, refuse_replacing, sha256
-from inpainting_zoo.weights.read_checkpoint import digests, files_of, read_tensors
 
 SHOWN = 3  # names in an error
 OFFICIAL = ("gmcnn_official_pytorch", "gmcnn_official_tf1", "context_encoder")
 
 
-def convert(source, preset: str, save_path, overrides: dict | None = None) -> dict:
-    """Converts a checkpoint into a weight file that `presets.load_file` reads.
-
-    Args:
-        source: file or folder; see `weights.read_checkpoint.read_tensors`.
-        preset: name of the preset that the weights are for.
-        save_path: the `.safetensors` or `.npz` file to write.
-        overrides: arguments of the preset to replace, such as base_channels.
-
-    Returns:
-        "tensors" and "parameters" (how many were converted), "ignored" (names of
-        training state that was left out), "source" (file -> SHA-256), "saved" and
-        "sha256".
-
-    Raises:
-        InputError: if an argument is wrong.
-        WeightsError: see `from_official`; nothing is written then.
-    """
-    overrides = overrides or {}
-    tensors = read_tensors(source)
-    refuse_overwriting([save_path], files_of(source), "save_to: must not be the source")
-    refuse_replacing("save_to", [save_path], "weights of this library", _is_ours)
-    variables = presets.build(preset, **overrides).use_state()
-    config = presets.get(preset)["config"] | overrides
-    arrays, ignored = from_official(tensors, variables, preset, config, source)
-    assign(variables, arrays, source)
-    arrays = as_arrays(variables)
-    metadata = {"preset": preset, "overrides": overrides, "source": digests(source)}
-    save_weights(save_path, arrays, metadata)
-    return {
-        "tensors": len(arrays),
-        "parameters": sum(array.size for array in arrays.values()),
-        "ignored": ignored,
-        "source": metadata["source"],
-        "saved": str(Path(save_path)),
-        "sha256": sha256(save_path),
-    }
-
-
-def _is_ours(path):
-    try:
-        load_weights(path)
-    except (InputError, WeightsError):
-        return False
-    return True
-
-
-def open_weights(source, variables: dict, preset: str, config: dict):
-    """Opens weights of this library or of an official program, by our names.
-
-    Args:
-        source: see `weights.read_checkpoint.read_tensors`.
-        variables: that they are for, by our names.
-        preset: name of the preset.
-        config: arguments of its model.
-
-    Returns:
-        `(arrays, metadata)`; official files have no metadata.
-
-    Raises:
-        InputError, WeightsError: see `from_official` and `read_tensors`.
-    """
-    arrays = read_tensors(source, "from_weights")
-    if METADATA in arrays.metadata:
-        return load_weights(source)
-    return from_official(arrays, variables, preset, config, source)[0], {}
-
-
 def from_official(
-    tensors: Arrays, variables: dict, preset: str, config: dict, source
+    tensors: Arrays, variables: dict, preset: str, family: str, config: dict, source
 ) -> tuple[Arrays, list]:
     """Gives an official checkpoint our names and layouts, an array at a time.
 
@@ -105,9 +26,10 @@ def from_official(
     Args:
         tensors: by their official names, which a wrapper such as "module." may precede.
         variables: of the parts that the checkpoint is for, by our names.
-        preset: name of the preset.
+        preset: name of the preset, for errors.
+        family: that it is of.
         config: arguments of its model.
-        source: of the tensors; named in errors.
+        source: of the tensors, for errors.
 
     Returns:
         `(arrays by our names, names of ignored tensors)`.
@@ -117,7 +39,6 @@ def from_official(
         WeightsError: if a tensor is missing, unexpected or of a wrong shape, or, when
             it is read, not of finite floats.
     """
-    family = presets.family(preset)
     module = f"inpainting_zoo.weights.convert_{family}"
     if not importlib.util.find_spec(module):
         raise InputError(f"preset: no official names are known of {family}")
