@@ -5,12 +5,11 @@ import numpy as np
 
 from inpainting_zoo.models.scaling import Box
 
-CONTEXT = 0.5  # of the holes' longer side, on each side of them
 MOST_BOXES = 256  # merging compares all pairs
 CROPS_TIMES_HOLES = 200
 
 
-def plan_crops(hole, model_size: int) -> list[list[Box]]:
+def plan_crops(hole, model_size: int, context: float) -> list[list[Box]]:
     """Groups the holes of a picture, so that one crop completes each group.
 
     Holes that fit in one crop of the model's size share it. Up to 14 groups that lie
@@ -22,6 +21,7 @@ def plan_crops(hole, model_size: int) -> list[list[Box]]:
     Args:
         hole: uint8 (H, W), 1 in the hole.
         model_size: side in pixels of the square pictures that the model was made for.
+        context: of the holes' longer side, on each side of them.
 
     Returns:
         Groups of boxes, the smallest group first. The boxes cover the hole and may
@@ -34,7 +34,7 @@ def plan_crops(hole, model_size: int) -> list[list[Box]]:
         cells, cell = _halve(cells), 2 * cell
         boxes = np.minimum(cell * _boxes(cells), hole.shape * 2)
     groups = [[(slice(b[0], b[2]), slice(b[1], b[3]))] for b in boxes.tolist()]
-    groups = _merge(groups, boxes, model_size, most)
+    groups = _merge(groups, boxes, model_size / (1 + 2 * context), most)
     return sorted(groups, key=lambda group: _longer(union(group)))
 
 
@@ -53,7 +53,7 @@ def _halve(cells):
     return cells.reshape((height + 1) // 2, 2, (width + 1) // 2, 2).max(axis=(1, 3))
 
 
-def _merge(groups, boxes, model_size, most):
+def _merge(groups, boxes, size, most):
     """Merge the two groups whose union is smallest, until all unions cost too much."""
     groups = list(groups)
     while len(groups) > 1:
@@ -62,7 +62,7 @@ def _merge(groups, boxes, model_size, most):
         sides = (ends - starts).max(axis=2).astype(float)
         np.fill_diagonal(sides, np.inf)
         i, j = np.unravel_index(sides.argmin(), sides.shape)  # i < j
-        if len(groups) <= most and sides[i, j] * (1 + 2 * CONTEXT) > model_size:
+        if len(groups) <= most and sides[i, j] > size:
             break
         boxes[i] = *starts[i, j], *ends[i, j]
         boxes = np.delete(boxes, j, axis=0)
@@ -70,15 +70,16 @@ def _merge(groups, boxes, model_size, most):
     return groups
 
 
-def window_around(box: Box, shape: tuple[int, int], model_size: int) -> Box:
+def window_around(box: Box, shape: tuple, model_size: int, context: float) -> Box:
     """The window that holds a box and its context, as far as the picture reaches.
 
     Args:
         box: rows and columns, in pixels.
         shape: (H, W) of the picture.
         model_size: smallest side of the window, in pixels.
+        context: as in `plan_crops`.
     """
-    side = max(model_size, round((1 + 2 * CONTEXT) * _longer(box)))
+    side = max(model_size, round((1 + 2 * context) * _longer(box)))
 
     def widen(span, length):
         start = (span.start + span.stop - side) // 2

@@ -120,6 +120,7 @@ def complete_bytes(
         if not fill_alpha and modes.is_clear(edited, hole):
             notes.append("image: the hole is transparent and stays so, see -fill_alpha")
         widened = dilate(hole, mask_dilation)
+        notes += model.remarks(widened, **options)
         edited = modes.paste(edited, completed, widened, fill_alpha)
     content, more = modes.encode(edited, suffix)
     return content, notes + more

@@ -54,9 +54,7 @@ def complete(
     An empty mask gives a copy of the image, and the model is not called.
 
     Args:
-        model: has `inpaint(image, mask, seed=0, **options)`, which takes uint8
-            (h, w, 3) and uint8 (h, w) of any size and returns the completed image; and
-            `image_size`, the side in pixels of the square pictures it was made for.
+        model: a `models.completer.Completer`.
         image: uint8 (H, W, 3), or what else `data.conversions.as_picture` takes.
         mask: (H, W), 1 in the hole, or what else `data.conversions.as_mask` takes.
         strategy: a name of `STRATEGIES`; None lets `choose_strategy` decide.
@@ -76,48 +74,48 @@ def complete(
     picture = as_picture(image)
     hole = as_mask(mask, picture.shape[:2])
     dilated = dilate(hole, mask_dilation, feathering)
-    size = model.image_size
-    name = strategy or choose_strategy(*hole.shape, size)
+    name = strategy or choose_strategy(*hole.shape, model.image_size)
     fill = choose("strategy", name, STRATEGIES)
     completed = picture.copy()
     if dilated.any():
         look = functools.partial(predict, model, seed=seed, **options)
-        fill(look, completed, dilated, size)
+        fill(look, completed, dilated, model)
     completed = blend(completed, picture, hole, dilated, feathering)
     return as_given(completed, image, dilated)
 
 
-def fill_original(look, image, hole, model_size: int):
+def fill_original(look, image, hole, model):
     """Fills the hole of an image in place, from one prediction at its own size.
 
     Args:
-        look: `predict` of a model.
+        look: `predict` of the model.
         image: uint8 (H, W, 3).
         hole: uint8 (H, W), 1 in the hole.
-        model_size: side in pixels of the square pictures that the model was made for.
+        model: as for `complete`.
     """
     predicted = enlarge(look(image, hole, max(hole.shape)), hole.shape)
     np.copyto(image, predicted, where=hole[..., None] > 0)
 
 
-def fill_resized(look, image, hole, model_size: int):
+def fill_resized(look, image, hole, model):
     """Fills the hole in place, from a prediction of the image at the model's size."""
-    predicted = enlarge(look(image, hole, model_size), hole.shape)
+    predicted = enlarge(look(image, hole, model.image_size), hole.shape)
     np.copyto(image, predicted, where=hole[..., None] > 0)
 
 
-def fill_by_crops(look, image, hole, model_size: int):
+def fill_by_crops(look, image, hole, model):
     """Fills the hole in place, group after group, in a crop around each.
 
-    A crop is as large as the model's size, or larger and shrunk to it if the holes
-    need that. The prediction is pasted with a seam inside the hole. What one crop
-    filled is known to the next.
+    A crop is as large as the model's size, or larger if the holes need that; it is
+    shrunk if it is larger than what the model is shown. The prediction is pasted with a
+    seam inside the hole. What one crop filled is known to the next.
     """
     unknown = hole.copy()
-    for boxes in plan_crops(hole, model_size):
-        window = window_around(union(boxes), hole.shape, model_size)
+    around = model.image_size, model.context
+    for boxes in plan_crops(hole, *around):
+        window = window_around(union(boxes), hole.shape, *around)
         crop, holes = image[window], unknown[window]
-        predicted = look(crop, holes, model_size)
+        predicted = look(crop, holes, model.largest)
         for box in boxes:
             _paste(predicted, crop, holes, relative(box, window))
         for box in boxes:

@@ -9,12 +9,17 @@ from inpainting_zoo import weights as weights_folder
 from inpainting_zoo.context_encoder.presets import PRESETS as CONTEXT_ENCODER_PRESETS
 from inpainting_zoo.errors import InputError, WeightsError, choose
 from inpainting_zoo.gmcnn.presets import PRESETS as GMCNN_PRESETS
+from inpainting_zoo.patch_match.presets import PRESETS as PATCH_MATCH_PRESETS
 from inpainting_zoo.storage.checkpoints import METADATA, assign, check, load_weights
 from inpainting_zoo.storage.downloads import check_hash, locate, place
 from inpainting_zoo.weights.converting import from_official
 from inpainting_zoo.weights.read_checkpoint import read_tensors
 
-PRESETS = {**GMCNN_PRESETS, **CONTEXT_ENCODER_PRESETS}
+PRESETS = {**PATCH_MATCH_PRESETS, **GMCNN_PRESETS, **CONTEXT_ENCODER_PRESETS}
+# What `inpaint` takes where nothing is named: the best of photographs of any kind, see
+# docs/patchmatch.md for the rule by which another takes its place.
+DEFAULT = "patchmatch"
+REASON = "it is the best here for photographs; for faces name gmcnn_faces_128"
 WEIGHTS = Path(weights_folder.__file__).parent
 
 
@@ -27,13 +32,18 @@ def get(name: str) -> dict:
     return choose("preset", name, PRESETS)
 
 
-def shipped() -> list:
-    """Returns the names of the presets that have trained weights."""
+def ready() -> list:
+    """Returns the names of the presets that complete pictures as they are."""
     return [name for name, preset in PRESETS.items() if "weights" in preset]
 
 
+def shipped() -> list:
+    """Returns the names of the presets that have trained weights."""
+    return [name for name in ready() if PRESETS[name]["weights"]]
+
+
 def model_class(name: str) -> type:
-    """Returns the class of a preset's model; this loads the engine.
+    """Returns the class of a preset's model; this loads the engine if it has one.
 
     Raises:
         InputError: if no preset has this name.
@@ -58,8 +68,6 @@ def build(name: str, **overrides):
         InputError: if the preset or an argument is unknown, or of a wrong type.
     """
     config, model = get(name)["config"] | overrides, model_class(name)
-    from inpainting_zoo.engine.backend import explicit_settings
-
     known = dict(inspect.signature(model.__init__).parameters)
     known = {k: p for k, p in known.items() if k != "self" and p.kind != p.VAR_KEYWORD}
     known |= model.GENERATOR_OPTIONS
@@ -74,8 +82,7 @@ def build(name: str, **overrides):
         if not isinstance(value, kind):
             words = getattr(kind, "__name__", kind)
             raise InputError(f"{name}: {argument} must be {words}, received {value!r}")
-    with explicit_settings():
-        return model(**config)
+    return model.create(**config)
 
 
 def load(name: str, weights: str | Path | dict | None = None, **overrides):
@@ -104,6 +111,8 @@ def load(name: str, weights: str | Path | dict | None = None, **overrides):
     model, config = build(name, **overrides), preset["config"] | overrides
     state = model.use_state()
     parts = dict.fromkeys(variable.split("/")[0] for variable in state)
+    if weights and not parts:
+        raise InputError(f"weights: none for {name}, which has no networks")
     if isinstance(weights, dict) and set(files) != set(parts):
         raise InputError(
             f"weights: a file for each of {', '.join(parts)}, received "
@@ -239,7 +248,7 @@ def verify(name: str):
         InputError: if it comes without weights, or they cannot be downloaded.
         WeightsError: if a file is damaged; names both hashes.
     """
-    if "weights" not in get(name):
+    if name not in shipped():
         raise InputError(f"preset: one of {', '.join(shipped())}, received {name!r}")
     for weights in get(name)["weights"].values():
         path = locate(weights, WEIGHTS)
@@ -251,7 +260,7 @@ def table() -> str:
     lines = []
     for name, preset in PRESETS.items():
         weights = preset.get("weights", {})
-        held = "" if weights else "no trained weights"
+        held = "" if "weights" in preset else "no trained weights"
         lines.append(f"{name:<27} {preset['description']:<60} {held}".rstrip())
         lines += [f"{'':<27} {part}: {_words(w)}" for part, w in weights.items()]
     return "\n".join(lines)

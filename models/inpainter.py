@@ -4,18 +4,18 @@ import keras
 import numpy as np
 from keras import ops
 
-from inpainting_zoo.data.conversions import as_given, as_mask, as_picture
 from inpainting_zoo.engine.backend import explicit_settings
 from inpainting_zoo.engine.inference import compiled
 from inpainting_zoo.engine.steps import StepModel, minimize, substituted
 from inpainting_zoo.errors import InputError, choose
 from inpainting_zoo.features.load import loader
-from inpainting_zoo.models.pixels import as_floats, blend, dilate, paste, to_uint8
+from inpainting_zoo.models.completer import Completer
+from inpainting_zoo.models.pixels import as_floats, paste, to_uint8
 from inpainting_zoo.models.sizes import Sizes
 from inpainting_zoo.models.stage import Stage, named, variables_of
 
 
-class Inpainter(StepModel):
+class Inpainter(Completer, StepModel):
     """A model that completes pictures and can be trained in stages.
 
     A family says what its `parts` are, how `call` predicts, and how each of its
@@ -28,19 +28,10 @@ class Inpainter(StepModel):
         seed: of everything random within a training step.
 
     Attributes:
-        STAGES: names of the ways of training, in their order; none cannot be trained.
-        OPTIONS: what `inpaint` takes beyond image, mask and seed: name -> default.
-        GENERATOR_OPTIONS: arguments of the constructor that its signature does not
-            name and that decide what its parts are: name -> `inspect.Parameter`.
-        masks: what it is trained and evaluated on by default; see `parse_mixture`.
         stage: the `Stage` that has begun, or None; `stage_name` is its name.
     """
 
-    STAGES = ()
-    OPTIONS = {}  # noqa: RUF012
-    GENERATOR_OPTIONS = {}  # noqa: RUF012
     EVALUATED = ("loss", "psnr")
-    masks = "rectangle=1"
 
     def __init__(self, image_size: int, sizes: Sizes, seed: int = 0):
         super().__init__()
@@ -49,6 +40,11 @@ class Inpainter(StepModel):
         self.stage_name = self.stage = self._compiled_call = None
         self.optimizers, self.averages = {}, {}
         self.built = True
+
+    @classmethod
+    @explicit_settings()
+    def create(cls, **config):
+        return cls(**config)
 
     # What a family writes.
 
@@ -274,97 +270,6 @@ class Inpainter(StepModel):
         """Whether another seed gives another picture."""
         return type(self).draw is not Inpainter.draw
 
-    def inpaint(
-        self,
-        image,
-        mask,
-        seed: int = 0,
-        mask_dilation: float = 0,
-        feathering: float = 0,
-        **options,
-    ):
-        """Completes one picture; its known pixels are returned bit for bit.
-
-        Args:
-            image: uint8 (H, W, 3) RGB of any size from 1x1 up, or what else
-                `as_picture` takes.
-            mask: (H, W), nonzero in the hole, or what else `as_mask` takes. Without a
-                hole the image comes back.
-            seed: of what the model draws; one that draws nothing ignores it.
-            mask_dilation: pixels by which the hole is widened before.
-            feathering: pixels over which the prediction fades in, within the ring by
-                which the hole was widened; at most `mask_dilation`.
-            **options: of the model; see `OPTIONS`.
-
-        Returns:
-            (H, W, 3), uint8, or uint16 or floats on [0, 1] if the image is an array of
-            those.
-
-        Raises:
-            InputError: if an option is unknown or breaks its rule, or image and mask
-                are of another type or do not fit together.
-        """
-        batch = [image], [mask]
-        return self.inpaint_batch(*batch, seed, mask_dilation, feathering, **options)[0]
-
-    def inpaint_batch(
-        self,
-        images,
-        masks,
-        seed: int = 0,
-        mask_dilation: float = 0,
-        feathering: float = 0,
-        **options,
-    ):
-        """Completes pictures of one size; each becomes what `inpaint` makes of it.
-
-        Args:
-            images: (B, H, W, 3), or a list of what `inpaint` takes.
-            masks: (B, H, W), nonzero in the hole.
-            seed, mask_dilation, feathering, **options: see `inpaint`.
-
-        Returns:
-            (B, H, W, 3); see `inpaint`.
-        """
-        images, masks = list(images), list(masks)
-        pictures = [as_picture(image) for image in images]
-        shapes = sorted({picture.shape for picture in pictures})
-        if len(shapes) != 1 or len(masks) != len(images):
-            raise InputError(
-                f"images: pictures of one size and a mask for each, received "
-                f"{len(images)} of {', '.join(map(str, shapes)) or 'no size'} and "
-                f"{len(masks)} masks"
-            )
-        if seed < 0:
-            raise InputError(f"seed: must be at least 0, received {seed}")
-        completed = np.stack(pictures)
-        masks = [as_mask(mask, completed.shape[1:3]) for mask in masks]
-        holes = np.stack([dilate(mask, mask_dilation, feathering) for mask in masks])
-        wanted = np.flatnonzero(holes.any(axis=(1, 2)))
-        if len(wanted):
-            found = self.predict_images(
-                completed[wanted], holes[wanted], seed, **options
-            )
-            for i, prediction in zip(wanted, found):
-                completed[i] = blend(
-                    prediction, completed[i], masks[i], holes[i], feathering
-                )
-        return np.stack([*map(as_given, completed, images, holes)])
-
-    def predict_image(self, image, mask, seed: int = 0, **options):
-        """Returns the raw prediction of one picture, in the hole and outside it.
-
-        Args:
-            image: uint8 (H, W, 3).
-            mask: (H, W), nonzero in the hole.
-            seed, **options: see `inpaint`.
-
-        Returns:
-            uint8 (H, W, 3).
-        """
-        batch = np.asarray(image)[None], np.asarray(mask)[None]
-        return self.predict_images(*batch, seed, **options)[0]
-
     @explicit_settings()
     def predict_images(self, images, masks, seed: int = 0, **options):
         """Returns the raw predictions of pictures of one size, uint8 (B, H, W, 3)."""
@@ -380,11 +285,9 @@ class Inpainter(StepModel):
 
         Every picture draws the same, so that none depends on the others of its batch.
         """
-        for name in options:
-            choose("option", name, self.OPTIONS or {"(this model takes none)": None})
         batch, height, width, _ = shape
         drawn = self.draw(np.random.default_rng(seed), height, width)
-        inputs = {**self.condition(**self.OPTIONS | options), **drawn}
+        inputs = {**self.condition(**self.chosen(options)), **drawn}
         return {k: ops.repeat(v, batch, axis=0) for k, v in inputs.items()}
 
     def _run(self, inputs):

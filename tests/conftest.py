@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageSequence
 
+from inpainting_zoo.models.completer import Completer
 from tiny_vgg import write as write_vgg
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -33,7 +34,7 @@ STORED = {
 }
 
 
-class Plain:
+class Plain(Completer):
     """A function of an image and a mask, as a model for pictures of one size."""
 
     def __init__(self, function, image_size=256):

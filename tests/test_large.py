@@ -186,20 +186,20 @@ def test_near_holes_share_a_crop_and_far_ones_do_not():
     near, far = np.zeros((2, 500, 500), np.uint8)
     near[100:110, 100:110] = near[100:110, 140:150] = 1
     far[10:20, 10:20] = far[450:460, 450:460] = 1
-    assert plan_crops(near, 128) == [
+    assert plan_crops(near, 128, 0.5) == [
         [
             (slice(100, 110), slice(100, 110)),
             (slice(100, 110), slice(140, 150)),
         ]
     ]
-    assert len(plan_crops(far, 128)) == 2
+    assert len(plan_crops(far, 128, 0.5)) == 2
 
 
 @pytest.mark.parametrize(
     ("holes", "crops"), [(1, 1), (3, 3), (9, 9), (25, 8), (100, 2)]
 )
 def test_more_holes_cost_fewer_crops(holes, crops):
-    plan = plan_crops(scattered(holes, 10, 4000, 4000), 128)
+    plan = plan_crops(scattered(holes, 10, 4000, 4000), 128, 0.5)
     assert len(plan) <= crops
     assert holes > 9 or len(plan) == crops
 
@@ -210,8 +210,8 @@ def test_crops_cover_every_hole_and_stay_inside(seed, height, width):
     rng = np.random.default_rng(seed)
     mask = (rng.random((height, width)) < rng.choice([0.001, 0.1, 0.9])).astype("uint8")
     covered = np.zeros_like(mask)
-    for boxes in plan_crops(mask, 32):
-        window = window_around(union(boxes), mask.shape, 32)
+    for boxes in plan_crops(mask, 32, 0.5):
+        window = window_around(union(boxes), mask.shape, 32, 0.5)
         for box in boxes:
             for inner, outer, side in zip(box, window, mask.shape, strict=True):
                 assert 0 <= outer.start <= inner.start < inner.stop
