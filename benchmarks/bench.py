@@ -39,9 +39,10 @@ MODES = {
 
 
 def distinct(presets: dict) -> tuple:
-    """Names of the presets less those that differ in nothing but their weights."""
+    """Names of those that are trained, less what differs in nothing but weights."""
     kept = {}
-    for name, preset in presets.items():
+    trained = {name: preset for name, preset in presets.items() if "training" in preset}
+    for name, preset in trained.items():
         same = {key: preset[key] for key in ("config", "training")}
         kept.setdefault(json.dumps(same, sort_keys=True), name)
     return tuple(kept.values())

@@ -104,6 +104,11 @@ def by_report_004(pairs, name, model, baselines, weights_sha256, strategy) -> di
     """Returns the report of raw outputs, by the rule of report 004."""
     if strategy != "original":
         raise InputError(f"strategy: original in report_004, received {strategy}")
+    if not model.parts:
+        raise InputError(
+            "protocol: completed_1 for a model without networks, which has no raw "
+            f"output, received {report_004.NAME}"
+        )
     model.sizes.check(pairs.image_size)
     return report_004.evaluate(pairs, name, model, baselines, weights_sha256)
 

@@ -43,6 +43,11 @@ def export(
         InputError: if an argument breaks a rule, or a package is missing.
     """
     path = check(format, path, precision)
+    if not model.parts:
+        raise InputError(
+            "format: a model with networks can be exported, received one that has none "
+            "and copies from the picture"
+        )
     if model.OPTIONS or model.draws:
         raise InputError(
             f"format: a model of image and mask alone can be exported, received one "

@@ -26,6 +26,9 @@ def chosen_model(settings: ModelSettings):
         WeightsError: if the weights are damaged or do not fit.
     """
     preset, name = settings.preset, settings.experiment_name
+    if not settings.names_a_model:
+        preset = presets.DEFAULT
+        print(f"preset: {preset}, because none was named: {presets.REASON}")
     files = [settings.from_weights] if settings.from_weights else []
     if name:
         folder = Path(settings.output_path, name)

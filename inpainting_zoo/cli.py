@@ -16,7 +16,7 @@ COMMANDS = {
     "export": "inpainting_zoo.exporting.command:export",
     "presets": "inpainting_zoo.chosen:list_presets",
 }
-ENGINE_FREE = ("presets",)
+ENGINE_FREE = ("presets", "inpaint")  # but for what models load themselves
 
 
 def main(argv: list) -> int:

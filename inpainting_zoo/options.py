@@ -179,7 +179,13 @@ class TrainSettings(Settings):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ModelSettings(Settings):
-    """Which model a command uses."""
+    """Which model a command uses.
+
+    Attributes:
+        MODEL_NEEDED: whether one must be named; else `presets.DEFAULT` is taken.
+    """
+
+    MODEL_NEEDED: ClassVar[bool] = True
 
     preset: str | None = option(
         None,
@@ -209,9 +215,13 @@ class ModelSettings(Settings):
                 f"record, received {self.experiment_name or self.from_weights!r}"
             )
 
+    @property
+    def names_a_model(self) -> bool:
+        return bool(self.preset or self.experiment_name or self.from_weights)
+
     def complete(self):
         super().complete()
-        if not (self.preset or self.experiment_name or self.from_weights):
+        if self.MODEL_NEEDED and not self.names_a_model:
             raise InputError(
                 "preset: is needed, or -experiment_name or -from_weights, received none"
             )
@@ -269,6 +279,7 @@ class InpaintSettings(ModelSettings):
     """Settings of completing pictures."""
 
     NEEDED: ClassVar[tuple] = ("image", "mask", "save_to")
+    MODEL_NEEDED: ClassVar[bool] = False
 
     image: str | None = option(None, "picture or folder")
     mask: str | None = option(

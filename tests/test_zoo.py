@@ -25,6 +25,7 @@ NARROW_001 = {"generator": 3_497_955, "discriminator": 696_033}
 
 # Of every network, at the preset's own width.
 PARAMETERS = {
+    "patchmatch": {},
     "gmcnn_256": GMCNN,
     "gmcnn_small": {**HALF, "global_critic": 526_369},
     "gmcnn_faces_128": FACES,
@@ -47,6 +48,7 @@ PARAMETERS = {
 }
 # So narrow that a step takes no time.
 NARROW = {
+    "patchmatch": {"image_size": 16},
     "gmcnn": {
         "base_channels": 2,
         "critic_channels": 2,
@@ -85,7 +87,8 @@ def test_counted(name):
     without_vgg = {"id_mrf_weight": 0} if name.startswith("gmcnn") else {}
     with keras.StatelessScope(initialize_variables=False):
         model = presets.build(name, **without_vgg)
-        networks = model.make_stage(model.STAGES[-1], loader()).owners()
+        stages = [model.make_stage(name, loader()) for name in model.STAGES[-1:]]
+        networks = {k: v for stage in stages for k, v in stage.owners().items()}
     counts = {key: network.count_params() for key, network in networks.items()}
     assert counts == PARAMETERS[name]
 
@@ -126,6 +129,8 @@ def test_trained_used_and_saved(name, vgg, tmp_path):
     completed = model.inpaint(picture, holes)
     np.testing.assert_array_equal(completed[holes == 0], picture[holes == 0])
     assert (completed[holes == 1] != picture[holes == 1]).any()
+    if not model.parts:
+        return
     path = tmp_path / "weights.npz"
     about = {"preset": name, "overrides": overrides}
     save_weights(path, as_arrays(model.use_state()), about)

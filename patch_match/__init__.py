@@ -1,0 +1,1 @@
+"""PatchMatch: holes filled from the picture itself, without weights or an engine."""

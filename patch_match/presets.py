@@ -1,0 +1,10 @@
+"""PatchMatch by name."""
+
+PRESETS = {
+    "patchmatch": {
+        "description": "copies of the picture itself; not for faces, objects, text",
+        "model": "inpainting_zoo.patch_match.model:PatchMatch",
+        "config": {"image_size": 512},
+        "weights": {},  # needs none
+    },
+}
