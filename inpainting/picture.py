@@ -249,7 +249,7 @@ def _is_same(picture, drawing):
     clear = np.zeros(drawn.shape[:2], bool)
     if drawing.has_transparency_data:
         clear = ~opaque(drawing)
-    visible = drawn[~clear]
+    visible = drawn[~clear] if clear.any() else drawn.reshape(-1, 3)
     if not clear.all() and len(levels_of(visible)) <= 2:  # as of a mask
         return False
     same = cv2.absdiff(shown, drawn).max(axis=2) <= SAME_VALUE

@@ -13,7 +13,8 @@ try:
 except ImportError:  # on Windows
     resource = None
 
-LIBRARIES = ("numpy", "skimage", "cv2", "PIL", "keras", "tensorflow", "jax")
+LIBRARIES = ("numpy", "skimage", "cv2", "PIL", "patchmatch", "keras")
+LIBRARIES += ("tensorflow", "jax")
 
 
 def versions() -> dict:

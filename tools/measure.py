@@ -1,9 +1,10 @@
-"""Measures every preset that is shipped with weights, for weights/README.md.
+"""Measures every preset that completes pictures as it is, for weights/README.md.
 
     python tools/measure.py -faces_pairs DIR -scenes DIR -scene_masks DIR
 
-evaluates each at its own size and pasted back at 256 px, and keeps the means in
-weights/reports. What was measured with the same weights is not measured again.
+evaluates each at 128 and at 256 px, pasted back where that is more than its own size,
+and keeps the means in weights/reports. What was measured with the same weights is not
+measured again.
 """
 
 import argparse
@@ -24,7 +25,7 @@ from inpainting_zoo.tools.commands import run
 
 ROOT = Path(__file__).parent.parent
 REPORTS = ROOT / "weights" / "reports"
-PASTED_BACK_AT = 256
+SIDES = (128, 256)
 EXAMPLE_SIZE = 128
 KEPT = ("protocol", "images", "image_size", "strategy", "seed", "weights_sha256")
 BENCHMARKS = {
@@ -44,11 +45,11 @@ def main():
         "faces_centre": (*faces, "-masks", "centre=1"),
         "scenes_test": (*scenes, "-mask_path", options.scene_masks),
     }
-    shipped = presets.shipped()
-    for preset in shipped:
+    ready = presets.ready()
+    for preset in ready:
         for test_set, arguments in test_sets.items():
             measure(preset, test_set, arguments, options)
-    show(shipped)
+    show(ready)
     for name, source in BENCHMARKS.items():
         if (ROOT / source).is_file():
             write_bytes(REPORTS / name, (ROOT / source).read_bytes())
@@ -64,11 +65,11 @@ def parse():
     return parser.parse_args()
 
 
-def show(shipped):
+def show(ready):
     """Writes examples.png: an embedded face with three holes, completed by each."""
     rng = np.random.default_rng(1)
     methods = {name: BASELINES[name] for name in ("navier_stokes", "biharmonic")}
-    methods |= {name: presets.load(name).inpaint for name in shipped}
+    methods |= {name: presets.load(name).inpaint for name in ready}
     image, rows = fit_image(face(), EXAMPLE_SIZE), []
     for mask in ("strokes", "rectangle", "centre"):
         hole = MASKS[mask](rng, EXAMPLE_SIZE, EXAMPLE_SIZE)
@@ -81,7 +82,7 @@ def show(shipped):
 def measure(preset, test_set, arguments, options):
     size = presets.get(preset)["config"]["image_size"]
     limit = ("-limit", options.limit) if options.limit else ()
-    for side in sorted({size, PASTED_BACK_AT}):
+    for side in SIDES:
         name = f"{preset}_on_{test_set}_at_{side}.json"
         kept, full = REPORTS / name, options.output_path / name
         about = {"preset": preset, "test_set": test_set, "limit": options.limit}
@@ -89,7 +90,7 @@ def measure(preset, test_set, arguments, options):
             continue
         run("evaluate", "-preset", preset, "-report", full, *limit,
             *arguments, "-image_size", side,
-            "-strategy", "original" if side == size else "resize")  # fmt: skip
+            "-strategy", "original" if side <= size else "resize")  # fmt: skip
         report = about | trimmed(json.loads(full.read_text()))
         write_json(kept, report)
 
