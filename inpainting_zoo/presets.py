@@ -16,10 +16,10 @@ from inpainting_zoo.weights.converting import from_official
 from inpainting_zoo.weights.read_checkpoint import read_tensors
 
 PRESETS = {**PATCH_MATCH_PRESETS, **GMCNN_PRESETS, **CONTEXT_ENCODER_PRESETS}
-# What `inpaint` takes where nothing is named: the best of photographs of any kind, see
-# docs/patchmatch.md for the rule by which another takes its place.
+# What `inpaint` takes where nothing is named; docs/patchmatch.md has the rule by which
+# another takes its place.
 DEFAULT = "patchmatch"
-REASON = "it is the best here for photographs; for faces name gmcnn_faces_128"
+REASON = "it fills photographs with sharp texture; for faces name gmcnn_faces_128"
 WEIGHTS = Path(weights_folder.__file__).parent
 
 
