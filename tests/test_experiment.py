@@ -14,6 +14,7 @@ from conftest import save_tiny
 from inpainting_zoo import cli
 from inpainting_zoo.engine.backend import explicit_settings
 from inpainting_zoo.inpainting import inpaint as command
+from inpainting_zoo.models.completer import Completer
 from inpainting_zoo.options import InpaintSettings, TrainSettings
 from inpainting_zoo.storage.locks import locked
 from inpainting_zoo.training.train import load_data
@@ -258,7 +259,7 @@ def test_what_the_model_does_not_take_is_refused(completing, options, rule, caps
 def test_variants_have_seeds_and_names_of_their_own(completing, monkeypatch, capsys):
     """By a model that paints the hole in the grey level of the seed."""
 
-    class Painter:
+    class Painter(Completer):
         OPTIONS, draws, image_size = {"lighter": 0}, True, 64
 
         def inpaint(self, image, mask, seed=0, lighter=0):

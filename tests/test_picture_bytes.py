@@ -14,6 +14,7 @@ from conftest import STORED, Plain
 from inpainting_zoo.data.images import read_header
 from inpainting_zoo.errors import InputError
 from inpainting_zoo.inpainting.picture import complete_bytes, inpaint_file
+from inpainting_zoo.models.completer import Completer
 
 HOLE = np.zeros((12, 16), bool)
 HOLE[4:8, 5:10] = True
@@ -55,7 +56,7 @@ def test_bytes_in_bytes_out():
 
 
 def test_seed_and_options_reach_the_model():
-    class Random:
+    class Random(Completer):
         image_size = 256
 
         def inpaint(self, image, mask, seed=0, prompt=""):
