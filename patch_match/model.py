@@ -41,7 +41,7 @@ class PatchMatch(Completer):
 
     OPTIONS = {"patch_size": 3}  # noqa: RUF012
     draws = True
-    context = 0.25  # more costs time and is no better, see docs/patchmatch.md
+    context = 0.25
     largest = 2048
 
     def __init__(self, image_size: int = 256):

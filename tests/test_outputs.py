@@ -12,6 +12,7 @@ from inpainting_zoo.errors import InputError
 from inpainting_zoo.exporting.formats import OUTPUT, is_export
 from inpainting_zoo.inpainting.folder import inpaint_folder
 from inpainting_zoo.inpainting.picture import check_output, inpaint_file
+from inpainting_zoo.models.completer import Completer
 from inpainting_zoo.storage.checkpoints import save_weights
 from inpainting_zoo.storage.files import refuse_replacing
 from inpainting_zoo.storage.locks import held
@@ -20,7 +21,7 @@ from inpainting_zoo.training.experiment import Experiment
 from inpainting_zoo.weights.convert import convert_file
 
 
-class Grey:
+class Grey(Completer):
     """A model that paints holes grey."""
 
     image_size = 64
