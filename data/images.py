@@ -31,7 +31,9 @@ _pillows_limit = threading.Lock()
 class PictureError(InputError):
     """A picture file that cannot be read; `path` is its path, None for bytes."""
 
-    path: Path | None
+    def __init__(self, message: str, path: Path | None = None):
+        super().__init__(message)
+        self.path = path
 
 
 @dataclasses.dataclass(frozen=True)
@@ -120,12 +122,11 @@ def _opened(source, max_pixels, argument):
         reason = getattr(error, "strerror", None) or str(error) or repr(error)
         if isinstance(error, UnidentifiedImageError):
             reason = "unknown or damaged content"
-        refusal = PictureError(
+        raise PictureError(
             f"{name}: must be a readable picture ({', '.join(FORMATS)}), "
-            f"received {' '.join(reason.split())}"
-        )
-        refusal.path = path
-        raise refusal from error
+            f"received {' '.join(reason.split())}",
+            path,
+        ) from error
 
 
 def _open(source, max_pixels):
@@ -204,9 +205,7 @@ def read_mask(
     """
     hole, notes = hole_of(open_picture(path, max_pixels), label)
     if notes:  # one picture may be looked at, a set is not
-        refusal = PictureError(f"{str(path)!r}: {', '.join(notes)}")
-        refusal.path = Path(path)
-        raise refusal
+        raise PictureError(f"{str(path)!r}: {', '.join(notes)}", Path(path))
     return (hole != invert).astype(np.uint8)
 
 

@@ -46,12 +46,11 @@ def read_objects(path: str | Path, max_pixels: int = MAX_PIXELS) -> np.ndarray:
     """
     picture = open_picture(path, max_pixels)
     if picture.mode not in ("1", "L", "P"):
-        error = PictureError(
+        raise PictureError(
             "objects_path: must be numbers from 0 to 255, grey or of a palette, "
-            f"received {str(path)!r} of mode {picture.mode}"
+            f"received {str(path)!r} of mode {picture.mode}",
+            Path(path),
         )
-        error.path = Path(path)
-        raise error
     return np.array(picture, np.uint8)
 
 

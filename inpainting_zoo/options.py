@@ -217,6 +217,7 @@ class ModelSettings(Settings):
 
     @property
     def names_a_model(self) -> bool:
+        """Whether any of its sources is given."""
         return bool(self.preset or self.experiment_name or self.from_weights)
 
     def complete(self):
