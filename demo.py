@@ -11,8 +11,9 @@ import numpy as np
 from PIL import Image
 
 from inpainting_zoo.data.embedded import FACE, file
+from inpainting_zoo.data.images import read_image
 from inpainting_zoo.data.strokes import strokes
-from inpainting_zoo.drawing import save_png
+from inpainting_zoo.drawing import grid, masked, save_png
 
 OUTPUT = Path("outputs", "demo")
 MASKS = "-masks rectangle=1,strokes=1"
@@ -28,12 +29,17 @@ def run(arguments):
 
 
 def inpaint(model, photograph, mask, name):
-    """Completes a photograph and returns the path."""
-    saved, completed = OUTPUT / f"{name}_mask.png", OUTPUT / f"{name}.png"
+    """Completes a photograph by a model and by the default; returns both beside it."""
+    saved, beside = OUTPUT / f"{name}_mask.png", OUTPUT / f"{name}.png"
     save_png(saved, np.stack([mask * 255] * 3, axis=-1))
-    image = shlex.quote(str(photograph))
-    run(f"inpaint {model} -image {image} -mask {saved} -save_to {completed}")
-    return completed
+    image, shown = shlex.quote(str(photograph)), [masked(read_image(photograph), mask)]
+    for options, suffix in (("", "default"), (model, "network")):
+        completed = OUTPUT / f"{name}_{suffix}.png"
+        files = f"-image {image} -mask {saved} -save_to {completed}"
+        run(f"inpaint {files} {options}".strip())
+        shown.append(read_image(completed))
+    save_png(beside, grid([shown], ["hole", "patchmatch", model.split()[-1]]))
+    return beside
 
 
 def main():

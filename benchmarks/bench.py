@@ -23,6 +23,7 @@ import time
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+from inpainting_zoo.benchmarks.photograph import photograph as complete_photograph
 from inpainting_zoo.environment import commit, processor
 from inpainting_zoo.presets import PRESETS, WEIGHTS, model_class
 from inpainting_zoo.storage.files import write_json
@@ -63,6 +64,7 @@ class Scale:
         features: sides of the ID-MRF loss's features, of `channels`, 4 at a time.
         data_batches, mask_draws: of the pipeline and of the masks alone.
         exported: shipped preset that is exported in every format, or None.
+        photographs: widths and heights that the command completes by its default.
         overrides: arguments of the models to replace.
     """
 
@@ -79,6 +81,7 @@ class Scale:
     data_batches: int = 60
     mask_draws: int = 200
     exported: str | None = "gmcnn_faces_128"
+    photographs: tuple = ((3000, 2000), (6000, 4000))
     overrides: dict = dataclasses.field(default_factory=dict)
 
 
@@ -96,6 +99,7 @@ QUICK = Scale(
     data_batches=5,
     mask_draws=10,
     exported=None,
+    photographs=((600, 400), (900, 600)),
     overrides={"base_channels": 4, "critic_channels": 4, "critic_steps": 1},
 )
 
@@ -328,12 +332,26 @@ def data(bench):
     return row
 
 
+def photographs(bench):
+    """The same three holes in photographs of growing size, by the default preset."""
+    print_title("Photographs with three brushed holes, by the command")
+    rows = [complete_photograph(*size) for size in bench.scale.photographs]
+    for row in rows:
+        print(
+            row.get("error")
+            or f"{row['megapixels']:5.1f} megapixels {row['seconds']:6.1f} s "
+            f"{row['cpu_seconds']:6.1f} CPU s {row['peak_memory_mb']:6.0f} MB"
+        )
+    return rows
+
+
 def targets(bench):
     """What is to be reached, as ratios of what this run measured."""
     print_title("Targets")
     large, bfloat16 = bench.scale.large, MODES["bfloat16"]
     times = bench.report.get("data", {}).get("times_the_need", {})
     forward, step = bench.forward(large, 1), bench.step(large, WARM_UP)
+    photograph = bench.report.get("photographs", [{}])[-1]
     ratios = (
         ("forward, share of the ceiling", forward.get("share"), "least", 0.4),
         ("forward, float32 / bfloat16",
@@ -345,6 +363,8 @@ def targets(bench):
          ratio(bench.step(large, WARM_UP, **MODES["run_eagerly"]), step), "most", 1.5),
         ("data / fastest step, least of all presets",
          min(times.values(), default=None), "least", 2),
+        ("24 megapixels, seconds", photograph.get("seconds"), "most", 20),
+        ("24 megapixels, MB", photograph.get("peak_memory_mb"), "most", 1000),
     )  # fmt: skip
     rows = []
     for name, found, side, bound in ratios:
@@ -428,6 +448,7 @@ PARTS = {
     "growth": growth,
     "id_mrf": id_mrf,
     "exported": exported,
+    "photographs": photographs,
     "data": data,  # it compares itself with the steps
     "targets": targets,  # they compare what the others measured
 }

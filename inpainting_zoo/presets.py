@@ -112,7 +112,9 @@ def load(name: str, weights: str | Path | dict | None = None, **overrides):
     state = model.use_state()
     parts = dict.fromkeys(variable.split("/")[0] for variable in state)
     if weights and not parts:
-        raise InputError(f"weights: none for {name}, which has no networks")
+        raise InputError(
+            f"from_weights: none for {name}, which has no networks, received {weights}"
+        )
     if isinstance(weights, dict) and set(files) != set(parts):
         raise InputError(
             f"weights: a file for each of {', '.join(parts)}, received "

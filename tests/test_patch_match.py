@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from conftest import run
 from inpainting_zoo import cli, presets
 from inpainting_zoo.errors import InputError
 from inpainting_zoo.inpainting.strategies import complete
@@ -126,11 +125,76 @@ def test_no_engine_is_loaded():
     assert found.stdout.strip() == "set()"
 
 
-def test_training_and_export_are_refused(tmp_path, pictures):
-    data = ("-train_path", pictures / "images", "-output_path", tmp_path)
-    found = run(*data, "-preset", "patchmatch")
-    assert found.returncode == 4
-    assert "-preset: patchmatch cannot be trained" in found.stderr
-    where = ("-format", "onnx", "-save_to", tmp_path / "a.onnx")
-    found = run("export", "-preset", "patchmatch", *where)
-    assert found.returncode == 4 and "-format: a model with networks" in found.stderr
+def test_the_command_loads_no_engine_and_is_the_default(tmp_path):
+    """With the preset named and without; 16 bits and alpha come back as they were."""
+    image, hole = textured()
+    deep = (
+        np.dstack([image, np.full(hole.shape, 200, np.uint8)]).astype(np.uint16) * 257
+    )
+    cv2.imwrite(str(tmp_path / "image.png"), deep[..., [2, 1, 0, 3]])
+    Image.fromarray(hole * 255).save(tmp_path / "mask.png")
+    program = """if True:
+        import sys
+        from inpainting_zoo import cli
+        assert cli.main(sys.argv[1:]) == 0
+        print({"keras", "tensorflow", "jax"} & set(sys.modules))
+    """
+    files = ("-image", "image.png", "-mask", "mask.png", "-save_to")
+    for arguments in (("named.png", "-preset", "patchmatch"), ("default.png",)):
+        command = [sys.executable, "-c", program, "inpaint", *files, *arguments]
+        found = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+        assert found.stdout.splitlines()[-1] == "set()", found.stderr
+    assert found.stdout.startswith("preset: patchmatch, because none was named: ")
+    named, default = (tmp_path / name for name in ("named.png", "default.png"))
+    assert named.read_bytes() == default.read_bytes()
+    completed = cv2.imread(str(named), cv2.IMREAD_UNCHANGED)[..., [2, 1, 0, 3]]
+    np.testing.assert_array_equal(completed[hole == 0], deep[hole == 0])
+    assert completed.dtype == np.uint16 and (completed[..., 3] == 200 * 257).all()
+    assert (completed[hole == 1] != deep[hole == 1]).any()
+
+
+@pytest.mark.parametrize(
+    ("command", "options", "said"),
+    [
+        ("train", ["-train_path", "embedded:", "-output_path"], "cannot be trained"),
+        ("export", ["-format", "onnx", "-save_to"], "a model with networks can be"),
+        (
+            "evaluate",
+            ["-limit", "1", "-protocol", "report_004", "-report"],
+            "completed_1 for a model without networks",
+        ),
+    ],
+)
+def test_what_needs_networks_is_refused(command, options, said, tmp_path, capsys):
+    place = tmp_path / {"train": "", "export": "a.onnx", "evaluate": "a.json"}[command]
+    words = [command, "-preset", "patchmatch", *options, str(place)]
+    assert cli.main(words) == 4
+    assert said in capsys.readouterr().err
+    assert not any(path.is_file() for path in tmp_path.rglob("*"))
+
+
+def test_weights_are_refused(tmp_path):
+    with pytest.raises(InputError, match=r"from_weights: none for patchmatch"):
+        presets.load("patchmatch", tmp_path / "any.npz")
+
+
+LARGE = """
+import resource, time
+import numpy as np
+from inpainting_zoo import complete, load
+tile = np.random.default_rng(0).integers(0, 256, (500, 750, 3), np.uint8)
+image, hole = np.tile(tile, (8, 8, 1)), np.zeros((4000, 6000), np.uint8)
+hole[500:540, 600:800] = hole[2000:2150, 3000:3050] = hole[3960:, 5900:] = 1
+began = time.process_time()
+completed = complete(load("patchmatch"), image, hole)
+print(time.process_time() - began)
+assert (completed == image)[hole == 0].all()
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10)
+"""
+
+
+def test_24_megapixels_take_seconds_and_less_than_a_gigabyte():
+    command = [sys.executable, "-c", LARGE]
+    found = subprocess.run(command, capture_output=True, text=True, check=True)
+    seconds, megabytes = map(float, found.stdout.split())
+    assert seconds < 15 and megabytes < 1000
