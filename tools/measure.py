@@ -82,6 +82,8 @@ def show(ready):
 def measure(preset, test_set, arguments, options):
     size = presets.get(preset)["config"]["image_size"]
     limit = ("-limit", options.limit) if options.limit else ()
+    # What is the same beside every preset is measured once.
+    classical = () if preset == presets.ready()[0] else ("-methods", "none")
     for side in SIDES:
         name = f"{preset}_on_{test_set}_at_{side}.json"
         kept, full = REPORTS / name, options.output_path / name
@@ -89,7 +91,7 @@ def measure(preset, test_set, arguments, options):
         if is_done(kept, about | {"weights_sha256": presets.digest(preset)}):
             continue
         run("evaluate", "-preset", preset, "-report", full, *limit,
-            *arguments, "-image_size", side,
+            *arguments, *classical, "-image_size", side,
             "-strategy", "original" if side <= size else "resize")  # fmt: skip
         report = about | trimmed(json.loads(full.read_text()))
         write_json(kept, report)
