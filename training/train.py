@@ -84,6 +84,8 @@ def train(settings: TrainSettings):
     experiment = Experiment(Path(settings.output_path, name))
     if settings.resume:
         settings = experiment.resumed_settings(settings)
+    if not presets.model_class(settings.preset).STAGES:
+        raise InputError(f"preset: {settings.preset} cannot be trained")
     with experiment.in_use():
         run = begin(settings)
         fingerprint = run.training.fingerprint()
@@ -102,8 +104,6 @@ def train(settings: TrainSettings):
 def begin(settings: TrainSettings) -> Run:
     """Builds the model and its optimizers, and reads what it is trained on."""
     stages = presets.model_class(settings.preset).STAGES
-    if not stages:
-        raise InputError(f"preset: {settings.preset} cannot be trained")
     stage = choose("stage", settings.stage or stages[-1], {s: s for s in stages})
     settings = with_preset_defaults(settings, stage)
     keras.utils.set_random_seed(settings.seed)
