@@ -70,18 +70,24 @@ def _merge(groups, boxes, size, most):
     return groups
 
 
-def window_around(box: Box, shape: tuple, model_size: int, context: float) -> Box:
+def window_around(
+    box: Box, shape: tuple, model_size: int, context: float, largest: int
+) -> Box:
     """The window that holds a box and its context, as far as the picture reaches.
 
     Args:
         box: rows and columns, in pixels.
         shape: (H, W) of the picture.
-        model_size: smallest side of the window, in pixels.
+        model_size: smallest side of what the model is shown, in pixels.
         context: as in `plan_crops`.
+        largest: longest side of what it is shown; larger windows are shrunk to it.
     """
-    side = max(model_size, round((1 + 2 * context) * _longer(box)))
+    longer = _longer(box)
+    shrunk = max(1, (1 + 2 * context) * longer / largest)
 
     def widen(span, length):
+        wanted = span.stop - span.start + 2 * context * longer
+        side = round(max(model_size * shrunk, wanted))
         start = (span.start + span.stop - side) // 2
         start = max(0, min(start, length - side))
         return slice(start, min(start + side, length))

@@ -106,14 +106,14 @@ def fill_resized(look, image, hole, model):
 def fill_by_crops(look, image, hole, model):
     """Fills the hole in place, group after group, in a crop around each.
 
-    A crop is as large as the model's size, or larger if the holes need that; it is
-    shrunk if it is larger than what the model is shown. The prediction is pasted with a
-    seam inside the hole. What one crop filled is known to the next.
+    A crop holds the model's context around the holes and is at least of the model's
+    size; it is shrunk if it is larger than what the model is shown. The prediction is
+    pasted with a seam inside the hole. What one crop filled is known to the next.
     """
     unknown = hole.copy()
     around = model.image_size, model.context
     for boxes in plan_crops(hole, *around):
-        window = window_around(union(boxes), hole.shape, *around)
+        window = window_around(union(boxes), hole.shape, *around, model.largest)
         crop, holes = image[window], unknown[window]
         predicted = look(crop, holes, model.largest)
         for box in boxes:

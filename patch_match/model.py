@@ -66,20 +66,8 @@ class PatchMatch(Completer):
         """
         radius = _radius(**self.chosen(options))
         holes = (np.asarray(masks) != 0).astype(np.uint8)
-        completed = np.array(images)
-        for image, hole in zip(completed, holes):
-            around = self.surroundings(hole)
-            image[around] = complete(image[around], hole[around], radius, seed)
-        return completed
-
-    def surroundings(self, hole) -> tuple:
-        """Returns the rows and columns of a hole, (H, W), and of what is near it."""
-        spans = [np.flatnonzero(hole.any(axis=axis))[[0, -1]] for axis in (1, 0)]
-        longer = max(last + 1 - first for first, last in spans)
-        margin = max(self.image_size // 4, round(self.context * longer))
-        return tuple(
-            slice(max(0, first - margin), last + 1 + margin) for first, last in spans
-        )
+        pairs = zip(images, holes)
+        return np.stack([complete(*pair, radius, seed) for pair in pairs])
 
     def remarks(self, hole, **options):
         radius = _radius(**self.chosen(options))

@@ -211,13 +211,25 @@ def test_crops_cover_every_hole_and_stay_inside(seed, height, width):
     mask = (rng.random((height, width)) < rng.choice([0.001, 0.1, 0.9])).astype("uint8")
     covered = np.zeros_like(mask)
     for boxes in plan_crops(mask, 32, 0.5):
-        window = window_around(union(boxes), mask.shape, 32, 0.5)
+        window = window_around(union(boxes), mask.shape, 32, 0.5, 32)
         for box in boxes:
             for inner, outer, side in zip(box, window, mask.shape, strict=True):
                 assert 0 <= outer.start <= inner.start < inner.stop
                 assert inner.stop <= outer.stop <= side
             covered[box] = 1
     assert not (mask > covered).any()
+
+
+def test_a_window_is_of_the_models_size_as_the_model_sees_it():
+    """A hole of 40x200, a quarter of 200 on each side, and models of 64 pixels."""
+    box = slice(400, 440), slice(300, 500)
+    around = box, (1000, 1000), 64, 0.25
+    # Shown at its own size, the window is what the context asks for.
+    assert window_around(*around, 2048) == (slice(350, 490), slice(250, 550))
+    # Shrunk to 64 pixels it has to be 64 pixels high, too.
+    assert window_around(*around, 64) == (slice(270, 570), slice(250, 550))
+    small = slice(0, 4), slice(996, 1000)
+    assert window_around(small, *around[1:], 2048) == (slice(0, 64), slice(936, 1000))
 
 
 def test_shrinking_never_mixes_the_hole_into_the_known():
