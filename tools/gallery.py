@@ -116,15 +116,21 @@ def texture_of(image, hole) -> float:
     Args:
         image: uint8 (H, W, 3).
         hole: uint8 (H, W), 1 in the hole.
+    """
+    ring = (dilate(hole, RING) > 0) & (hole == 0)
+    gradient = energy(image)
+    return float(gradient[hole > 0].mean() / gradient[ring].mean())
+
+
+def energy(image):
+    """Returns |dx| + |dy| of the brightness of an image, float32 (H, W).
 
     Reference:
         Avidan and Shamir, Seam carving for content-aware image resizing, SIGGRAPH 2007
         (Equation 1).
     """
     grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY).astype("float32")
-    energy = sum(np.abs(cv2.Sobel(grey, -1, *axes)) for axes in ((1, 0), (0, 1)))
-    ring = (dilate(hole, RING) > 0) & (hole == 0)
-    return float(energy[hole > 0].mean() / energy[ring].mean())
+    return sum(np.abs(cv2.Sobel(grey, -1, *axes)) for axes in ((1, 0), (0, 1)))
 
 
 def save_small(name: str, image):
