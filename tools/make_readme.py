@@ -37,7 +37,7 @@ completed at the preset's and the result is enlarged into their holes. `faces_pa
 are faces with irregular holes, `faces_centre` the same faces with a square hole of half
 their side, `scenes_test` scenes with holes of NVIDIA's irregular masks in order, of
 which the training of GMCNN may have seen some. No picture was trained on, and no hole
-of `faces_pairs_40`. Only what copies or invents sharp texture pays for it in PSNR.
+of `faces_pairs_40`. What copies or invents sharp texture pays for it in PSNR.
 """
 EXAMPLES = """## Examples
 
