@@ -28,7 +28,7 @@ def test_holes_have_texture():
 
 
 def test_the_context_is_the_one_that_was_measured():
-    """More of a photograph takes longer, and is nearer to the truth by no 0.2 dB."""
+    """To look at more of a photograph takes longer and gains less than 0.2 dB."""
     rows = json.loads(context.REPORT.read_text())["contexts"]
     assert context.table(rows) in (ROOT / "docs" / "patchmatch.md").read_text()
     chosen = rows.pop(str(presets.load("patchmatch").context))
