@@ -4,8 +4,6 @@ Reference: Wang et al., Image Inpainting via Generative Multi-column Convolution
 Neural Networks, NeurIPS 2018.
 """
 
-import functools
-
 import keras
 from keras import layers as keras_layers
 from keras import ops
@@ -16,15 +14,9 @@ from inpainting_zoo.gmcnn.attention import ATTENTION
 from inpainting_zoo.layers.concatenated import ConcatenatedConv2D
 from inpainting_zoo.layers.convolution import Conv2D
 from inpainting_zoo.layers.initializers import GlorotUniform
-from inpainting_zoo.layers.pull_push import PullPush
+from inpainting_zoo.layers.pull_push import HOLE_FILLS
 from inpainting_zoo.layers.spectral_normalization import SpectralNormalization
 from inpainting_zoo.layers.upsampling import INTERPOLATIONS, PaddedUpsampling2D
-
-HOLE_FILLS = {
-    "zero": None,
-    "pull_push": PullPush,
-    "biharmonic": functools.partial(PullPush, iterations=16),
-}
 
 
 def build_generator(
@@ -46,9 +38,9 @@ def build_generator(
         base_channels: width of the first convolutions; even.
         topology: name in `gmcnn.architectures.TOPOLOGIES`.
         padding: "reflect" (by index, at any size) or "same" (zeros).
-        hole_fill: name in `HOLE_FILLS`: "zero" shows the columns an empty hole; the
-            others a smooth fill, to which the network then predicts the difference
-            inside the hole.
+        hole_fill: name in `layers.pull_push.HOLE_FILLS`: "zero" shows the columns an
+            empty hole; the others a smooth fill, to which the network then predicts the
+            difference inside the hole.
         attention: name in `gmcnn.attention.ATTENTION`.
         clip_gradient: "zero" beyond [-1, 1], as officially, where a network that has
             overshot everywhere learns no more; "straight" lets it through.

@@ -1,5 +1,7 @@
 """A smooth fill of the hole from an image pyramid."""
 
+import functools
+
 import keras
 import numpy as np
 from keras import ops
@@ -98,3 +100,10 @@ def _laplacian(x):
     channels = x.shape[-1]
     x = ops.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)), mode="symmetric")
     return ops.depthwise_conv(x, np.tile(LAPLACIAN, (1, 1, channels, 1)))
+
+
+HOLE_FILLS = {
+    "zero": None,
+    "pull_push": PullPush,
+    "biharmonic": functools.partial(PullPush, iterations=16),
+}

@@ -65,15 +65,25 @@ class Step(StepModel):
 
 def gradients(network, loss_fn):
     """Returns the loss and its derivatives by the network's weights, by their paths."""
-    # Its first momentum is minus the gradient, exactly.
-    optimizer = keras.optimizers.SGD(1.0, momentum=0.5)
 
     def logged():
         loss = loss_fn()
         return loss, {"value": loss}
 
-    logs = Step(network, logged, optimizer).take()
-    return logs[0]["value"], {
+    logs, found = logged_gradients(network, logged)
+    return logs["value"], found
+
+
+def logged_gradients(network, loss_fn):
+    """Returns what a loss logs in a step of training, and its derivatives.
+
+    Args:
+        loss_fn: takes nothing, returns `(loss, logs)`.
+    """
+    # Its first momentum is minus the gradient, exactly.
+    optimizer = keras.optimizers.SGD(1.0, momentum=0.5)
+    (logs,) = Step(network, loss_fn, optimizer).take()
+    return logs, {
         variable.path: -ops.convert_to_numpy(momentum)
         for variable, momentum in zip(
             network.trainable_variables, optimizer.momentums, strict=True

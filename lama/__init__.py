@@ -1,0 +1,1 @@
+"""LaMa: large masks inpainted with Fourier convolutions."""

@@ -1,0 +1,169 @@
+"""Networks of LaMa: the generator and the discriminator of patches.
+
+References: Suvorov et al., Resolution-robust Large Mask Inpainting with Fourier
+Convolutions, WACV 2022; Wang et al., High-Resolution Image Synthesis and Semantic
+Manipulation with Conditional GANs (pix2pixHD), CVPR 2018.
+"""
+
+import keras
+from keras import layers as keras_layers
+from keras import ops
+
+from inpainting_zoo.errors import InputError, choose
+from inpainting_zoo.lama import architectures
+from inpainting_zoo.layers.batch_normalization import BatchNormalization
+from inpainting_zoo.layers.fourier_convolution import FourierConvolution
+from inpainting_zoo.layers.initializers import GlorotUniform
+from inpainting_zoo.layers.pull_push import HOLE_FILLS
+from inpainting_zoo.layers.upsampling import PaddedUpsampling2D
+
+MAX_CHANNELS = {"generator": 1024, "discriminator": 512}
+
+
+def build_generator(
+    topology: str = "fourier",
+    base_channels: int = 64,
+    blocks: int = 9,
+    downsamplings: int = 3,
+    local_fourier: bool = False,
+    hole_fill: str = "zero",
+    dtype: str = "float32",
+):
+    """Builds the generator: (image, mask) -> prediction.
+
+    Inputs are an image (B, H, W, 3) in [-1, 1], whose hole the network empties itself,
+    and a mask (B, H, W, 1), 1 in the hole; H and W are divisible by
+    2**downsamplings. The prediction (B, H, W, 3) is float32 in [-1, 1] and covers known
+    pixels as well. In between, as officially, colours are in [0, 1].
+
+    Args:
+        topology: name in `lama.architectures.TOPOLOGIES`.
+        base_channels: width of the first convolution.
+        blocks: residual blocks of two convolutions.
+        downsamplings: how often height and width are halved.
+        local_fourier: see `layers.fourier_unit.SpectralTransform`.
+        hole_fill: name in `layers.pull_push.HOLE_FILLS`: "zero" shows a black hole, as
+            officially; the others a smooth fill, to whose logits the network then adds
+            its own inside the hole.
+        dtype: Keras dtype policy of the inner layers, such as "mixed_bfloat16".
+
+    Raises:
+        InputError: if an argument is unknown.
+    """
+    table = choose("topology", topology, architectures.TOPOLOGIES)
+    fill = choose("hole_fill", hole_fill, HOLE_FILLS)
+    if base_channels < 2:
+        raise InputError(f"base_channels: must be at least 2, received {base_channels}")
+    most = MAX_CHANNELS["generator"]
+    widths = [min(most, base_channels * 2**i) for i in range(downsamplings + 1)]
+
+    def convolve(x, channels, kernel, name, stride=1, ratio=0.0, activation="relu"):
+        """Convolves, normalizes, activates lists of (local, global) features."""
+        if not table.use_bias:
+            return FourierConvolution(
+                channels,
+                kernel,
+                stride,
+                ratio,
+                local_fourier,
+                activation=activation,
+                name=name,
+                dtype=dtype,
+            )(x)
+        x = pad(x[0], kernel // 2, name, table.reflect or stride == 1)
+        x = conv(x, channels, kernel, name, stride)
+        return [normalize(x, name, activation)]
+
+    def pad(x, margin, name, reflect=True):
+        if not reflect:
+            return keras_layers.ZeroPadding2D(margin, name=f"{name}_pad")(x)
+        return PaddedUpsampling2D(1, margin, name=f"{name}_pad", dtype=dtype)(x)
+
+    def conv(x, channels, kernel, name, stride=1, layer=keras_layers.Conv2D):
+        return layer(
+            channels,
+            kernel,
+            strides=stride,
+            kernel_initializer=GlorotUniform(),
+            name=name,
+            dtype=dtype,
+        )(x)
+
+    def normalize(x, name, activation="relu"):
+        x = BatchNormalization(name=f"{name}_norm", dtype=dtype)(x)
+        return ops.relu(x) if activation == "relu" else x
+
+    image = keras.Input((None, None, 3), name="image")
+    mask = keras.Input((None, None, 1), name="mask")
+    known = 1 - mask
+    colours = (image + 1) / 2
+    if fill:
+        filled = (fill(name=hole_fill, dtype="float32")(image, mask) + 1) / 2
+        colours = colours * known + filled * mask
+    else:
+        colours = colours * known
+    x = [ops.concatenate([colours, mask], axis=-1)]
+
+    x = convolve(x, widths[0], 7, "entry")
+    for i, channels in enumerate(widths[1:], start=1):
+        ratio = table.ratio if i == downsamplings else 0.0
+        x = convolve(x, channels, 3, f"down{i - 1}", 2, ratio)
+    for i in range(blocks):
+        y = convolve(x, widths[-1], 3, f"block{i}_conv0", 1, table.ratio)
+        # Only the official FFC blocks activate what is added.
+        last = "relu" if table.ratio else None
+        y = convolve(y, widths[-1], 3, f"block{i}_conv1", 1, table.ratio, last)
+        x = [a + b for a, b in zip(x, y)]
+    x = ops.concatenate(x, axis=-1) if len(x) > 1 else x[0]
+    for i, channels in enumerate(reversed(widths[:-1])):
+        name = f"up{i}"
+        x = conv(x, channels, 3, name, 2, keras_layers.Conv2DTranspose)
+        # PyTorch's padding of 1, output padding of 1.
+        x = normalize(x[:, 1:, 1:], name)
+    x = conv(pad(x, 3, "exit"), 3, 7, "exit")
+
+    logits = ops.cast(x, "float32")
+    if fill:
+        logits = logits + mask * _logit(filled)
+    prediction = 2 * ops.sigmoid(logits) - 1
+    return keras.Model([image, mask], prediction, name="generator")
+
+
+def _logit(x, least=1 / 255):
+    """Returns the inverse of the sigmoid, of x kept away from 0 and 1."""
+    x = ops.clip(x, least, 1 - least)
+    return ops.log(x) - ops.log(1 - x)
+
+
+def build_discriminator(base_channels: int = 64, layers: int = 4):
+    """Builds the discriminator: colours (B, H, W, 3) in [0, 1] -> its activations.
+
+    They are a list: `layers + 1` feature maps after their activation, and last the
+    logits (B, h, w, 1), one for each of the patches that overlap. Convolutions of 4x4
+    are padded with 2 zeros on every side. Always in float32, because R1 differentiates
+    it twice.
+
+    Args:
+        base_channels: width of the first convolution.
+        layers: convolutions of stride 2.
+    """
+    name, most = "discriminator", MAX_CHANNELS["discriminator"]
+    widths = [min(most, base_channels * 2**i) for i in range(layers + 1)]
+    image = keras.Input((None, None, 3), name="colours")
+    x, activations = image, []
+    for i, channels in enumerate([*widths, 1]):
+        x = keras_layers.ZeroPadding2D(2, name=f"{name}{i}_pad", dtype="float32")(x)
+        x = keras_layers.Conv2D(
+            channels,
+            4,
+            strides=2 if i < layers else 1,
+            kernel_initializer=GlorotUniform(),
+            name=f"{name}{i}",
+            dtype="float32",
+        )(x)
+        if 0 < i <= layers:
+            x = BatchNormalization(name=f"{name}{i}_norm", dtype="float32")(x)
+        if i <= layers:
+            x = keras_layers.LeakyReLU(0.2, name=f"{name}{i}_relu", dtype="float32")(x)
+        activations.append(x)
+    return keras.Model(image, activations, name=name)

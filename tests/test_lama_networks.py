@@ -1,0 +1,75 @@
+"""The generator of LaMa against the official program, and its official weights."""
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+from inpainting_zoo.lama.networks import build_generator
+from inpainting_zoo.weights.convert_lama import official_tensors
+from parity import difference, golden, logged_gradients, nhwc
+
+pytestmark = pytest.mark.both_engines
+TINY = {
+    "tiny_d3_b2": {"downsamplings": 3, "blocks": 2, "base_channels": 8},
+    "tiny_d2_b2": {"downsamplings": 2, "blocks": 2, "base_channels": 8},
+    "tiny_lfu_d2": {
+        "downsamplings": 2,
+        "blocks": 1,
+        "base_channels": 16,
+        "local_fourier": True,
+    },
+}
+TRAINED = {"downsamplings": 2, "blocks": 1, "base_channels": 4}
+
+
+def load(config, arrays, prefix):
+    """Builds a generator with official weights; returns it and our names by theirs."""
+    generator = build_generator(**config)
+    variables = {f"generator/{v.path}": v for v in generator.variables}
+    names = official_tensors(variables, config)
+    official = {k.removeprefix(prefix) for k in arrays if k.startswith(prefix)}
+    assert set(names) == {k for k in official if not k.endswith("num_batches_tracked")}
+    for theirs, (ours, shape, to_ours) in names.items():
+        assert arrays[prefix + theirs].shape == shape
+        variables[ours].assign(to_ours(arrays[prefix + theirs]))
+    return generator, names
+
+
+@pytest.mark.parametrize("name", TINY)
+def test_generators(name):
+    arrays = golden(f"lama/{name}")
+    generator, _ = load(TINY[name], arrays, "sd/")
+    image, mask, expected = (nhwc(arrays[k]) for k in ("image", "mask", "predicted"))
+    found = generator.predict([2 * image - 1, mask], verbose=0)
+    assert difference((found + 1) / 2, expected) < 2e-5
+
+
+def test_training_mode():
+    """Output, moving statistics and the gradients of mean(output ** 2)."""
+    arrays = golden("lama/tiny_trainmode")
+    generator, names = load(TRAINED, arrays, "sd_before/")
+    x, expected = nhwc(arrays["net_input"]), nhwc(arrays["output"])
+    # What it takes has colours in the hole: they go in behind where it is emptied.
+    network = keras.Model(generator.get_layer("entry").input, generator.output)
+
+    def loss():
+        output = (network(x, training=True) + 1) / 2
+        value = ops.mean(ops.square(output))
+        return value, {"value": value, "off": ops.max(ops.abs(output - expected))}
+
+    logs, found = logged_gradients(generator, loss)
+    assert logs["value"] == pytest.approx(float(arrays["loss"]), rel=1e-5)
+    assert logs["off"] < 2e-5
+    variables = {f"generator/{v.path}": v for v in generator.variables}
+    for theirs, (ours, _, to_ours) in names.items():
+        if "running" in theirs:
+            expected = to_ours(arrays[f"sd_after_fwd/{theirs}"])
+            assert difference(variables[ours], expected) < 1e-5, theirs
+    trained = [k.removeprefix("grad/") for k in arrays if k.startswith("grad/")]
+    assert len(trained) == len(found)
+    for theirs in trained:
+        ours, _, to_ours = names[theirs]
+        gradient = found[ours.removeprefix("generator/")]
+        expected = to_ours(arrays[f"grad/{theirs}"])
+        assert difference(gradient, expected) < 2e-6 + 1e-4 * np.abs(expected).max()
