@@ -19,12 +19,15 @@ class Sizes:
         side: the only height and width there is; the network sees a square around the
             hole then. None takes any.
         centre: whether the hole must lie in the central half of that square.
+        padding: how other pictures are padded below and to the right, as `numpy.pad`
+            calls it: "reflect", or "symmetric", which repeats the edge.
     """
 
     multiple: int = 1
     least: int = 1
     side: int | None = None
     centre: bool = False
+    padding: str = "reflect"
 
     def check(self, side: int):
         """Refuses squares that the network cannot be shown as they are.
@@ -54,14 +57,14 @@ class Sizes:
         return (self._square if self.side else self._pad)(image, hole)
 
     def _pad(self, image, hole):
-        """Reflects below and to the right; the prediction is cut back."""
+        """Pads below and to the right; the prediction is cut back."""
         height, width = hole.shape
         margins = []
         for side in (height, width):
             wanted = max(side, self.least)
             margins.append((0, wanted + -wanted % self.multiple - side))
-        padded = np.pad(image, [*margins, (0, 0)], mode="reflect")
-        hole = np.pad(hole, margins, mode="reflect")
+        padded = np.pad(image, [*margins, (0, 0)], mode=self.padding)
+        hole = np.pad(hole, margins, mode=self.padding)
         return padded, hole, lambda prediction: prediction[:height, :width]
 
     def _square(self, image, hole):
