@@ -130,6 +130,41 @@ MASKS = {
         boxes=(1, 3),
         box_sides=(30, 150),
     ),
+    # The official sets of 512 px, and what it trains on, which may hide more than half.
+    # Its program draws up to a walk more than its settings say; those above do not.
+    "lama_thin_512": partial(
+        lama, walks=(4, 71), max_length=100, max_brush=20, side=512
+    ),
+    "lama_medium_512": partial(
+        lama,
+        walks=(4, 11),
+        max_length=200,
+        max_brush=100,
+        box_probability=0.3 / 1.3,
+        boxes=(1, 5),
+        box_sides=(30, 150),
+        side=512,
+    ),
+    "lama_thick_512": partial(
+        lama,
+        walks=(1, 6),
+        max_length=450,
+        max_brush=250,
+        box_probability=0.3 / 1.3,
+        boxes=(1, 4),
+        box_sides=(30, 300),
+        side=512,
+    ),
+    "lama_training": partial(
+        lama,
+        walks=(1, 6),
+        max_length=200,
+        max_brush=100,
+        box_probability=0.5,
+        boxes=(1, 4),
+        box_sides=(30, 150),
+        max_area=1,
+    ),
     "centre": centre,
     # What context encoders hide when they predict 4 of 128 pixels beyond the hole.
     "inner_centre": partial(centre, share=7 / 16),

@@ -79,8 +79,9 @@ def lama(
     boxes: tuple[int, int] = (1, 1),
     box_sides: tuple[int, int] = (1, 1),
     max_area: float = 0.5,
+    side: int = 256,
 ) -> np.ndarray:
-    """Draws either brushed walks of 1 to 5 segments or boxes, as LaMa's test sets do.
+    """Draws either brushed walks of 1 to 5 segments or boxes, as LaMa's data sets do.
 
     Args:
         walks: fewest and most walks.
@@ -90,12 +91,13 @@ def lama(
         boxes: fewest and most boxes.
         box_sides: sides of a box in pixels, from the first to below the second.
         max_area: a hole over this fraction is drawn again, up to 20 times.
+        side: of the square that lengths are given for, in pixels.
 
     Reference:
         Suvorov et al., 2021, https://arxiv.org/abs/2109.07161
     """
     for _ in range(20):
-        mask, scale = _blank(height, width)
+        mask, scale = _blank(height, width, side)
         if rng.random() < box_probability:
             for _ in range(rng.integers(*boxes, endpoint=True)):
                 rows, columns = rng.integers(*box_sides, size=2) * scale
@@ -114,8 +116,8 @@ def lama(
     return usable(mask)
 
 
-def _blank(height, width):
-    return np.zeros((height, width), np.uint8), math.sqrt(height * width) / 256
+def _blank(height, width, side=256):
+    return np.zeros((height, width), np.uint8), math.sqrt(height * width) / side
 
 
 def _draw_walk(mask, rng, angles, lengths, brushes, scale):
