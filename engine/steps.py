@@ -61,9 +61,12 @@ def substituted(variables, values):
 
 
 def input_gradient(fn, x):
-    """Returns d sum(fn(x)) / dx, which can be differentiated again."""
+    """Returns d sum(fn(x)) / dx, which can be differentiated again.
+
+    What fn assigns, such as power iterations and moving averages, is discarded.
+    """
     if BACKEND == "jax":
-        # What fn assigns (power iterations, say) must not leave the gradient.
+
         def total(x):
             with _bound.get(_Bound()).nested_scope():
                 return ops.sum(fn(x))
@@ -71,7 +74,8 @@ def input_gradient(fn, x):
         return jax.grad(total)(x)
     with tf.GradientTape(watch_accessed_variables=False) as tape:
         tape.watch(x)
-        y = fn(x)
+        with keras.StatelessScope():
+            y = fn(x)
     return tape.gradient(y, x)
 
 

@@ -1,4 +1,4 @@
-"""Adversarial losses: Wasserstein with gradient penalty, hinge, and non-saturating.
+"""Adversarial losses: Wasserstein, hinge, non-saturating; penalties of gradients.
 
 References: Gulrajani et al., Improved Training of Wasserstein GANs, NeurIPS 2017;
 Lim and Ye, Geometric GAN, 2017 (hinge); Goodfellow et al., Generative Adversarial
@@ -28,9 +28,18 @@ def hinge_critic_loss(real_scores, fake_scores):
     return ops.mean(ops.relu(1 - real_scores)) + ops.mean(ops.relu(1 + fake_scores))
 
 
-def logistic_critic_loss(real_logits, fake_logits):
-    """Returns mean(-log D(real)) + mean(-log(1 - D(fake))), D the sigmoid of logits."""
-    return ops.mean(ops.softplus(-real_logits)) + ops.mean(ops.softplus(fake_logits))
+def logistic_critic_loss(real_logits, fake_logits, fake=None):
+    """Returns mean(-log D(real)) + mean(-log(1 - D(fake))), D the sigmoid of logits.
+
+    Args:
+        real_logits, fake_logits: of any shape.
+        fake: which of the fake logits are to be called fake, 1, and which real, 0: the
+            hole, where a logit is of a patch. All are fake by default.
+    """
+    loss = ops.softplus(fake_logits)
+    if fake is not None:
+        loss = fake * loss + (1 - fake) * ops.softplus(-fake_logits)
+    return ops.mean(ops.softplus(-real_logits)) + ops.mean(loss)
 
 
 def non_saturating_generator_loss(fake_logits):
@@ -55,6 +64,20 @@ def gradient_penalty(critic, real, fake, mask, alpha):
     # The root's derivative is infinite at 0, which an empty hole reaches.
     slope = ops.sqrt(ops.maximum(square, 1e-12))
     return ops.mean(ops.square(slope - 1))
+
+
+def r1_penalty(critic, real):
+    """Returns the mean over images of |grad D(x)|^2 at real images.
+
+    Args:
+        critic: images (B, H, W, 3) -> scores, whose sum is differentiated.
+        real: images (B, H, W, 3).
+
+    Reference: Mescheder et al., Which Training Methods for GANs do actually Converge?,
+    ICML 2018.
+    """
+    square = ops.square(input_gradient(critic, real))
+    return ops.mean(ops.sum(square, axis=(1, 2, 3)))
 
 
 @dataclasses.dataclass(frozen=True)

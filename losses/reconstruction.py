@@ -79,6 +79,16 @@ def known_loss(target, prediction, mask):
     return _mean_where(1 - mask, _absolute(prediction - target))
 
 
+def weighted_absolute_error(target, prediction, weight):
+    """Returns the mean of weight * |prediction - target| over all pixels.
+
+    Args:
+        target, prediction: images (B, H, W, 3).
+        weight: (B, H, W, 1).
+    """
+    return ops.mean(weight * _absolute(prediction - target))
+
+
 def _mean_where(region, x):
     """Mean of x over the pixels where `region` (B, H, W, 1) is 1, and all channels."""
     pixels = ops.maximum(ops.sum(region), 1)
