@@ -5,6 +5,8 @@ Convolutions, WACV 2022; Wang et al., High-Resolution Image Synthesis and Semant
 Manipulation with Conditional GANs (pix2pixHD), CVPR 2018.
 """
 
+import functools
+
 import keras
 from keras import layers as keras_layers
 from keras import ops
@@ -12,10 +14,11 @@ from keras import ops
 from inpainting_zoo.errors import InputError, choose
 from inpainting_zoo.lama import architectures
 from inpainting_zoo.layers.batch_normalization import BatchNormalization
+from inpainting_zoo.layers.convolution import BlockConv2D
 from inpainting_zoo.layers.fourier_convolution import FourierConvolution
 from inpainting_zoo.layers.initializers import GlorotUniform
 from inpainting_zoo.layers.pull_push import HOLE_FILLS
-from inpainting_zoo.layers.upsampling import PaddedUpsampling2D
+from inpainting_zoo.layers.upsampling import DoublingConv2D, PaddedUpsampling2D
 
 MAX_CHANNELS = {"generator": 1024, "discriminator": 512}
 
@@ -74,6 +77,8 @@ def build_generator(
         x = conv(x, channels, kernel, name, stride)
         return [normalize(x, name, activation)]
 
+    blockwise = functools.partial(BlockConv2D, block=min(4, 2**downsamplings))
+
     def pad(x, margin, name, reflect=True):
         if not reflect:
             return keras_layers.ZeroPadding2D(margin, name=f"{name}_pad")(x)
@@ -117,10 +122,8 @@ def build_generator(
     x = ops.concatenate(x, axis=-1) if len(x) > 1 else x[0]
     for i, channels in enumerate(reversed(widths[:-1])):
         name = f"up{i}"
-        x = conv(x, channels, 3, name, 2, keras_layers.Conv2DTranspose)
-        # PyTorch's padding of 1, output padding of 1.
-        x = normalize(x[:, 1:, 1:], name)
-    x = conv(pad(x, 3, "exit"), 3, 7, "exit")
+        x = normalize(conv(x, channels, 3, name, 2, DoublingConv2D), name)
+    x = conv(pad(x, 3, "exit"), 3, 7, "exit", layer=blockwise)
 
     logits = ops.cast(x, "float32")
     if fill:

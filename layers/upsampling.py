@@ -1,8 +1,9 @@
-"""Upsampling and reflection padding in one step."""
+"""Upsampling and reflection padding in one step; learned upsampling."""
 
 import keras
 from keras import ops
 
+from inpainting_zoo.engine.operations import split
 from inpainting_zoo.errors import choose
 from inpainting_zoo.layers.padding import reflected, repeat_and_reflect
 
@@ -47,6 +48,25 @@ class PaddedUpsampling2D(keras.layers.Layer):
     def get_config(self):
         names = ("factor", "padding", "interpolation")
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}
+
+
+@keras.saving.register_keras_serializable("inpainting")
+class DoublingConv2D(keras.layers.Conv2DTranspose):
+    """A transposed convolution of 3x3 and stride 2 whose image doubles, as PyTorch's.
+
+    PyTorch's padding of 1 and output padding of 1 take a row and a column off the top
+    and the left; "same" takes them off the bottom and the right.
+    """
+
+    def call(self, x):
+        y = super().call(x)
+        for axis in (1, 2):  # the gradient of a slice takes longer
+            _, y = split(y, [1, -1], axis)
+        return y
+
+    def compute_output_shape(self, input_shape):
+        batch, *sides, _ = input_shape
+        return (batch, *(side and 2 * side for side in sides), self.filters)
 
 
 def interpolate_and_reflect(x, factor: int, padding: int):
