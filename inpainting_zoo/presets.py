@@ -9,13 +9,19 @@ from inpainting_zoo import weights as weights_folder
 from inpainting_zoo.context_encoder.presets import PRESETS as CONTEXT_ENCODER_PRESETS
 from inpainting_zoo.errors import InputError, WeightsError, choose
 from inpainting_zoo.gmcnn.presets import PRESETS as GMCNN_PRESETS
+from inpainting_zoo.lama.presets import PRESETS as LAMA_PRESETS
 from inpainting_zoo.patch_match.presets import PRESETS as PATCH_MATCH_PRESETS
 from inpainting_zoo.storage.checkpoints import METADATA, assign, check, load_weights
 from inpainting_zoo.storage.downloads import check_hash, locate, place
 from inpainting_zoo.weights.converting import from_official
 from inpainting_zoo.weights.read_checkpoint import read_tensors
 
-PRESETS = {**PATCH_MATCH_PRESETS, **GMCNN_PRESETS, **CONTEXT_ENCODER_PRESETS}
+PRESETS = {
+    **PATCH_MATCH_PRESETS,
+    **GMCNN_PRESETS,
+    **CONTEXT_ENCODER_PRESETS,
+    **LAMA_PRESETS,
+}
 # What `inpaint` takes where nothing is named; docs/patchmatch.md has the rule by which
 # another takes its place.
 DEFAULT = "patchmatch"

@@ -26,3 +26,26 @@ TOPOLOGIES = {
     # The generator of pix2pixHD: lama-regular.
     "regular": Generator(ratio=0.0, use_bias=True, reflect=False),
 }
+
+
+@dataclasses.dataclass(frozen=True)
+class Perceptual:
+    """A frozen network whose features the perceptual loss compares.
+
+    Args:
+        network: name in `features.load.FEATURES`.
+        taps: names of its layers.
+        relative: see `losses.feature_distance.perceptual_loss`; where the released
+            weight of 30 was not chosen for the scale of its features.
+    """
+
+    network: str
+    taps: tuple
+    relative: bool = False
+
+
+VGG_TAPS = ("block1_conv2", "block2_conv2", "block3_conv3")
+PERCEPTUAL = {
+    "vgg16": Perceptual("vgg16", VGG_TAPS, relative=True),
+    "vgg19": Perceptual("vgg19", VGG_TAPS, relative=True),
+}
