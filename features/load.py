@@ -3,7 +3,8 @@
 from collections.abc import Callable, Mapping
 
 from inpainting_zoo.errors import choose
-from inpainting_zoo.features.vgg import vgg19
+from inpainting_zoo.features.resnet import resnet50_dilated
+from inpainting_zoo.features.vgg import vgg16, vgg19
 
 
 def loader(files: Mapping | None = None) -> Callable:
@@ -22,4 +23,8 @@ def loader(files: Mapping | None = None) -> Callable:
     return load
 
 
-FEATURES = {"vgg19": vgg19}
+FEATURES = {
+    "vgg16": vgg16,
+    "vgg19": vgg19,
+    "resnet50_dilated": resnet50_dilated,
+}

@@ -154,7 +154,7 @@ class TrainSettings(Settings):
         None, "steps between sample pictures; an epoch", least=1
     )
     vgg_weights: str | None = option(
-        None, "VGG19 file (.h5 or .npz) instead of the download"
+        None, "file (.h5 or .npz) of the frozen network, instead of the download"
     )
 
     def __post_init__(self):

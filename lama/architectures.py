@@ -46,6 +46,10 @@ class Perceptual:
 
 VGG_TAPS = ("block1_conv2", "block2_conv2", "block3_conv3")
 PERCEPTUAL = {
+    # The released recipe's, of a high receptive field; its file must be named.
+    "resnet50": Perceptual(
+        "resnet50_dilated", ("layer1", "layer2", "layer3", "layer4")
+    ),
     "vgg16": Perceptual("vgg16", VGG_TAPS, relative=True),
     "vgg19": Perceptual("vgg19", VGG_TAPS, relative=True),
 }

@@ -18,7 +18,7 @@ from inpainting_zoo.engine import backend
 from inpainting_zoo.engine.batches import streaming
 from inpainting_zoo.engine.precisions import DTYPES
 from inpainting_zoo.errors import InputError, choose
-from inpainting_zoo.features.load import loader
+from inpainting_zoo.features.load import FEATURES, loader
 from inpainting_zoo.options import TrainSettings
 from inpainting_zoo.storage.checkpoints import part_file
 from inpainting_zoo.training.callbacks import NumericGuard, Progress, Saver, StepLog
@@ -125,7 +125,7 @@ def begin(settings: TrainSettings) -> Run:
     model.begin(
         stage,
         lambda name, **options: make_optimizer(name, settings, lengths()[1], **options),
-        loader({"vgg19": settings.vgg_weights}),
+        loader(dict.fromkeys(FEATURES, settings.vgg_weights)),
         run_eagerly=settings.run_eagerly,
         jit_compile=settings.jit_compile,
     )

@@ -11,7 +11,7 @@ import threading
 import pytest
 
 from inpainting_zoo.errors import InputError, WeightsError
-from inpainting_zoo.features.vgg import FILE, MD5
+from inpainting_zoo.features.vgg import VGG19
 from inpainting_zoo.storage import downloads
 from inpainting_zoo.storage.downloads import Weights, cache_folder, fetch, locate
 
@@ -222,12 +222,15 @@ def train_with_vgg(zoo, images, tmp_path, proxy):
 
 @pytest.mark.row("F11")
 def test_a_wrong_file_in_the_cache(zoo, images, tmp_path):
-    cached = tmp_path / "models" / FILE
+    cached = tmp_path / "models" / VGG19.file
     cached.parent.mkdir()
     cached.write_bytes(bytes(500))
     result = train_with_vgg(zoo, images, tmp_path, "http://127.0.0.1:9")
     assert result.code == 5, result.err
-    assert hashlib.md5(bytes(500)).hexdigest() in result.error and MD5 in result.error
+    assert (
+        hashlib.md5(bytes(500)).hexdigest() in result.error
+        and VGG19.md5 in result.error
+    )
     assert not cached.exists()
 
 
@@ -241,7 +244,7 @@ def test_no_network(zoo, images, tmp_path, record_property):
             result = train_with_vgg(zoo, images, tmp_path, f"http://127.0.0.1:{port}")
             assert result.code == 4, result.err
             assert reason in result.error
-            assert str(tmp_path / "zoo" / FILE) in result.error
+            assert str(tmp_path / "zoo" / VGG19.file) in result.error
             seconds[reason] = result.seconds
             record_property(f"seconds if {reason}", result.seconds)
     # What comes before, building the networks, takes a busy machine long.
