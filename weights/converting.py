@@ -12,6 +12,7 @@ from inpainting_zoo.storage.arrays import Arrays
 
 SHOWN = 3  # names in an error
 OFFICIAL = ("gmcnn_official_pytorch", "gmcnn_official_tf1", "context_encoder")
+OFFICIAL += ("lama_big", "lama_fourier", "lama_regular")
 
 
 def from_official(

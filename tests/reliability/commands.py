@@ -15,6 +15,11 @@ TINY = (
     *("-preset", "gmcnn_small", "-set", "base_channels=4", "critic_channels=4"),
     *("-image_size", 32, "-batch_size", 2, "-critic_steps", 1, "-id_mrf_weight", 0),
 )
+LAMA = (
+    *("-preset", "lama_small", "-set", "base_channels=2", "blocks=1"),
+    *("discriminator_channels=2", "perceptual_weight=0"),
+    *("-image_size", 32, "-batch_size", 2),
+)
 EAGER = ("-run_eagerly",)
 RUNNER = (sys.executable, str(ROOT / "runner.py"))
 ENVIRONMENT = {**os.environ, "PYTHONUNBUFFERED": "1", "CUDA_VISIBLE_DEVICES": ""}

@@ -1,0 +1,216 @@
+"""LaMa as a model: sizes, stages, states, masks, official files."""
+
+import functools
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+from inpainting_zoo import presets
+from inpainting_zoo.data.masks import MASKS
+from inpainting_zoo.engine import backend
+from inpainting_zoo.engine.batches import stream
+from inpainting_zoo.errors import InputError
+from inpainting_zoo.features.load import loader
+from inpainting_zoo.weights.convert import convert_file
+from parity import difference, golden, nhwc
+
+both_engines = pytest.mark.both_engines
+NARROW = {
+    "base_channels": 2,
+    "blocks": 1,
+    "discriminator_channels": 2,
+    "image_size": 16,
+    "perceptual_weight": 0,
+}
+
+
+def begun(stage, preset="lama_small", dtype="float32", **overrides):
+    keras.utils.set_random_seed(0)
+    model = presets.build(preset, dtype=dtype, **NARROW | overrides)
+    adam = functools.partial(keras.optimizers.Adam, 1e-3)
+    model.begin(
+        stage,
+        lambda name, factor, clip: adam(global_clipnorm=clip, name=name),
+        run_eagerly=backend.BACKEND == "tensorflow",
+    )
+    return model
+
+
+def batch(i):
+    rng = np.random.default_rng(i)
+    image = rng.integers(0, 256, (2, 16, 16, 3), np.uint8)
+    mask = np.zeros((2, 16, 16, 1), np.uint8)
+    mask[:, 4:12, 2 + i : 9 + i] = 1
+    return {"image": image, "mask": mask}
+
+
+def fit(model, start, stop):
+    """Trains; returns the logs of the last step."""
+    history = model.fit(
+        stream(batch, start, stop), steps_per_epoch=stop - start, verbose=0
+    ).history
+    return {name: values[-1] for name, values in history.items()}
+
+
+def numbers(model):
+    return {name: ops.convert_to_numpy(v) for name, v in model.state().items()}
+
+
+@both_engines
+def test_states_hold_all_that_training_goes_on_from():
+    """R1 in every second step, averages, moving statistics: the same steps again."""
+    model = begun("adversarial", gradient_penalty_every=2, average=4.0)
+    logs = [fit(model, i, i + 1) for i in range(2)]
+    assert logs[0]["gradient_penalty"] > 0 == logs[1]["gradient_penalty"]
+    middle = numbers(model)
+    fit(model, 2, 4)
+    end = numbers(model)
+    for name, variable in model.state().items():
+        variable.assign(middle[name])
+    fit(model, 2, 4)
+    again = numbers(model)
+    for name, value in end.items():
+        np.testing.assert_array_equal(again[name], value, err_msg=name)
+    moved = [name for name in end if (end[name] != middle[name]).any()]
+    for kind in ("discriminator", "average", "moving_variance", "entry"):
+        assert any(kind in name for name in moved)
+
+
+def test_stages():
+    model = begun("reconstruction")
+    logs = fit(model, 0, 1)
+    assert set(model.networks) == {"generator"} and model.stage.clip == {
+        "generator": 1.0
+    }
+    terms = logs["known"] + 5 * logs["hole"]
+    assert logs["generator_loss"] == pytest.approx(terms, rel=1e-5)
+    model = begun("adversarial", "lama_big")
+    assert model.stage.rates == {"discriminator": 0.1} and not model.averages
+    logs = fit(model, 0, 1)
+    terms = 10 * logs["known"] + 10 * logs["adversarial"]
+    terms += 100 * logs["feature_matching"]
+    assert logs["generator_loss"] == pytest.approx(terms, rel=1e-5)
+    terms = logs["discriminator"] + 0.001 * logs["gradient_penalty"]
+    assert logs["discriminator_loss"] == pytest.approx(terms, rel=1e-5)
+
+
+@pytest.mark.parametrize("dtype", ["mixed_bfloat16", "mixed_float16"])
+def test_mixed_precision(dtype):
+    model = begun("reconstruction", dtype=dtype)
+    wide = begun("reconstruction")
+    assert model.generator.get_layer("block0_conv0").compute_dtype == dtype[6:]
+    losses = [fit(m, 0, 1)["generator_loss"] for m in (model, wide)]
+    assert losses[0] == pytest.approx(losses[1], rel=0.02)
+
+
+@both_engines
+def test_a_smooth_fill_is_what_an_untrained_network_adds_to():
+    """Without a last convolution the hole is the fill, known pixels are grey."""
+    model = presets.build("lama_small", hole_fill="pull_push", **NARROW)
+    model.generator.get_layer("exit").kernel.assign(np.zeros((7, 7, 2, 3)))
+    image = np.full((1, 16, 16, 3), 0.5, "float32")
+    mask = ops.convert_to_tensor(batch(0)["mask"][:1].astype("float32"))
+    found = model.call({"image": image, "mask": mask})
+    assert difference(found, 0.5 * ops.convert_to_numpy(mask) + 0 * image) < 1e-6
+
+
+def test_any_size_is_padded_as_officially():
+    """Below and to the right, from the edge on."""
+    model = presets.build("lama_small", **NARROW)
+    image = np.random.default_rng(0).integers(0, 256, (19, 33, 3), np.uint8)
+    hole = np.zeros((19, 33), np.uint8)
+    hole[15:19, 30:] = 1
+    padded, unknown, restore = model.sizes.fit(image, hole)
+    assert padded.shape == (24, 40, 3)
+    np.testing.assert_array_equal(padded[19:], padded[14:19][::-1])
+    np.testing.assert_array_equal(unknown[:, 33:], unknown[:, 26:33][:, ::-1])
+    np.testing.assert_array_equal(restore(padded), image)
+    assert model.sizes.fit(image[:3, :5], hole[:3, :5])[0].shape == (16, 16, 3)
+    with pytest.raises(InputError, match="a multiple of 8, at least 16, received 20"):
+        model.sizes.check(20)
+
+
+PUBLISHED = {
+    "thin_256": "lama_thin",
+    "medium_256": "lama_medium",
+    "thick_256": "lama_thick",
+    "thin_512": "lama_thin_512",
+    "medium_512": "lama_medium_512",
+    "thick_512": "lama_thick_512",
+    "training_256": "lama_training",
+}
+
+
+@pytest.mark.parametrize("theirs", PUBLISHED)
+def test_masks_hide_as_much_as_the_official_ones(theirs):
+    """Mean and quantiles of 400 areas, before those over a half are drawn again."""
+    mask, side = MASKS[PUBLISHED[theirs]], int(theirs[-3:])
+    draw = functools.partial(mask.func, **mask.keywords | {"max_area": 1})
+    ours = [draw(np.random.default_rng(i), side, side).mean() for i in range(400)]
+    areas = golden("lama/mask_areas")[theirs]
+    for measure in (np.mean, np.median, lambda a: np.quantile(a, 0.9)):
+        assert measure(ours) == pytest.approx(measure(areas), abs=0.05)
+
+
+OFFICIAL = {"base_channels": 8, "blocks": 2}
+
+
+@pytest.fixture(scope="module")
+def state_dict():
+    arrays = golden("lama/tiny_d3_b2")
+    return {k.removeprefix("sd/"): v for k, v in arrays.items() if k.startswith("sd/")}
+
+
+@both_engines
+def test_official_files_give_what_the_original_gives(state_dict, tmp_path):
+    """Under each of the prefixes that people's files have, converted and directly."""
+    found = {}
+    for prefix in ("", "generator.", "model.generator.", "model."):
+        tensors = {f"w:{prefix}{name}": array for name, array in state_dict.items()}
+        tensors["w:discriminator.model0.0.weight"] = np.zeros((8, 3, 4, 4))
+        np.savez(tmp_path / f"{prefix}npz", **tensors, image=np.zeros(3))
+        target = tmp_path / f"{prefix}ours.npz"
+        convert_file(tmp_path / f"{prefix}npz", "lama_big", target, OFFICIAL)
+        with np.load(target) as file:
+            found[prefix] = {k: file[k] for k in file if k != "metadata"}
+    for arrays in found.values():
+        for name, array in found[""].items():
+            np.testing.assert_array_equal(arrays[name], array)
+    model = presets.load("lama_big", tmp_path / "generator.npz", **OFFICIAL)
+    arrays = golden("lama/tiny_d3_b2")
+    image, mask, expected = (nhwc(arrays[k]) for k in ("image", "mask", "predicted"))
+    inputs = {"image": ops.convert_to_tensor(2 * image - 1), "mask": mask}
+    prediction = model.compiled_call(inputs)
+    assert difference((prediction + 1) / 2, expected) < 2e-5
+
+
+def test_official_names_of_the_network_without_fourier():
+    """Paddings and activations are numbered as well."""
+    from inpainting_zoo.weights.convert_lama import official_tensors
+
+    config = presets.get("lama_regular")["config"]
+    with keras.StatelessScope(initialize_variables=False):
+        variables = presets.build("lama_regular").use_state()
+    names = official_tensors(variables, config)
+    assert names["model.1.weight"][1] == (64, 4, 7, 7)
+    assert names["model.11.running_var"][1] == (512,)
+    assert names["model.13.conv_block.1.weight"][1] == (512, 512, 3, 3)
+    assert names["model.21.conv_block.6.bias"][1] == (512,)
+    assert names["model.22.weight"][1] == (512, 256, 3, 3)
+    assert names["model.29.weight"][1] == (64,)
+    assert names["model.32.weight"][1] == (3, 64, 7, 7)
+    assert len(names) == len(variables) == 2 * 25 + 4 * 24
+    with pytest.raises(InputError, match="hole_fill 'zero', received 'pull_push'"):
+        official_tensors(variables, config | {"hole_fill": "pull_push"})
+
+
+def test_a_perceptual_network_is_asked_for_by_name(tmp_path):
+    model = presets.build("lama_small", **NARROW | {"perceptual_weight": 30})
+    with pytest.raises(InputError, match=r"gone.npz'; or train without it: -set"):
+        model.make_stage("adversarial", loader({"vgg19": tmp_path / "gone.npz"}))
+    model = presets.build("lama_small", perceptual="resnet50", **NARROW)
+    model.stage_weights["adversarial"]["perceptual"] = 30
+    with pytest.raises(InputError, match="must be a file of resnet50_dilated"):
+        model.make_stage("adversarial", loader())
