@@ -111,10 +111,11 @@ MASKS = {
     "rectangle": rectangle,
     "strokes": strokes,
     "free_form": free_form,
-    "lama_thin": partial(lama, walks=(4, 50), max_length=40, max_brush=10),
+    # The official sets, whose program draws up to a walk more than its settings say.
+    "lama_thin": partial(lama, walks=(4, 51), max_length=40, max_brush=10),
     "lama_medium": partial(
         lama,
-        walks=(4, 5),
+        walks=(4, 6),
         max_length=100,
         max_brush=50,
         box_probability=0.3 / 1.3,
@@ -123,15 +124,13 @@ MASKS = {
     ),
     "lama_thick": partial(
         lama,
-        walks=(1, 5),
+        walks=(1, 6),
         max_length=200,
         max_brush=100,
         box_probability=0.3 / 1.3,
         boxes=(1, 3),
         box_sides=(30, 150),
     ),
-    # The official sets of 512 px, and what it trains on, which may hide more than half.
-    # Its program draws up to a walk more than its settings say; those above do not.
     "lama_thin_512": partial(
         lama, walks=(4, 71), max_length=100, max_brush=20, side=512
     ),
@@ -155,6 +154,7 @@ MASKS = {
         box_sides=(30, 300),
         side=512,
     ),
+    # What it trains on, which may hide more than half.
     "lama_training": partial(
         lama,
         walks=(1, 6),

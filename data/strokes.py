@@ -107,7 +107,7 @@ def lama(
         else:
             for walk in range(rng.integers(*walks, endpoint=True)):
                 segments = rng.integers(1, 6)
-                angles = rng.uniform(0, 4, size=segments) * (-1) ** (walk + 1)
+                angles = (0.01 + rng.integers(4, size=segments)) * (-1) ** (walk + 1)
                 lengths = rng.integers(10, 10 + max_length, size=segments)
                 brushes = rng.integers(5, 5 + max_brush, size=segments)
                 _draw_walk(mask, rng, angles, lengths, brushes, scale)

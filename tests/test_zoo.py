@@ -54,7 +54,7 @@ PARAMETERS = {
 }
 # So narrow that a step takes no time.
 NARROW = {
-    "patchmatch": {"image_size": 16},
+    "patch_match": {"image_size": 16},
     "gmcnn": {
         "base_channels": 2,
         "critic_channels": 2,
