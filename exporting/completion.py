@@ -29,7 +29,8 @@ class Completion(keras.layers.Layer):
         height, width = ops.shape(image)[1:3]
         scaled, mask = as_floats(known, hole)
         inputs = {"image": scaled if self.pixels == "uint8" else known, "mask": mask}
-        sizes = (self.sizes.side or self.sizes.multiple, self.sizes.least)
+        fit = self.sizes
+        sizes = (fit.side or fit.multiple, fit.least, fit.padding)
         inputs = {name: pad_to_multiple(x, *sizes) for name, x in inputs.items()}
         prediction = self.predict(inputs)[:, :height, :width]
         if self.pixels == "uint8":

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from inpainting_zoo.errors import choose
+from inpainting_zoo.layers.fourier_transform import only_products
 
 OUTPUT = b"completed"  # what every graph calls what it returns
 SAVED_MODEL = {"saved_model.pb", "fingerprint.pb", "variables", "assets"}
@@ -48,7 +49,7 @@ def write_saved_model(graph, path, precision, options):
 
 def write_onnx(graph, path, precision, options):
     """Writes an ONNX file and, below float32, rewrites it."""
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), only_products():
         warnings.simplefilter("ignore", FutureWarning)  # of NumPy, to tf2onnx
         graph.export(path, format="onnx", **options)
     if precision != "float32":
@@ -101,7 +102,8 @@ def write_litert(graph, path, precision, options):
         target["supported_types"] = [tf.float16]
     if precision != "float32":
         options = {**options, "optimizations": [tf.lite.Optimize.DEFAULT]}
-    graph.export(path, format="litert", target_spec=target, **options)
+    with only_products():
+        graph.export(path, format="litert", target_spec=target, **options)
 
 
 def is_export(format: str, path: Path) -> bool:

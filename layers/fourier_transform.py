@@ -1,6 +1,7 @@
 """Two-dimensional transforms of real images, channels last, without complex numbers."""
 
-import functools
+import contextlib
+import contextvars
 
 import numpy as np
 from keras import ops
@@ -9,6 +10,17 @@ from inpainting_zoo.engine import operations
 
 # Sides up to which products with matrices are faster than fast transforms, on CPUs.
 PRODUCTS_UP_TO = {"tensorflow": 32, "jax": 0}
+_only_products = contextvars.ContextVar("only_products", default=False)
+
+
+@contextlib.contextmanager
+def only_products():
+    """Within it every transform is made of products: for files that know no other."""
+    token = _only_products.set(True)
+    try:
+        yield
+    finally:
+        _only_products.reset(token)
 
 
 def rfft2(x):
@@ -54,34 +66,47 @@ def irfft2_by_products(spectrum, width):
     batch, height, half, channels = ops.shape(spectrum)
     channels = channels // 2
     # Frequencies between the first and W / 2 stand for their negatives as well.
-    twice = 1.0 + ((np.arange(half) > 0) & (2 * np.arange(half) != width))
-    rows = (_rows(width) * np.repeat(twice, 2)[:, None]).T.astype("float32")
+    frequencies = ops.arange(half)
+    inner = (frequencies > 0) & (2 * frequencies != width)
+    twice = ops.repeat(1 + ops.cast(inner, "float32"), 2)
+    rows = ops.transpose(_rows(width)) * twice
     x = ops.reshape(spectrum, (batch, height, 2 * half, channels))
     x = ops.reshape(ops.matmul(rows, x), (batch, 2 * height, width * channels))
-    x = ops.matmul(_columns(height).T, x)
+    x = ops.matmul(ops.transpose(_columns(height)), x)
     return ops.reshape(x, (batch, height, width, channels))
 
 
-@functools.cache
 def _columns(size):
     """Returns (2 H, H): real and imaginary part of every frequency of a column."""
-    matrix = _fourier(size)
-    return np.stack([matrix.real, matrix.imag], 1).reshape(2 * size, size)
+    of = _library(size)
+    return of.reshape(of.stack(_fourier(size), 1), (2 * size, size))
 
 
-@functools.cache
 def _rows(size):
     """Returns (2 (W // 2 + 1), 2 W): the same of rows of complex numbers."""
-    matrix = _fourier(size)[: size // 2 + 1]
-    real = np.concatenate([matrix.real, -matrix.imag], 1)
-    imaginary = np.concatenate([matrix.imag, matrix.real], 1)
-    return np.stack([real, imaginary], 1).reshape(-1, 2 * size)
+    of, half = _library(size), size // 2 + 1
+    real, imaginary = (part[:half] for part in _fourier(size))
+    parts = [(real, -imaginary), (imaginary, real)]
+    parts = of.stack([of.concatenate(part, 1) for part in parts], 1)
+    return of.reshape(parts, (2 * half, 2 * size))
 
 
 def _fourier(size):
-    """Returns exp(-2 pi i k n / size) / size^0.5 of frequencies k and positions n."""
-    turns = np.outer(np.arange(size), np.arange(size)) / size
-    return (np.exp(-2j * np.pi * turns) / size**0.5).astype("complex64")
+    """Returns the parts of exp(-2 pi i k n / size) / size^0.5, each (k, n)."""
+    of = _library(size)
+    positions = of.arange(size)
+    # Without whole turns, beside which float32 would hold little of the rest.
+    turns = of.divide(of.mod(of.outer(positions, positions), size), size)
+    angles = 2 * np.pi * turns
+    root = of.sqrt(size)
+    return [
+        of.array(x, "float32") for x in (of.cos(angles) / root, -of.sin(angles) / root)
+    ]
+
+
+def _library(size):
+    """Returns what makes a matrix: NumPy, unless only the graph will know its size."""
+    return np if isinstance(size, int) else ops
 
 
 def rfft2_by_fft(x):
@@ -104,7 +129,8 @@ def _root(shape):
 def transforms(height: int | None, width: int | None):
     """Chooses (forward, backward) for images of a size, None where it is not known."""
     most = PRODUCTS_UP_TO[operations.BACKEND]
-    by_products = None not in (height, width) and max(height, width) <= most
+    known = None not in (height, width)
+    by_products = _only_products.get() or (known and max(height, width) <= most)
     return TRANSFORMS["products" if by_products else "fft"]
 
 

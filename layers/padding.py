@@ -6,21 +6,23 @@ from keras import ops
 from inpainting_zoo.engine.operations import split
 
 
-def pad_to_multiple(x, multiple: int, least: int = 1):
-    """Reflects images (B, H, W, C) below and to the right to a multiple of pixels.
+def pad_to_multiple(x, multiple: int, least: int = 1, padding: str = "reflect"):
+    """Pads images (B, H, W, C) below and to the right to a multiple of pixels.
 
     Args:
         x: images.
         multiple: of heights and widths.
         least: height and width, in pixels.
+        padding: "reflect", or "symmetric", which repeats the edge.
     """
+    edge = int(padding == "symmetric")
     for axis in (1, 2):
         size = ops.shape(x)[axis]
         larger = max if isinstance(size, int) else ops.maximum
         wanted = larger(size, least) if least > 1 else size
         missing = (wanted + multiple - 1) // multiple * multiple - size
         if not (isinstance(size, int) and missing == 0):
-            x = ops.take(x, reflected(size, 0, missing), axis=axis)
+            x = ops.take(x, reflected(size, 0, missing, edge), axis=axis)
     return x
 
 
@@ -78,15 +80,17 @@ def _reflect_gradient(dy, padding, axis, size):
     return ops.concatenate([first, left, middle, right, last], axis)
 
 
-def reflected(size, before: int, after: int):
+def reflected(size, before: int, after: int, edge: int = 0):
     """Returns the indices of the pixels that an axis shows when padded by reflection.
 
     Args:
         size: of the axis, in pixels; an integer, for a NumPy array, or a tensor.
         before, after: pixels to add.
+        edge: how often the first and the last pixel are repeated, 0 or 1.
     """
     xp = np if isinstance(size, int) else ops  # far fewer operations to trace
-    last = size - 1
-    # The wave is even, and ONNX has no remainder of negative numbers as engines have.
-    positions = xp.abs(xp.arange(-before, size + after))
-    return last - xp.abs(positions % xp.maximum(2 * last, 1) - last)
+    period = xp.maximum(2 * (size - 1 + edge), 1)
+    positions = xp.arange(-before, size + after)
+    # ONNX has no remainder of negative numbers as engines have.
+    positions = xp.maximum(positions, -positions - edge) % period
+    return xp.minimum(positions, period - edge - positions)

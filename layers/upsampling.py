@@ -61,7 +61,7 @@ class DoublingConv2D(keras.layers.Conv2DTranspose):
     def call(self, x):
         y = super().call(x)
         for axis in (1, 2):  # the gradient of a slice takes longer
-            _, y = split(y, [1, -1], axis)
+            _, y = split(y, [1, ops.shape(y)[axis] - 1], axis)
         return y
 
     def compute_output_shape(self, input_shape):

@@ -93,8 +93,10 @@ def test_any_reflection_is_numpys(height, width, padding, multiple):
     expected = np.pad(x, inner + both + inner, mode="reflect")
     np.testing.assert_array_equal(PaddedUpsampling2D(1, padding)(x), expected)
     after = [(0, -side % multiple) for side in (height, width)]
-    expected = np.pad(x, inner + after + inner, mode="reflect")
-    np.testing.assert_array_equal(pad_to_multiple(x, multiple), expected)
+    for mode in ("reflect", "symmetric"):
+        expected = np.pad(x, inner + after + inner, mode=mode)
+        found = pad_to_multiple(x, multiple, padding=mode)
+        np.testing.assert_array_equal(found, expected)
 
 
 @pytest.mark.both_engines
