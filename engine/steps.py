@@ -30,6 +30,32 @@ def minimize(loss_fn, variables, optimizer):
     return logs
 
 
+def descend(loss_fn, variables, optimizer, steps: int, read=()):
+    """Takes optimizer steps outside of any training, compiled.
+
+    Args:
+        loss_fn, variables, optimizer: as for `minimize`.
+        steps: how many.
+        read: variables that `loss_fn` reads beside those.
+    """
+
+    def step():
+        return minimize(loss_fn, variables, optimizer)
+
+    if BACKEND == "tensorflow":
+        step = tf.function(step, autograph=False)
+        for _ in range(steps):
+            step()
+        return
+    bound = [*variables, *optimizer.variables, *read]
+    compiled = jax.jit(lambda values: _bound_step(step, [bound], [values])[1][0])
+    values = [v.value for v in bound]
+    for _ in range(steps):
+        values = compiled(values)
+    for variable, value in zip(variables, values):
+        variable.assign(value)
+
+
 def _apply(optimizer):
     """Returns what applies gradients: one operation in steps that run eagerly, too.
 

@@ -48,10 +48,11 @@ def export(
             "format: a model with networks can be exported, received one that has none "
             "and copies from the picture"
         )
-    if model.OPTIONS or model.draws:
+    further = model.condition(**model.OPTIONS)
+    if further or model.draws:
         raise InputError(
             f"format: a model of image and mask alone can be exported, received one "
-            f"that takes {', '.join(model.OPTIONS) or 'random numbers'} as well"
+            f"that takes {', '.join(further) or 'random numbers'} as well"
         )
     found = formats.get(format)
     side = _side(model, image_size, found.any_size)

@@ -6,13 +6,19 @@ Convolutions, WACV 2022.
 
 import inspect
 import logging
+import math
 
 import numpy as np
 from keras import ops
 
 from inpainting_zoo.errors import InputError, WeightsError, choose
+from inpainting_zoo.lama import refinement
 from inpainting_zoo.lama.architectures import PERCEPTUAL
-from inpainting_zoo.lama.networks import build_discriminator, build_generator
+from inpainting_zoo.lama.networks import (
+    build_discriminator,
+    build_generator,
+    split_generator,
+)
 from inpainting_zoo.losses.adversarial import (
     logistic_critic_loss,
     non_saturating_generator_loss,
@@ -25,6 +31,7 @@ from inpainting_zoo.losses.feature_distance import (
 from inpainting_zoo.losses.reconstruction import weighted_absolute_error
 from inpainting_zoo.models.bookkeeping import weighted_sum
 from inpainting_zoo.models.inpainter import GeneratorInpainter
+from inpainting_zoo.models.pixels import as_floats, to_uint8
 from inpainting_zoo.models.sizes import Sizes
 from inpainting_zoo.models.stage import Stage
 
@@ -60,6 +67,7 @@ class LaMa(GeneratorInpainter):
         **generator: arguments of `build_generator`.
     """
 
+    OPTIONS = {"refine": False}  # noqa: RUF012
     STAGES = ("reconstruction", "adversarial")
     GENERATOR_OPTIONS = inspect.signature(build_generator).parameters
 
@@ -110,7 +118,7 @@ class LaMa(GeneratorInpainter):
             },
         }
         self.loss_weights = self.stage_weights["reconstruction"]
-        self.discriminator = self.features = None
+        self.discriminator = self.features = self._refiner = None
 
     def make_stage(self, name, features):
         """See `Inpainter.make_stage`; the first stage has no discriminator."""
@@ -225,6 +233,50 @@ class LaMa(GeneratorInpainter):
     def predict_as_trained(self, image, mask):
         """Returns a prediction with the statistics of the batch."""
         return self.generator([image, mask], training=True)
+
+    def predict_images(self, images, masks, seed: int = 0, **options):
+        """See `Inpainter.predict_images`.
+
+        Args:
+            images: uint8 (B, H, W, 3).
+            masks: (B, H, W), nonzero in the hole.
+            seed: is not used.
+            **options: `refine`: whether pictures whose short side is of 725 pixels or
+                more are predicted from coarse to fine; see `lama.refinement`.
+        """
+        if not self._refines(**self.chosen(options)):
+            return super().predict_images(images, masks, seed)
+        if self.averages:
+            raise InputError(
+                "refine: takes weights that do not change, received a model in "
+                "training; load what it has saved"
+            )
+        pixels = math.prod(masks[0].shape)
+        if pixels > refinement.MOST_PIXELS:
+            raise InputError(
+                f"refine: at most {refinement.MOST_PIXELS} pixels at once, received "
+                f"{pixels}; -strategy resize or a smaller picture"
+            )
+        if self._refiner is None:
+            parts = split_generator(self.generator)
+            self._refiner = refinement.Refiner(*parts, self.sizes)
+        predictions = []
+        for image, mask in zip(images, masks):
+            inputs = as_floats(image[None], (mask != 0)[None, ..., None])
+            predictions.append(ops.convert_to_numpy(self._refiner(*inputs)))
+        return to_uint8(np.concatenate(predictions))
+
+    def remarks(self, hole, **options):
+        if not self._refines(**self.chosen(options)):
+            return []
+        if refinement.scales(*hole.shape) > 1:
+            return []
+        return ["refine: changes nothing where the short side is under 725 pixels"]
+
+    def _refines(self, refine):
+        if not isinstance(refine, bool):
+            raise InputError(f"refine: must be true or false, received {refine!r}")
+        return refine
 
     def validation_loss(self, prediction, image, mask):
         terms = self.reconstruction_terms(prediction, image, mask)

@@ -132,6 +132,21 @@ def build_generator(
     return keras.Model([image, mask], prediction, name="generator")
 
 
+def split_generator(generator):
+    """Returns the generator in two parts, before and from its residual blocks on.
+
+    The first is a Keras model of [image, mask] -> list of features, of which there are
+    local and global ones in networks with Fourier transforms; the second one of
+    [*features, image, mask] -> prediction.
+    """
+    layers = {layer.name: layer for layer in generator.layers}
+    first = layers.get("block0_conv0_pad") or layers["block0_conv0"]
+    features = first.input if isinstance(first.input, list) else [first.input]
+    front = keras.Model(generator.inputs, features, name="front")
+    rear = [*features, *generator.inputs]
+    return front, keras.Model(rear, generator.output, name="rear")
+
+
 def _logit(x, least=1 / 255):
     """Returns the inverse of the sigmoid, of x kept away from 0 and 1."""
     x = ops.clip(x, least, 1 - least)

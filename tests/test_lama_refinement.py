@@ -1,0 +1,94 @@
+"""LaMa's refinement: scales, halving, and known pixels that come nearer."""
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+from inpainting_zoo import presets
+from inpainting_zoo.errors import InputError
+from inpainting_zoo.lama import refinement
+
+TINY = {"base_channels": 4, "blocks": 1, "downsamplings": 2, "image_size": 32}
+
+
+@pytest.mark.parametrize(
+    ("size", "expected"),
+    [
+        ((16, 16), 1),
+        ((724, 2000), 1),
+        ((725, 2000), 2),
+        ((1448, 1448), 2),
+        ((1449, 1449), 3),
+        ((9000, 9000), 3),
+    ],
+)
+def test_scales(size, expected):
+    """As many as halve the short side to about 512 pixels, three at most."""
+    assert refinement.scales(*size) == expected
+
+
+@pytest.mark.both_engines
+def test_halving_blurs_and_averages_pairs():
+    """An impulse far from the edges keeps its sum, a constant stays itself."""
+    x = np.zeros((1, 16, 18, 2), "float32")
+    x[0, 8, 9] = 4
+    y = ops.convert_to_numpy(refinement.halve(ops.convert_to_tensor(x)))
+    assert y.shape == (1, 8, 9, 2)
+    np.testing.assert_allclose(y.sum((0, 1, 2)), [1, 1], rtol=1e-5)
+    # The pixels 8 and 9 of a row, of which 8 is at the centre of the Gaussian.
+    weights = np.exp(-(np.array([0, 1]) ** 2) / 2) / 2
+    weights = weights.sum() / np.exp(-(np.arange(-2, 3) ** 2) / 2).sum()
+    assert y[0, 4, 4, 0] == pytest.approx(4 * weights**2, rel=1e-5)
+    constant = refinement.halve(ops.full((1, 7, 5, 3), 0.5))
+    np.testing.assert_allclose(ops.convert_to_numpy(constant), 0.5, rtol=1e-6)
+
+
+def test_only_what_is_well_within_a_hole_counts():
+    mask = np.zeros((1, 96, 96, 1), "float32")
+    mask[:, 16:81, 16:81] = 1  # of which rows and columns 8 to 39 are whole halves
+    inner = refinement.inside(mask)[0, :, :, 0]
+    rows = np.flatnonzero(inner.any(axis=1))
+    assert (rows[0], rows[-1]) == (8 + 7, 39 - 7)
+    assert not refinement.inside(np.zeros((1, 32, 32, 1), "float32")).any()
+
+
+@pytest.mark.both_engines
+@pytest.mark.parametrize("topology", ["fourier", "regular"])
+def test_known_pixels_come_nearer(topology, monkeypatch):
+    """At two scales, of a size that is no multiple of anything."""
+    keras.utils.set_random_seed(0)
+    model = presets.build("lama_small", topology=topology, **TINY)
+    monkeypatch.setattr(refinement, "SHORT_SIDE", 24)
+    monkeypatch.setattr(refinement, "LEARNING_RATE", 0.05)
+    rng = np.random.default_rng(0)
+    image = rng.integers(0, 256, (47, 61, 3), np.uint8)
+    mask = np.zeros((47, 61), np.uint8)
+    mask[10:30, 20:45] = 1
+    before = {k: ops.convert_to_numpy(v) for k, v in model.use_state().items()}
+    plain, refined = (model.predict_image(image, mask, refine=r) for r in (False, True))
+
+    def distance(prediction):
+        return np.abs(prediction.astype(int) - image)[mask == 0].mean()
+
+    assert distance(refined) < 0.99 * distance(plain)
+    for name, variable in model.use_state().items():
+        np.testing.assert_array_equal(ops.convert_to_numpy(variable), before[name])
+    completed = model.inpaint(image, mask, refine=True)
+    np.testing.assert_array_equal(completed[mask == 0], image[mask == 0])
+    np.testing.assert_array_equal(completed[mask == 1], refined[mask == 1])
+
+
+def test_small_pictures_and_wrong_options_are_named():
+    model = presets.build("lama_small", **TINY)
+    image, hole = np.zeros((64, 64, 3), np.uint8), np.ones((64, 64), np.uint8)
+    (line,) = model.remarks(hole, refine=True)
+    assert "changes nothing" in line and not model.remarks(hole)
+    plain = model.predict_image(image, hole)
+    refined = model.predict_image(image, hole, refine=True)
+    np.testing.assert_array_equal(plain, refined)
+    with pytest.raises(InputError, match="refine: must be true or false, received 3"):
+        model.inpaint(image, hole, refine=3)
+    large = np.zeros((1000, 1801), np.uint8)
+    with pytest.raises(InputError, match="at most 1800000 pixels at once"):
+        model.predict_image(large, large, refine=True)
