@@ -68,6 +68,7 @@ class LaMa(GeneratorInpainter):
     """
 
     OPTIONS = {"refine": False}  # noqa: RUF012
+    largest = 2048
     STAGES = ("reconstruction", "adversarial")
     GENERATOR_OPTIONS = inspect.signature(build_generator).parameters
 

@@ -49,3 +49,18 @@ def test_training_on_ones_own_pictures(pictures, tmp_path, monkeypatch):
     assert re.search(r"PSNR in the hole after 3 steps: \d+\.\d\d dB", text)
     assert "the largest difference is 0" in text
     assert (tmp_path / "mine.safetensors").is_file()
+
+
+def test_lama_used_refined_and_trained(tmp_path, monkeypatch):
+    for name, value in {
+        "STEPS": 2,
+        "SIDE": 736,
+        "WIDTH": 4,
+        "OUTPUTS": tmp_path,
+    }.items():
+        monkeypatch.setenv(name, str(value))
+    monkeypatch.delenv("WEIGHTS", raising=False)
+    shown, text = execute("lama")
+    assert len(shown) == 2
+    plain, refined = map(float, re.findall(r"around the hole (\d+\.\d\d)", text))
+    assert refined <= plain
