@@ -90,12 +90,7 @@ def _npz(path):
     members = {m.filename.removesuffix(".npy"): m for m in archive.infolist()}
     # Of all members: those of one name count as often as they are there.
     headers = [(m, *_header(archive, m)) for m in archive.infolist()]
-    declared = sum(math.prod(shape) * d.itemsize for _, shape, d in headers)
-    allowed = max(ALWAYS_ALLOWED, MOST_EXPANSION * os.path.getsize(path))
-    if declared > allowed:
-        raise ValueError(
-            f"its headers declare {declared} bytes, over the limit of {allowed}"
-        )
+    check_expansion(sum(math.prod(shape) * d.itemsize for _, shape, d in headers), path)
 
     def read(name):
         with archive.open(members[name]) as file:
@@ -109,6 +104,23 @@ def _npz(path):
         else:
             shapes[name] = shape
     return shapes, read, metadata
+
+
+def check_expansion(declared: int, path):
+    """Refuses a file that would unfold to much more than it holds.
+
+    Args:
+        declared: bytes that its headers declare.
+        path: the file.
+
+    Raises:
+        ValueError: if it would.
+    """
+    allowed = max(ALWAYS_ALLOWED, MOST_EXPANSION * os.path.getsize(path))
+    if declared > allowed:
+        raise ValueError(
+            f"its headers declare {declared} bytes, over the limit of {allowed}"
+        )
 
 
 def _header(archive, member):

@@ -35,6 +35,7 @@ from inpainting_zoo.training.optimizers import (
 from inpainting_zoo.training.train import with_preset_defaults
 from inpainting_zoo.weights.convert import convert_file
 from parity import difference, golden, nhwc
+from torch_writer import Writer, dictionary, number
 
 # Learning rates of the generator and of the discriminator, and Adam's decay rates.
 RATES = {
@@ -385,10 +386,9 @@ def test_converted_weights_give_what_the_port_gives(port, tmp_path):
 @both_engines
 def test_the_command_converts_the_ports_checkpoint(port, tmp_path, capsys):
     """Which holds the weights beside the epoch."""
-    torch = pytest.importorskip("torch", reason="PyTorch writes the test's file")
-    weights = {name: torch.tensor(array) for name, array in port[1].items()}
-    source = tmp_path / "netG_streetview.pth"
-    torch.save({"epoch": 7, "state_dict": weights}, source)
+    writer, source = Writer(), tmp_path / "netG_streetview.pth"
+    weights = writer.state_dict(port[1])
+    writer.save_stream(source, dictionary({"epoch": number(7), "state_dict": weights}))
     command = ["convert", "-preset", "context_encoder", "-source", str(source)]
     command += ["-save_to", str(tmp_path / "ours.npz")]
     assert runner.main([*command, "-set", "base_channels=8", "bottleneck=50"]) == 0

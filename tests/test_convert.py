@@ -17,6 +17,7 @@ from inpainting_zoo.storage.checkpoints import as_arrays
 from inpainting_zoo.weights.convert import convert_file
 from inpainting_zoo.weights.convert_gmcnn import official_tensors
 from parity import difference, golden, nhwc
+from torch_writer import Writer, dictionary, number, save_state_dict
 
 PYTORCH, TF1 = "gmcnn_official_pytorch", "gmcnn_official_tf1"
 NARROW = {"base_channels": 4}
@@ -82,9 +83,8 @@ def test_npz_with_prefixed_names_among_others(converted, state_dict, tmp_path):
 
 @pytest.mark.parametrize("suffix", [".pth", ".pt"])
 def test_pytorch_files(suffix, converted, state_dict, tmp_path):
-    torch = pytest.importorskip("torch", reason="PyTorch writes the test's file")
     source = tmp_path / f"official{suffix}"
-    torch.save({name: torch.tensor(a) for name, a in state_dict.items()}, source)
+    save_state_dict(source, state_dict)
     convert_file(source, PYTORCH, tmp_path / "ours.npz", NARROW)
     assert same_weights(tmp_path / "ours.npz", converted)
 
@@ -146,16 +146,20 @@ def test_of_two_networks_the_average_is_taken(converted, state_dict, tmp_path):
 
 @pytest.mark.parametrize("suffix", [".pth.tar", ".ckpt", ".bin", ".PTH"])
 def test_nested_pytorch_checkpoints(suffix, converted, state_dict, tmp_path):
-    torch = pytest.importorskip("torch", reason="PyTorch writes the test's file")
-    weights = {f"module.{name}": torch.tensor(a) for name, a in state_dict.items()}
-    slots = {"state": {0: {"exp_avg": torch.zeros(3), "step": 7}}}
-    checkpoint = {"epoch": 3, "generator": weights, "optimizer": slots}
-    torch.save(checkpoint, tmp_path / f"official{suffix}")
-    source = tmp_path / f"official{suffix}"
+    writer, source = Writer(), tmp_path / f"official{suffix}"
+    weights = {f"module.{name}": array for name, array in state_dict.items()}
+    average = writer.tensor(np.zeros(3, "float32"))
+    slots = b"}(" + number(0) + dictionary({"exp_avg": average, "step": number(7)})
+    checkpoint = {
+        "epoch": number(3),
+        "generator": writer.state_dict(weights),
+        "optimizer": dictionary({"state": slots + b"u"}),
+    }
+    writer.save(source, dictionary(checkpoint))
     report = convert_file(source, PYTORCH, tmp_path / "ours.npz", NARROW)
     assert report["ignored"] == ["optimizer.state.0.exp_avg"]
     assert same_weights(tmp_path / "ours.npz", converted)
-    torch.save({"epoch": 3}, source)
+    Writer().save(source, dictionary({"epoch": number(3)}))
     with pytest.raises(WeightsError, match=r"tensors by name, received .* a dict"):
         convert_file(source, PYTORCH, tmp_path / "b.npz", NARROW)
 
@@ -292,9 +296,8 @@ class Attack:
 @pytest.mark.parametrize("suffix", [".npz", ".pth", ".safetensors", ".index"])
 @pytest.mark.parametrize("content", ["empty", "garbage", "pickle"])
 def test_damaged_and_hostile_files(suffix, content, tmp_path, monkeypatch):
-    package = {".pth": "torch", ".index": "tensorflow"}
-    if suffix in package:
-        pytest.importorskip(package[suffix], reason="it reads such files")
+    if suffix == ".index":
+        pytest.importorskip("tensorflow", reason="it reads such files")
     monkeypatch.setenv("ATTACKED", str(tmp_path / "attacked"))
     source = tmp_path / f"a{suffix}"
     contents = {"empty": b"", "garbage": b"PK\x03\x04" + bytes(range(200))}
@@ -318,10 +321,12 @@ def test_missing_files(tmp_path):
 
 
 def test_a_missing_package_is_asked_for(state_dict, tmp_path, monkeypatch):
-    monkeypatch.setitem(sys.modules, "torch", None)
-    (tmp_path / "a.pth").touch()
-    with pytest.raises(InputError, match=r"a\.pth needs torch .* pip install torch"):
-        convert_file(tmp_path / "a.pth", PYTORCH, tmp_path / "ours.npz", NARROW)
+    monkeypatch.setitem(sys.modules, "tensorflow", None)
+    (tmp_path / "a.index").touch()
+    with pytest.raises(
+        InputError, match=r"needs tensorflow .* pip install tensorflow"
+    ):
+        convert_file(tmp_path / "a", TF1, tmp_path / "ours.npz", NARROW)
 
 
 def test_above_32_channels_the_tf1_program_has_one_more_layer_a_column():

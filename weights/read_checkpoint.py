@@ -1,8 +1,8 @@
 """Reads the tensors of other programs' checkpoints; executes nothing in them."""
 
+import contextlib
 import importlib
 import re
-import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -10,28 +10,44 @@ import numpy as np
 from inpainting_zoo.errors import InputError, WeightsError
 from inpainting_zoo.storage.arrays import Arrays, read_arrays
 from inpainting_zoo.storage.files import sha256
+from inpainting_zoo.weights.torch_files import read_torch
 
 
 def read_tensors(source, argument: str = "source") -> Arrays:
     """Opens name -> array, in the layout of the program that wrote it.
 
     Args:
-        source: a PyTorch checkpoint (.pth, .pt, .ckpt, .bin, .pth.tar), whose nested
-            dictionaries become names with dots, a .safetensors file, an .npz file whose
-            keys are the tensors' names (if any starts with "w:", only those, and
-            without it), or a TensorFlow checkpoint: its prefix or its folder.
+        source: a file of PyTorch (.pth, .pt, .ckpt, .bin, .pth.tar), TorchScript
+            included, whose nested dictionaries and modules become names with dots, a
+            .safetensors file, an .npz file whose keys are the tensors' names (if any
+            starts with "w:", only those, and without it), or a TensorFlow checkpoint:
+            its prefix or its folder.
         argument: what to call it in an error.
 
     Raises:
-        InputError: if there is no such file, or a package that reads it is missing.
-        WeightsError: if it is damaged or holds something else.
+        InputError: if there is no such file, or TensorFlow is missing for its own.
+        WeightsError: now or when an array is read, if it is damaged or holds something
+            else.
     """
     source = Path(source)
     read = _reader(source)
     if read is not _tensorflow and not source.is_file():
         raise InputError(f"{argument}: must be a file, received {str(source)!r}")
+    with _refusing(source, argument):
+        arrays = read(source, argument)
+
+    def read_one(name):
+        with _refusing(source, argument):
+            return arrays[name]
+
+    return Arrays(arrays.shapes, read_one, arrays.metadata)
+
+
+@contextlib.contextmanager
+def _refusing(source, argument):
+    """Makes one line of whatever goes wrong with a file."""
     try:
-        return read(source, argument)
+        yield
     except (InputError, WeightsError):
         raise
     except Exception as error:
@@ -71,30 +87,6 @@ def _arrays(path, argument):
         return arrays
     shapes = {name: arrays.shapes[key] for name, key in prefixed.items()}
     return Arrays(shapes, lambda name: arrays[prefixed[name]])
-
-
-def _torch(path, argument):
-    torch = _optional("torch", path, argument)
-    options = {"map_location": "cpu", "weights_only": True}
-    # Where the format allows it, tensors stay on the disk until they are read.
-    found = torch.load(path, mmap=zipfile.is_zipfile(path), **options)
-    state = {k: v for k, v in _flat(found) if torch.is_tensor(v)}
-    if not state:
-        raise WeightsError(
-            f"{argument}: must hold tensors by name, received {str(path)!r} with a "
-            f"{type(found).__name__} without any"
-        )
-    shapes = {name: tuple(tensor.shape) for name, tensor in state.items()}
-    return Arrays(shapes, lambda name: state[name].detach().float().numpy())
-
-
-def _flat(nested, prefix=""):
-    """Yields names with dots and values of nested dictionaries."""
-    if not isinstance(nested, dict):
-        yield prefix.removesuffix("."), nested
-        return
-    for key, value in nested.items():
-        yield from _flat(value, f"{prefix}{key}.")
 
 
 def _tensorflow(path, argument):
@@ -137,5 +129,5 @@ def _optional(module, path, argument):
 
 READERS = {
     **dict.fromkeys((".npz", ".safetensors"), _arrays),
-    **dict.fromkeys((".pth", ".pt", ".ckpt", ".bin", ".tar"), _torch),
+    **dict.fromkeys((".pth", ".pt", ".ckpt", ".bin", ".tar"), read_torch),
 }
