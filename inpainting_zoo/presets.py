@@ -12,7 +12,7 @@ from inpainting_zoo.gmcnn.presets import PRESETS as GMCNN_PRESETS
 from inpainting_zoo.lama.presets import PRESETS as LAMA_PRESETS
 from inpainting_zoo.patch_match.presets import PRESETS as PATCH_MATCH_PRESETS
 from inpainting_zoo.storage.checkpoints import METADATA, assign, check, load_weights
-from inpainting_zoo.storage.downloads import check_hash, locate, place
+from inpainting_zoo.storage.downloads import check_hash, locate, megabytes, place
 from inpainting_zoo.weights.converting import from_official
 from inpainting_zoo.weights.read_checkpoint import read_tensors
 
@@ -39,13 +39,22 @@ def get(name: str) -> dict:
 
 
 def ready() -> list:
-    """Returns the names of the presets that complete pictures as they are."""
-    return [name for name, preset in PRESETS.items() if "weights" in preset]
+    """Returns the names of the presets that complete pictures without a download."""
+    return [
+        name
+        for name, preset in PRESETS.items()
+        if "weights" in preset and not any(w.urls for w in preset["weights"].values())
+    ]
 
 
 def shipped() -> list:
-    """Returns the names of the presets that have trained weights."""
+    """Returns the names of the presets whose trained weights are in the repository."""
     return [name for name in ready() if PRESETS[name]["weights"]]
+
+
+def trained() -> list:
+    """Returns the names of the presets with trained weights, shipped or elsewhere."""
+    return [name for name, preset in PRESETS.items() if preset.get("weights")]
 
 
 def model_class(name: str) -> type:
@@ -109,7 +118,7 @@ def load(name: str, weights: str | Path | dict | None = None, **overrides):
     if weights is None and "weights" not in preset:
         raise InputError(
             f"preset: {name} comes without trained weights (with them: "
-            f"{', '.join(shipped()) or 'none yet'}); name a file with -from_weights"
+            f"{', '.join(trained()) or 'none yet'}); name a file with -from_weights"
         )
     if weights is None:
         weights = {p: locate(w, WEIGHTS) for p, w in preset["weights"].items()}
@@ -217,8 +226,9 @@ def load_parts(model, name: str, parts):
                 f"preset: {name} must come with weights of its part {part}, received "
                 f"{', '.join(weights) or 'none'}"
             )
-        path = locate(weights[part], WEIGHTS)
-        assign(model.use_state(part), load_weights(path)[0], path)
+        path, variables = locate(weights[part], WEIGHTS), model.use_state(part)
+        arrays, _ = open_weights(path, variables, name, get(name)["config"])
+        assign(variables, arrays, path)
 
 
 @contextlib.contextmanager
@@ -256,8 +266,8 @@ def verify(name: str):
         InputError: if it comes without weights, or they cannot be downloaded.
         WeightsError: if a file is damaged; names both hashes.
     """
-    if name not in shipped():
-        raise InputError(f"preset: one of {', '.join(shipped())}, received {name!r}")
+    if name not in trained():
+        raise InputError(f"preset: one of {', '.join(trained())}, received {name!r}")
     for weights in get(name)["weights"].values():
         path = locate(weights, WEIGHTS)
         check_hash(path, weights.sha256, path)
@@ -276,6 +286,8 @@ def table() -> str:
 
 def _words(weights):
     path = place(weights, WEIGHTS)
-    size = f"{path.stat().st_size / 1e6:.1f} MB" if path.is_file() else "to download"
+    there = path.is_file()
+    size = megabytes(path.stat().st_size if there else weights.size)
+    size = size if there else f"{size} to download"
     official = ["official"] if weights.official else []
     return ", ".join([weights.file, size, *official, weights.licence])

@@ -1,6 +1,9 @@
 """Configurations of LaMa by name."""
 
+from inpainting_zoo.storage.downloads import Weights
+
 MODEL = "inpainting_zoo.lama.model:LaMa"
+RELEASES = "https://github.com/Sanster/models/releases/download"
 TRAINING = {"batch_size": 8, "learning_rate": 1e-3, "adam_betas": [0.9, 0.999]}
 
 PRESETS = {
@@ -9,6 +12,20 @@ PRESETS = {
         "model": MODEL,
         "config": {"image_size": 256, "blocks": 18},
         "training": TRAINING,
+        "weights": {
+            "generator": Weights(
+                "big-lama.pt",
+                "344c77bbcb158f17dd143070d1e789f38a66c04202311ae3a258ef66667a9ea9",
+                urls=(f"{RELEASES}/add_big_lama/big-lama.pt",),
+                size=205_669_692,
+                licence="Apache-2.0",
+                source=(
+                    "trained by the authors of LaMa (https://github.com/advimman/lama) "
+                    "on Places, as https://github.com/Sanster/models keeps it"
+                ),
+                official=True,
+            )
+        },
     },
     "lama_fourier": {
         "description": "the official lama-fourier: 9 blocks; 27.0 M parameters",

@@ -7,6 +7,7 @@ import json
 import logging
 import os
 import shutil
+import sys
 import tempfile
 import urllib.error
 import urllib.request
@@ -31,6 +32,7 @@ class Weights:
         file: its name, in the folder of shipped weights or in the cache.
         sha256: that it must have, in hexadecimal digits.
         urls: where it can be downloaded, the first choice first; none if it is shipped.
+        size: of the download, in bytes.
         licence: what it may be used for.
         source: who trained it, on what.
         official: whether it has the names and layouts of the official program, which
@@ -40,6 +42,7 @@ class Weights:
     file: str
     sha256: str
     urls: tuple = ()
+    size: int = 0
     licence: str = ""
     source: str = ""
     official: bool = False
@@ -67,6 +70,8 @@ def cache_folder() -> Path:
 def locate(weights: Weights, shipped) -> Path:
     """Returns the file of a part's weights; downloads it unless it is there.
 
+    Says what is downloaded, of whom, and what it may be used for.
+
     Args:
         weights: of the part.
         shipped: the folder of shipped weights; those are not hashed here.
@@ -77,13 +82,32 @@ def locate(weights: Weights, shipped) -> Path:
     path = place(weights, shipped)
     if path.parent == Path(shipped):
         return path
-    return fetch(weights.urls, path, weights.sha256)
+    if weights.urls and not path.is_file():
+        what = f"downloads {megabytes(weights.size)} from {weights.urls[0]} to {path}"
+        about = f"{what}; {weights.source}; {weights.licence}"
+        print(f"{weights.file}: {about}", file=sys.stderr)
+    return fetch(weights.urls, path, weights.sha256, timeout=10.0)
 
 
 def place(weights: Weights, shipped) -> Path:
     """Returns where a part's weights are or will be."""
     path = Path(shipped, weights.file)
     return path if path.is_file() else cache_folder() / weights.file
+
+
+def megabytes(size: int) -> str:
+    """Returns a number of bytes in words."""
+    return f"{size / 1e6:.1f} MB"
+
+
+def mirrors(file: str) -> list:
+    """Returns further addresses of a file: in the folders of INPAINTING_ZOO_MIRRORS.
+
+    Args:
+        file: its name.
+    """
+    folders = os.environ.get("INPAINTING_ZOO_MIRRORS", "").split()
+    return [f"{folder.rstrip('/')}/{file}" for folder in folders]
 
 
 def fetch(urls, path, expected: str, timeout: float = 3.0) -> Path:
@@ -94,7 +118,7 @@ def fetch(urls, path, expected: str, timeout: float = 3.0) -> Path:
     cut download has got is kept beside it, to be continued from any mirror.
 
     Args:
-        urls: of the file; each is tried until one gives it.
+        urls: of the file; each is tried until one gives it, and then `mirrors`.
         path: where it is or will be.
         expected: SHA-256 or MD5 that it must have, in hexadecimal digits.
         timeout: how long the other side may be silent, in seconds.
@@ -114,7 +138,7 @@ def fetch(urls, path, expected: str, timeout: float = 3.0) -> Path:
     part = path.with_name(f"{path.name}.part")
     with open(part, "ab") as file:
         wait_for(file)  # another program may be at the same file
-        for url in urls:
+        for url in (*urls, *mirrors(path.name)):
             if path.is_file():  # which the other one has finished
                 break
             try:

@@ -323,9 +323,7 @@ def test_missing_files(tmp_path):
 def test_a_missing_package_is_asked_for(state_dict, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "tensorflow", None)
     (tmp_path / "a.index").touch()
-    with pytest.raises(
-        InputError, match=r"needs tensorflow .* pip install tensorflow"
-    ):
+    with pytest.raises(InputError, match=r"needs tensorflow .* pip install tensorflow"):
         convert_file(tmp_path / "a", TF1, tmp_path / "ours.npz", NARROW)
 
 

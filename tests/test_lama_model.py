@@ -1,20 +1,24 @@
 """LaMa as a model: sizes, stages, states, masks, official files."""
 
 import functools
+import sys
 
 import keras
 import numpy as np
 import pytest
 from keras import ops
+from safetensors.numpy import save_file
 
-from inpainting_zoo import presets
+from inpainting_zoo import cli, presets
 from inpainting_zoo.data.masks import MASKS
 from inpainting_zoo.engine import backend
 from inpainting_zoo.engine.batches import stream
 from inpainting_zoo.errors import InputError
 from inpainting_zoo.features.load import loader
+from inpainting_zoo.storage.checkpoints import as_arrays
 from inpainting_zoo.weights.convert import convert_file
 from parity import difference, golden, nhwc
+from torch_writer import Writer, dictionary, number, save_state_dict, thing
 
 both_engines = pytest.mark.both_engines
 NARROW = {
@@ -186,6 +190,52 @@ def test_official_files_give_what_the_original_gives(state_dict, tmp_path):
     inputs = {"image": ops.convert_to_tensor(2 * image - 1), "mask": mask}
     prediction = model.compiled_call(inputs)
     assert difference((prediction + 1) / 2, expected) < 2e-5
+
+
+def prefixed(prefix, arrays):
+    return {prefix + name: array for name, array in arrays.items()}
+
+
+def write_torchscript(path, arrays):
+    writer = Writer()
+    writer.save(path, writer.module(prefixed("model.generator.", arrays)), "big-lama")
+
+
+def write_lightning(path, arrays):
+    writer, others = Writer(), {"discriminator.model0.0.weight": np.zeros((8, 3, 4, 4))}
+    state_dict = writer.state_dict(prefixed("generator.", arrays) | others)
+    config = thing("omegaconf.dictconfig.DictConfig", {"_metadata": number(1)})
+    value = {"epoch": number(39), "state_dict": state_dict, "hyper_parameters": config}
+    writer.save(path, dictionary(value))
+
+
+FILES = {
+    "big-lama.pt": write_torchscript,
+    "best.ckpt": write_lightning,
+    "generator.pth": save_state_dict,
+    "generator.safetensors": lambda path, arrays: save_file(arrays, path),
+    "generator.npz": lambda path, arrays: np.savez(path, **arrays),
+}
+
+
+@both_engines
+@pytest.mark.parametrize("name", FILES)
+def test_files_as_people_have_them(state_dict, tmp_path, monkeypatch, name):
+    """By the commands, without PyTorch: directly, and converted."""
+    monkeypatch.setitem(sys.modules, "torch", None)
+    FILES[name](tmp_path / name, state_dict)
+    model = presets.load("lama_big", tmp_path / name, **OFFICIAL)
+    arrays = golden("lama/tiny_d3_b2")
+    image, mask, expected = (nhwc(arrays[k]) for k in ("image", "mask", "predicted"))
+    inputs = {"image": ops.convert_to_tensor(2 * image - 1), "mask": mask}
+    assert difference((model.compiled_call(inputs) + 1) / 2, expected) < 2e-5
+    command = ["convert", "-preset", "lama_big", "-source", str(tmp_path / name)]
+    command += ["-save_to", str(tmp_path / "ours.safetensors"), "-set"]
+    assert cli.main(command + [f"{k}={v}" for k, v in OFFICIAL.items()]) == 0
+    converted, _ = presets.load_file(tmp_path / "ours.safetensors")
+    direct = as_arrays(model.use_state())
+    for key, array in as_arrays(converted.use_state()).items():
+        np.testing.assert_array_equal(array, direct[key])
 
 
 def test_official_names_of_the_network_without_fourier():

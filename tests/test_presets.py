@@ -164,6 +164,15 @@ def test_shipped_weights_have_a_licence_and_a_source(name):
     assert "MB, non-commercial" in presets.table()
 
 
+@pytest.mark.parametrize("name", sorted({*presets.trained()} - {*presets.shipped()}))
+def test_downloads_have_a_licence_a_source_and_a_size(name, tmp_path, monkeypatch):
+    monkeypatch.setenv("INPAINTING_ZOO_HOME", str(tmp_path))
+    for weights in presets.get(name)["weights"].values():
+        assert weights.licence and weights.source and len(weights.sha256) == 64
+        assert all(url.startswith("https://") for url in weights.urls)
+        assert f"{weights.size / 1e6:.1f} MB to download" in presets.table()
+
+
 def test_presets_without_weights_cannot_be_verified():
     with pytest.raises(InputError, match=r"gmcnn_faces_128, .* received 'gmcnn_256'"):
         presets.verify("gmcnn_256")

@@ -1,5 +1,6 @@
 """Downloads that are cut, wrong files in the cache, no network."""
 
+import dataclasses
 import hashlib
 import http.server
 import json
@@ -8,12 +9,16 @@ import random
 import socket
 import threading
 
+import numpy as np
 import pytest
 
+from inpainting_zoo import cli, presets
 from inpainting_zoo.errors import InputError, WeightsError
 from inpainting_zoo.features.vgg import VGG19
 from inpainting_zoo.storage import downloads
 from inpainting_zoo.storage.downloads import Weights, cache_folder, fetch, locate
+from parity import golden
+from torch_writer import Writer
 
 from .commands import EAGER, TINY
 from .experiments import parts, where
@@ -201,6 +206,106 @@ def test_where_weights_are(serve, tmp_path, monkeypatch):
     assert locate(Weights("two", SHA256), shipped) == shipped / "two"
     with pytest.raises(InputError, match=f"at {tmp_path / 'home' / 'three'} or"):
         locate(Weights("three", SHA256), shipped)
+
+
+@pytest.fixture
+def official(tmp_path, monkeypatch):
+    """Puts a tiny big-lama.pt in the place of the official one; returns its bytes."""
+    monkeypatch.setenv("INPAINTING_ZOO_HOME", str(tmp_path / "home"))
+    monkeypatch.delenv("INPAINTING_ZOO_MIRRORS", raising=False)
+    arrays = golden("lama/tiny_d3_b2")
+    tensors = {k.replace("sd/", "model.generator."): arrays[k] for k in arrays}
+    tensors = {k: v for k, v in tensors.items() if k.startswith("model.")}
+    writer, path = Writer(), tmp_path / "big-lama.pt"
+    writer.save(path, writer.module(tensors), "big-lama")
+    content, preset = path.read_bytes(), presets.get("lama_big")
+
+    def serve_at(*urls):
+        weights = dataclasses.replace(
+            preset["weights"]["generator"],
+            urls=urls,
+            sha256=hashlib.sha256(content).hexdigest(),
+            size=len(content),
+        )
+        config = preset["config"] | {"base_channels": 8, "blocks": 2}
+        tiny = {**preset, "config": config, "weights": {"generator": weights}}
+        monkeypatch.setitem(presets.PRESETS, "lama_big", tiny)
+
+    path.unlink()
+    return content, serve_at
+
+
+@pytest.mark.row("F11")
+def test_official_weights_are_downloaded_once(serve, official, tmp_path, capfd):
+    """Cut and continued, with licence and source, checked, and converted on load."""
+    content, serve_at = official
+    web = serve(content, at_once=2 * len(content) // 3)
+    serve_at(web.url)
+    model = presets.load("lama_big")
+    assert len(web.asked) == 2 and web.asked[1].startswith("bytes=")
+    path = tmp_path / "home" / "big-lama.pt"
+    assert path.read_bytes() == content and not parts(tmp_path)
+    told = capfd.readouterr().err
+    for words in ("Apache-2.0", "Sanster/models", web.url, str(path), "MB from"):
+        assert words in told
+    kernel = model.use_state()["generator/entry/local_to_local/kernel"]
+    theirs = golden("lama/tiny_d3_b2")["sd/model.1.ffc.convl2l.weight"]
+    np.testing.assert_array_equal(kernel, theirs.transpose(2, 3, 1, 0))
+    presets.load("lama_big")
+    presets.verify("lama_big")
+    assert len(web.asked) == 2 and not capfd.readouterr().err
+
+
+@pytest.mark.row("F11")
+def test_wrong_official_weights_are_never_opened(
+    serve, official, tmp_path, monkeypatch
+):
+    """A further mirror can be named, and is asked after those that are known."""
+    content, serve_at = official
+    wrong, web = serve(OTHER), serve(content)
+    serve_at(wrong.url)
+    opened, read = [], presets.read_tensors
+    monkeypatch.setattr(
+        presets, "read_tensors", lambda *a: opened.append(a[0]) or read(*a)
+    )
+    with pytest.raises(WeightsError, match=r"SHA-256 .* instead of"):
+        presets.load("lama_big")
+    assert not opened and not list((tmp_path / "home").iterdir())
+    folder = web.url.removesuffix("weights")
+    monkeypatch.setenv("INPAINTING_ZOO_MIRRORS", f"http://127.0.0.1:9 {folder}")
+    presets.load("lama_big")
+    assert opened == [tmp_path / "home" / "big-lama.pt"]
+    assert (len(wrong.asked), len(web.asked)) == (2, 1)
+
+
+@pytest.mark.row("F12")
+def test_official_weights_without_a_network(official, images, tmp_path, capsys):
+    """A line says what to put where; with it there the command needs no network."""
+    content, serve_at = official
+    serve_at("http://127.0.0.1:9/big-lama.pt")
+    files = ("-image", images / "0.png", "-mask", images / "1.png")
+    command = ["inpaint", "-preset", "lama_big", *map(str, files)]
+    command += ["-save_to", str(tmp_path / "out.png")]
+    assert cli.main(command) == 4
+    *_, error = capsys.readouterr().err.splitlines()
+    path = tmp_path / "home" / "big-lama.pt"
+    assert f"big-lama.pt: must be at {path} or be downloaded, http://127" in error
+    assert not (tmp_path / "out.png").exists()
+    path.write_bytes(content)
+    assert cli.main(command) == 0
+    assert (tmp_path / "out.png").is_file()
+    theirs = tmp_path / "theirs.pt"
+    path.rename(theirs)
+    command[-1] = str(tmp_path / "again.png")
+    assert cli.main([*command, "-from_weights", str(theirs)]) == 0
+    again = (tmp_path / "again.png").read_bytes()
+    assert again == (tmp_path / "out.png").read_bytes()
+
+
+@pytest.mark.parametrize("name", ["lama_fourier", "lama_regular"])
+def test_official_networks_without_a_download(name):
+    with pytest.raises(InputError, match=f"preset: {name} comes without trained"):
+        presets.load(name)
 
 
 def test_the_cache_folder_without_a_home(monkeypatch, tmp_path, caplog):
