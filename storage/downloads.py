@@ -86,7 +86,7 @@ def locate(weights: Weights, shipped) -> Path:
         what = f"downloads {megabytes(weights.size)} from {weights.urls[0]} to {path}"
         about = f"{what}; {weights.source}; {weights.licence}"
         print(f"{weights.file}: {about}", file=sys.stderr)
-    return fetch(weights.urls, path, weights.sha256, timeout=10.0)
+    return fetch(weights.urls, path, weights.sha256)
 
 
 def place(weights: Weights, shipped) -> Path:

@@ -282,6 +282,7 @@ BOMBS = {
     "marks without an end": b"(" * 100_000,
     "ends without a mark": b"t",
     "an empty stack": b"",
+    "a number that is long text": b"F" + b"x" * 2000 + b"\n",
     "nothing to call": b"R",
     "what was never remembered": b"h\x07",
     "an extension": b"\x82\x01",

@@ -12,6 +12,8 @@ from inpainting_zoo.storage.arrays import Arrays, read_arrays
 from inpainting_zoo.storage.files import sha256
 from inpainting_zoo.weights.torch_files import read_torch
 
+MOST_REASON = 200  # characters: some errors quote half of the file
+
 
 def read_tensors(source, argument: str = "source") -> Arrays:
     """Opens name -> array, in the layout of the program that wrote it.
@@ -54,7 +56,7 @@ def _refusing(source, argument):
         reason = next(iter(str(error).splitlines()), type(error).__name__)
         raise WeightsError(
             f"{argument}: must be a readable checkpoint, received {str(source)!r} "
-            f"({reason})"
+            f"({reason[:MOST_REASON]})"
         ) from error
 
 
