@@ -10,6 +10,7 @@ from keras import ops
 from inpainting_zoo.errors import InputError
 from inpainting_zoo.features.normalization import imagenet
 from inpainting_zoo.storage.arrays import read_arrays
+from inpainting_zoo.storage.torch_files import read_torch
 
 # Blocks of each stage, stride of the first one, dilation of the first and the others.
 STAGES = ((3, 1, 1, 1), (4, 2, 1, 1), (6, 1, 1, 2), (3, 1, 2, 4))
@@ -22,12 +23,14 @@ def resnet50_dilated(taps, weights: str | None = None):
         taps: names of stages, "layer1" to "layer4", whose outputs are returned: of 256,
             512, 1024 and 2048 channels, a quarter and three times an eighth of the
             image's height and width.
-        weights: an `.npz` or `.safetensors` file with PyTorch's names and layouts, such
-            as "layer1.0.conv1.weight": the encoder `resnet50dilated` of
-            https://github.com/CSAILVision/semantic-segmentation-pytorch.
+        weights: the encoder `resnet50dilated` of
+            https://github.com/CSAILVision/semantic-segmentation-pytorch, its `.pth`
+            file as it is, or an `.npz` or `.safetensors` file with its names and
+            layouts, such as "layer1.0.conv1.weight".
 
     Raises:
         InputError: if no file is named, or it does not fit.
+        WeightsError: if the file is damaged.
 
     Reference: Zhou et al., Scene Parsing through ADE20K Dataset, CVPR 2017.
     """
@@ -35,7 +38,8 @@ def resnet50_dilated(taps, weights: str | None = None):
         raise InputError(
             f"vgg_weights: must be a file of resnet50_dilated, received {weights!r}"
         )
-    arrays = read_arrays(weights, "vgg_weights")
+    read = read_torch if pathlib.Path(weights).suffix == ".pth" else read_arrays
+    arrays = read(weights, "vgg_weights")
 
     def convolve(x, conv, norm, stride=1, dilation=1):
         """Convolves and normalizes, by one kernel and bias of both."""

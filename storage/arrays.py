@@ -1,5 +1,6 @@
 """Named arrays of files of strangers: numbers and text, read one at a time."""
 
+import contextlib
 import math
 import os
 import zipfile
@@ -10,12 +11,13 @@ import numpy as np
 from numpy.lib import format as npy
 from safetensors import safe_open
 
-from inpainting_zoo.errors import WeightsError
+from inpainting_zoo.errors import WeightsError, ZooError
 
 HEADERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
 KINDS = "biufU"  # booleans, integers, floats, text
 DTYPES = ("F64", "F32", "F16", "BF16", "BOOL")  # of safetensors, and integers
 DTYPES += tuple(f"{kind}{bits}" for kind in "IU" for bits in (8, 16, 32, 64))
+MOST_REASON = 200  # characters: some errors quote half of the file
 MOST_EXPANSION = 10  # trained weights hardly shrink when they are compressed
 ALWAYS_ALLOWED = 2**26  # bytes that even the smallest file may unfold to
 
@@ -65,23 +67,49 @@ def read_arrays(path, argument: str = "from_weights") -> Arrays:
     """
     suffix = os.path.splitext(path)[1].lower()
 
-    def trusting_nothing(read, *arguments):
-        try:
-            return read(*arguments)
-        except Exception as error:  # damaged files raise nearly everything
-            reason = getattr(error, "strerror", None) or str(error) or repr(error)
-            raise WeightsError(
-                f"{argument}: must be an intact {' or '.join(FORMATS)} file of "
-                f"numbers, received {str(path)!r} ({' '.join(reason.split())})"
-            ) from error
-
     def opened():
         if suffix not in FORMATS:
             raise ValueError(f"only {' and '.join(FORMATS)} files are opened")
-        return FORMATS[suffix](path)
+        return Arrays(*FORMATS[suffix](path))
 
-    shapes, read, metadata = trusting_nothing(opened)
-    return Arrays(shapes, lambda name: trusting_nothing(read, name), metadata)
+    rule = f"an intact {' or '.join(FORMATS)} file of numbers"
+    return trusting_nothing(opened, argument, rule, path)
+
+
+def trusting_nothing(opened: Callable, argument: str, rule: str, path) -> Arrays:
+    """Opens a stranger's file; whatever goes wrong becomes one line.
+
+    Args:
+        opened: returns `Arrays`.
+        argument: what to call the file in an error.
+        rule: what it must be.
+        path: the file.
+
+    Raises:
+        WeightsError: now or when an array is read.
+    """
+
+    @contextlib.contextmanager
+    def refusing():
+        try:
+            yield
+        except ZooError:
+            raise
+        except Exception as error:  # damaged files raise nearly everything
+            reason = getattr(error, "strerror", None) or str(error) or repr(error)
+            raise WeightsError(
+                f"{argument}: must be {rule}, received {str(path)!r} "
+                f"({' '.join(reason.split())[:MOST_REASON]})"
+            ) from error
+
+    with refusing():
+        arrays = opened()
+
+    def read(name):
+        with refusing():
+            return arrays[name]
+
+    return Arrays(arrays.shapes, read, arrays.metadata)
 
 
 def _npz(path):

@@ -18,6 +18,7 @@ from inpainting_zoo.losses.feature_distance import (
 from inpainting_zoo.losses.reconstruction import weighted_absolute_error
 from inpainting_zoo.weights.convert_lama import KINDS, tensor
 from parity import difference, golden, logged_gradients, nhwc
+from torch_writer import Writer
 
 pytestmark = pytest.mark.both_engines
 
@@ -162,8 +163,9 @@ def resnet(tmp_path_factory):
         seeded[name] = draw(i, name, tuple(map(int, filter(None, shape.split(",")))))
         first = np.ravel(seeded[name])[0]
         assert first == pytest.approx(arrays["check_first"][i], abs=1e-6)
-    path = tmp_path_factory.mktemp("resnet") / "encoder.npz"
-    np.savez(path, **seeded)
+    path = tmp_path_factory.mktemp("resnet") / "encoder_epoch_20.pth"
+    writer = Writer()
+    writer.save_stream(path, writer.state_dict(seeded))
     return loader({"resnet50_dilated": path}), arrays
 
 

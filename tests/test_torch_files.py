@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from inpainting_zoo.errors import WeightsError
-from inpainting_zoo.weights import inert_pickle
+from inpainting_zoo.storage import inert_pickle
 from inpainting_zoo.weights.read_checkpoint import read_tensors
 from torch_writer import (
     KINDS,

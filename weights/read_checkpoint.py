@@ -1,6 +1,6 @@
 """Reads the tensors of other programs' checkpoints; executes nothing in them."""
 
-import contextlib
+import functools
 import importlib
 import re
 from pathlib import Path
@@ -8,11 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from inpainting_zoo.errors import InputError, WeightsError
-from inpainting_zoo.storage.arrays import Arrays, read_arrays
+from inpainting_zoo.storage.arrays import Arrays, read_arrays, trusting_nothing
 from inpainting_zoo.storage.files import sha256
-from inpainting_zoo.weights.torch_files import read_torch
-
-MOST_REASON = 200  # characters: some errors quote half of the file
+from inpainting_zoo.storage.torch_files import read_torch
 
 
 def read_tensors(source, argument: str = "source") -> Arrays:
@@ -35,29 +33,8 @@ def read_tensors(source, argument: str = "source") -> Arrays:
     read = _reader(source)
     if read is not _tensorflow and not source.is_file():
         raise InputError(f"{argument}: must be a file, received {str(source)!r}")
-    with _refusing(source, argument):
-        arrays = read(source, argument)
-
-    def read_one(name):
-        with _refusing(source, argument):
-            return arrays[name]
-
-    return Arrays(arrays.shapes, read_one, arrays.metadata)
-
-
-@contextlib.contextmanager
-def _refusing(source, argument):
-    """Makes one line of whatever goes wrong with a file."""
-    try:
-        yield
-    except (InputError, WeightsError):
-        raise
-    except Exception as error:
-        reason = next(iter(str(error).splitlines()), type(error).__name__)
-        raise WeightsError(
-            f"{argument}: must be a readable checkpoint, received {str(source)!r} "
-            f"({reason[:MOST_REASON]})"
-        ) from error
+    opened = functools.partial(read, source, argument)
+    return trusting_nothing(opened, argument, "a readable checkpoint", source)
 
 
 def digests(source) -> dict:

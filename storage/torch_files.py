@@ -1,5 +1,6 @@
 """PyTorch's files, read without PyTorch; nothing in them is executed."""
 
+import functools
 import io
 import mmap
 import os
@@ -9,9 +10,9 @@ import ml_dtypes
 import numpy as np
 
 from inpainting_zoo.errors import WeightsError
-from inpainting_zoo.storage.arrays import Arrays, check_expansion
-from inpainting_zoo.weights.inert_pickle import StandIn, describe
-from inpainting_zoo.weights.torch_tensors import is_key, named_tensors, storage_of
+from inpainting_zoo.storage.arrays import Arrays, check_expansion, trusting_nothing
+from inpainting_zoo.storage.inert_pickle import StandIn, describe
+from inpainting_zoo.storage.torch_tensors import is_key, named_tensors, storage_of
 
 ZIP = b"PK\x03\x04"
 COMPRESSIONS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
@@ -30,10 +31,14 @@ def read_torch(path, argument: str = "source") -> Arrays:
         argument: what to call it in an error.
 
     Raises:
-        WeightsError: if it holds no tensors.
-        Exception: of many a kind, now or when an array is read, if it is damaged,
-            claims more than it holds, or holds something else.
+        WeightsError: now or when an array is read, if it is damaged, claims more than
+            it holds, or holds no tensors.
     """
+    opened = functools.partial(_open, path, argument)
+    return trusting_nothing(opened, argument, "a readable checkpoint", path)
+
+
+def _open(path, argument):
     with open(path, "rb") as file:
         open_file = _zip if file.read(len(ZIP)) == ZIP else _stream
     value, sizes, read_bytes = open_file(path)

@@ -9,7 +9,7 @@ import re
 import ml_dtypes
 import numpy as np
 
-from inpainting_zoo.weights.inert_pickle import Global, Persistent, StandIn
+from inpainting_zoo.storage.inert_pickle import Global, Persistent, StandIn
 
 MOST_VALUES, LONGEST_NAME = 2**18, 500
 MOST_DIMENSIONS, LARGEST = 32, 2**63
