@@ -6,6 +6,7 @@ A process of its own makes its peak memory its own.
 import functools
 import itertools
 import json
+import math
 import os
 import statistics
 import sys
@@ -258,10 +259,12 @@ def macs(network, side: int) -> int:
         network.input,
     )
     copy = keras.models.clone_model(network, input_tensors=inputs)
-    return sum(_layer_macs(x) for x in copy.layers if hasattr(x, "kernel"))
+    return sum(map(_layer_macs, copy.layers))
 
 
 def _layer_macs(layer):
+    if not hasattr(layer, "kernel"):
+        return _inner_macs(layer)
     weights = int(np.prod(layer.kernel.shape))
     if isinstance(layer, ChannelwiseDense):
         return weights
@@ -269,6 +272,19 @@ def _layer_macs(layer):
     transposed = isinstance(layer, keras.layers.Conv2DTranspose)
     positions = (layer.input if transposed else layer.output).shape[1:-1]
     return weights * int(np.prod(positions))
+
+
+def _inner_macs(layer):
+    """Counts what a layer of layers convolves: images of its output's size, or spectra.
+
+    Those are half as wide.
+    """
+    kernels = [v for v in layer.weights if v.name == "kernel"]
+    if not kernels:
+        return 0
+    height, width = keras.tree.flatten(layer.output)[0].shape[1:3]
+    widths = [width // 2 + 1 if "/fourier/" in v.path else width for v in kernels]
+    return height * sum(w * math.prod(v.shape) for w, v in zip(widths, kernels))
 
 
 def exported(from_weights: str):

@@ -40,6 +40,13 @@ def test_multiply_adds_of_context_encoders_by_hand():
     assert macs(keras.Model(image, x), 4) == 16 * 16 * 3
 
 
+@pytest.mark.parametrize(("side", "published"), [(256, 55.1), (512, 219.9)])
+def test_multiply_adds_of_lama_are_the_published_ones(side, published):
+    with keras.StatelessScope(initialize_variables=False):
+        generator = presets.build("lama_big").generator
+    assert macs(generator, side) / 1e9 == pytest.approx(published, abs=0.05)
+
+
 def test_the_warm_up_takes_three_forward_passes():
     model = presets.build("gmcnn_small", base_channels=2)
     model.stage_name = "warm_up_generator"
