@@ -18,7 +18,6 @@ from io import BytesIO
 
 import numpy as np
 from PIL import Image
-from scipy.spatial import cKDTree
 
 from inpainting_zoo.data.images import Header, to_rgb
 from inpainting_zoo.errors import InputError, choose
@@ -154,6 +153,8 @@ def _luminance(rgb):
 
 
 def _nearest_entries(rgb, indices, picture):
+    from scipy.spatial import cKDTree  # half a second, which few pictures need
+
     ramp = picture.resize((256, 1), Image.Resampling.NEAREST)
     ramp.frombytes(bytes(range(256)))
     entries = np.asarray(ramp.convert("RGBA"))[0].astype(int)
