@@ -29,6 +29,7 @@ def build_generator(
     blocks: int = 9,
     downsamplings: int = 3,
     local_fourier: bool = False,
+    gated: bool = False,
     hole_fill: str = "zero",
     dtype: str = "float32",
 ):
@@ -45,6 +46,7 @@ def build_generator(
         blocks: residual blocks of two convolutions.
         downsamplings: how often height and width are halved.
         local_fourier: see `layers.fourier_unit.SpectralTransform`.
+        gated: see `layers.fourier_convolution.FourierConvolution`.
         hole_fill: name in `layers.pull_push.HOLE_FILLS`: "zero" shows a black hole, as
             officially; the others a smooth fill, to whose logits the network then adds
             its own inside the hole.
@@ -69,6 +71,7 @@ def build_generator(
                 stride,
                 ratio,
                 local_fourier,
+                gated,
                 activation=activation,
                 name=name,
                 dtype=dtype,

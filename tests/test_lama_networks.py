@@ -45,6 +45,23 @@ def test_generators(name):
     assert difference((found + 1) / 2, expected) < 2e-5
 
 
+def test_gates():
+    """Between local and global features, where there are both, with official names."""
+    config = {**TRAINED, "gated": True}
+    generator = build_generator(**config)
+    variables = {f"generator/{v.path}": v for v in generator.variables}
+    gates = {name for name in official_tensors(variables, config) if "gate" in name}
+    kinds = ("weight", "bias")
+    assert gates == {f"model.4.conv{i}.ffc.gate.{k}" for i in (1, 2) for k in kinds}
+    x = np.random.default_rng(0).uniform(-1, 1, (1, 16, 16, 3)).astype("float32")
+    mask = np.ones((1, 16, 16, 1), "float32")
+    before = generator.predict([x, 0 * mask], verbose=0)
+    for name, variable in variables.items():
+        if name.endswith("gate/bias"):
+            variable.assign([-20.0, -20.0])  # closed
+    assert difference(generator.predict([x, 0 * mask], verbose=0), before) > 1e-4
+
+
 def test_training_mode():
     """Output, moving statistics and the gradients of mean(output ** 2)."""
     arrays = golden("lama/tiny_trainmode")
