@@ -1,5 +1,6 @@
 """The notebooks, each from its first cell to its last."""
 
+import json
 import re
 
 import nbformat
@@ -52,12 +53,9 @@ def test_training_on_ones_own_pictures(pictures, tmp_path, monkeypatch):
 
 
 def test_lama_used_refined_and_trained(tmp_path, monkeypatch):
-    for name, value in {
-        "STEPS": 2,
-        "SIDE": 736,
-        "WIDTH": 4,
-        "OUTPUTS": tmp_path,
-    }.items():
+    tiny = {"base_channels": 4, "blocks": 1, "downsamplings": 2}
+    values = {"STEPS": 1, "SIDE": 736, "OVERRIDES": json.dumps(tiny)}
+    for name, value in {**values, "OUTPUTS": tmp_path}.items():
         monkeypatch.setenv(name, str(value))
     monkeypatch.delenv("WEIGHTS", raising=False)
     shown, text = execute("lama")
