@@ -107,32 +107,38 @@ def wanted(mask: Callable) -> list[str]:
     return [p.name for p in further if p.default is p.empty]
 
 
+LAMA_THIN = partial(lama, walks=(4, 50), max_length=40, max_brush=10)
+LAMA_MEDIUM = partial(
+    lama,
+    walks=(4, 5),
+    max_length=100,
+    max_brush=50,
+    box_probability=0.3 / 1.3,
+    boxes=(1, 5),
+    box_sides=(10, 50),
+)
+LAMA_THICK = partial(
+    lama,
+    walks=(1, 5),
+    max_length=200,
+    max_brush=100,
+    box_probability=0.3 / 1.3,
+    boxes=(1, 3),
+    box_sides=(30, 150),
+)
 MASKS = {
     "rectangle": rectangle,
     "strokes": strokes,
     "free_form": free_form,
+    "lama_thin": LAMA_THIN,
+    "lama_medium": LAMA_MEDIUM,
+    "lama_thick": LAMA_THICK,
     # The official sets, whose program draws up to a walk more than its settings say.
-    "lama_thin": partial(lama, walks=(4, 51), max_length=40, max_brush=10),
-    "lama_medium": partial(
-        lama,
-        walks=(4, 6),
-        max_length=100,
-        max_brush=50,
-        box_probability=0.3 / 1.3,
-        boxes=(1, 5),
-        box_sides=(10, 50),
-    ),
-    "lama_thick": partial(
-        lama,
-        walks=(1, 6),
-        max_length=200,
-        max_brush=100,
-        box_probability=0.3 / 1.3,
-        boxes=(1, 3),
-        box_sides=(30, 150),
-    ),
+    "lama_thin_256": partial(LAMA_THIN, walks=(4, 51), whole_radians=True),
+    "lama_medium_256": partial(LAMA_MEDIUM, walks=(4, 6), whole_radians=True),
+    "lama_thick_256": partial(LAMA_THICK, walks=(1, 6), whole_radians=True),
     "lama_thin_512": partial(
-        lama, walks=(4, 71), max_length=100, max_brush=20, side=512
+        lama, walks=(4, 71), max_length=100, max_brush=20, side=512, whole_radians=True
     ),
     "lama_medium_512": partial(
         lama,
@@ -143,6 +149,7 @@ MASKS = {
         boxes=(1, 5),
         box_sides=(30, 150),
         side=512,
+        whole_radians=True,
     ),
     "lama_thick_512": partial(
         lama,
@@ -153,6 +160,7 @@ MASKS = {
         boxes=(1, 4),
         box_sides=(30, 300),
         side=512,
+        whole_radians=True,
     ),
     # What it trains on, which may hide more than half.
     "lama_training": partial(
@@ -164,6 +172,7 @@ MASKS = {
         boxes=(1, 4),
         box_sides=(30, 150),
         max_area=1,
+        whole_radians=True,
     ),
     "centre": centre,
     # What context encoders hide when they predict 4 of 128 pixels beyond the hole.

@@ -80,6 +80,7 @@ def lama(
     box_sides: tuple[int, int] = (1, 1),
     max_area: float = 0.5,
     side: int = 256,
+    whole_radians: bool = False,
 ) -> np.ndarray:
     """Draws either brushed walks of 1 to 5 segments or boxes, as LaMa's data sets do.
 
@@ -92,6 +93,8 @@ def lama(
         box_sides: sides of a box in pixels, from the first to below the second.
         max_area: a hole over this fraction is drawn again, up to 20 times.
         side: of the square that lengths are given for, in pixels.
+        whole_radians: whether angles are a hundredth more than whole numbers of them,
+            as the official program draws them, or any.
 
     Reference:
         Suvorov et al., 2021, https://arxiv.org/abs/2109.07161
@@ -107,7 +110,11 @@ def lama(
         else:
             for walk in range(rng.integers(*walks, endpoint=True)):
                 segments = rng.integers(1, 6)
-                angles = (0.01 + rng.integers(4, size=segments)) * (-1) ** (walk + 1)
+                if whole_radians:
+                    angles = 0.01 + rng.integers(4, size=segments)
+                else:
+                    angles = rng.uniform(0, 4, size=segments)
+                angles = angles * (-1) ** (walk + 1)
                 lengths = rng.integers(10, 10 + max_length, size=segments)
                 brushes = rng.integers(5, 5 + max_brush, size=segments)
                 _draw_walk(mask, rng, angles, lengths, brushes, scale)

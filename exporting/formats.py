@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 
 from inpainting_zoo.errors import choose
-from inpainting_zoo.layers.fourier_transform import only_products
 
 OUTPUT = b"completed"  # what every graph calls what it returns
 SAVED_MODEL = {"saved_model.pb", "fingerprint.pb", "variables", "assets"}
@@ -49,6 +48,8 @@ def write_saved_model(graph, path, precision, options):
 
 def write_onnx(graph, path, precision, options):
     """Writes an ONNX file and, below float32, rewrites it."""
+    from inpainting_zoo.layers.fourier_transform import only_products
+
     with warnings.catch_warnings(), only_products():
         warnings.simplefilter("ignore", FutureWarning)  # of NumPy, to tf2onnx
         graph.export(path, format="onnx", **options)
@@ -96,6 +97,8 @@ def write_litert(graph, path, precision, options):
     With fixed ranges (full-integer quantization) known pixels would be rounded, too.
     """
     import tensorflow as tf
+
+    from inpainting_zoo.layers.fourier_transform import only_products
 
     target = {"supported_ops": [tf.lite.OpsSet.TFLITE_BUILTINS]}
     if precision == "float16":

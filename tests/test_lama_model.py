@@ -137,9 +137,9 @@ def test_any_size_is_padded_as_officially():
 
 
 PUBLISHED = {
-    "thin_256": "lama_thin",
-    "medium_256": "lama_medium",
-    "thick_256": "lama_thick",
+    "thin_256": "lama_thin_256",
+    "medium_256": "lama_medium_256",
+    "thick_256": "lama_thick_256",
     "thin_512": "lama_thin_512",
     "medium_512": "lama_medium_512",
     "thick_512": "lama_thick_512",
