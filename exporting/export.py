@@ -1,5 +1,6 @@
 """Models as files that run without this library."""
 
+import contextlib
 import functools
 import importlib.util
 from pathlib import Path
@@ -10,6 +11,7 @@ from inpainting_zoo.engine.backend import BACKEND
 from inpainting_zoo.errors import InputError
 from inpainting_zoo.exporting import formats
 from inpainting_zoo.exporting.completion import completing_graph
+from inpainting_zoo.layers.fourier_transform import only_products
 from inpainting_zoo.storage.files import refuse_replacing, replacing
 
 
@@ -62,7 +64,8 @@ def export(
         for name, channels in (("image", 3), ("mask", 1))
     ]
     options = {"input_signature": [signature], "verbose": False}
-    with replacing(path, found.suffix) as part:
+    written = contextlib.nullcontext() if found.transforms else only_products()
+    with replacing(path, found.suffix) as part, written:
         found.write(graph, str(part), precision, options)
         files = [p for p in (part, *part.rglob("*")) if p.is_file()]
         size = sum(p.stat().st_size for p in files)

@@ -26,6 +26,7 @@ class Format:
         precisions: that it can have.
         any_size: whether heights and widths can stay open.
         batch: number of images; None is any.
+        transforms: whether its runtimes have Fourier transforms of every size.
     """
 
     write: Callable
@@ -34,6 +35,7 @@ class Format:
     precisions: tuple = ("float32", "float16", "int8")
     any_size: bool = True
     batch: int | None = None
+    transforms: bool = False
 
 
 def write_saved_model(graph, path, precision, options):
@@ -48,9 +50,7 @@ def write_saved_model(graph, path, precision, options):
 
 def write_onnx(graph, path, precision, options):
     """Writes an ONNX file and, below float32, rewrites it."""
-    from inpainting_zoo.layers.fourier_transform import only_products
-
-    with warnings.catch_warnings(), only_products():
+    with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # of NumPy, to tf2onnx
         graph.export(path, format="onnx", **options)
     if precision != "float32":
@@ -98,15 +98,12 @@ def write_litert(graph, path, precision, options):
     """
     import tensorflow as tf
 
-    from inpainting_zoo.layers.fourier_transform import only_products
-
     target = {"supported_ops": [tf.lite.OpsSet.TFLITE_BUILTINS]}
     if precision == "float16":
         target["supported_types"] = [tf.float16]
     if precision != "float32":
         options = {**options, "optimizations": [tf.lite.Optimize.DEFAULT]}
-    with only_products():
-        graph.export(path, format="litert", target_spec=target, **options)
+    graph.export(path, format="litert", target_spec=target, **options)
 
 
 def is_export(format: str, path: Path) -> bool:
@@ -124,7 +121,7 @@ def get(name: str) -> Format:
 
 
 FORMATS = {
-    "saved_model": Format(write_saved_model, precisions=("float32",)),
+    "saved_model": Format(write_saved_model, precisions=("float32",), transforms=True),
     "onnx": Format(write_onnx, ".onnx", ("tf2onnx", "onnx", "onnxruntime")),
     # Upsampling at an open size has no LiteRT operation, and the accelerators of
     # phones want every size fixed.

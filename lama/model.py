@@ -102,7 +102,6 @@ class LaMa(GeneratorInpainter):
         self.gradient_penalty_every = gradient_penalty_every
         self.discriminator_rate, self.masks = discriminator_rate, masks
         self.clip, self.average = clip, average or None
-        both = {"discriminator": 1.0, "gradient_penalty": gradient_penalty_weight}
         self.stage_weights = {
             "reconstruction": {
                 "known": reconstruction_known_weight,
@@ -115,7 +114,8 @@ class LaMa(GeneratorInpainter):
                 "adversarial": adversarial_weight,
                 "feature_matching": feature_matching_weight,
                 "perceptual": perceptual_weight,
-                **both,
+                "discriminator": 1.0,
+                "gradient_penalty": gradient_penalty_weight,
             },
         }
         self.loss_weights = self.stage_weights["reconstruction"]

@@ -80,12 +80,9 @@ def tensor(name: str, shape: tuple):
 
     def to_ours(array):
         if spectrum:
+            real_first = np.r_[0 : len(array) : 2, 1 : len(array) : 2]
             for axis in range(2 if kernel else 1):
-                real, imaginary = (
-                    np.arange(0, len(array), 2),
-                    np.arange(1, len(array), 2),
-                )
-                array = array.take(np.concatenate([real, imaginary]), axis)
+                array = array.take(real_first, axis)
         return array.transpose(2, 3, 1, 0) if kernel else array
 
     return official, to_ours

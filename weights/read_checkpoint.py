@@ -1,7 +1,6 @@
 """Reads the tensors of other programs' checkpoints; executes nothing in them."""
 
 import functools
-import importlib
 import re
 from pathlib import Path
 
@@ -76,7 +75,13 @@ def _tensorflow(path, argument):
             f"{argument}: must be a file ({', '.join(READERS)}) or the folder or "
             f"prefix of a TensorFlow checkpoint, received {str(path)!r}"
         )
-    tf = _optional("tensorflow", path, argument)
+    try:
+        import tensorflow as tf
+    except ImportError as error:
+        raise InputError(
+            f"{argument}: {path.name} needs tensorflow to be read: "
+            "pip install tensorflow"
+        ) from error
     reader = tf.train.load_checkpoint(str(prefix))
     shapes = reader.get_variable_to_shape_map()
     shapes = {name: tuple(shape) for name, shape in shapes.items()}
@@ -94,16 +99,6 @@ def _prefix(path, argument="source"):
             f"{str(path)!r}; name the prefix of one"
         )
     return found[0].with_suffix("")
-
-
-def _optional(module, path, argument):
-    try:
-        return importlib.import_module(module)
-    except ImportError as error:
-        package = module.partition(".")[0]
-        raise InputError(
-            f"{argument}: {path.name} needs {package} to be read: pip install {package}"
-        ) from error
 
 
 READERS = {
