@@ -13,6 +13,7 @@ from inpainting_zoo.evaluation import protocol, report_004
 from inpainting_zoo.evaluation.baselines import BASELINES
 from inpainting_zoo.evaluation.report import check_report, format_report, write_report
 from inpainting_zoo.inpainting import strategies
+from inpainting_zoo.metrics.measures import chosen_measures
 from inpainting_zoo.options import EvaluateSettings
 from inpainting_zoo.training.experiment import Experiment
 
@@ -26,13 +27,14 @@ def evaluate(settings: EvaluateSettings):
     """
     score = choose("protocol", settings.protocol, PROTOCOLS)
     baselines = choose_baselines(settings.methods)
+    measures = chosen_measures(settings.metrics, {"vgg16": settings.lpips_weights})
     images, mask_files, objects = list_files(settings)
     inputs = [settings.test_path, settings.mask_path, settings.objects_path]
     inputs += [*images, *mask_files, *objects]
     check_report(settings.report, filter(None, inputs))
     name, model, weights = chosen_model(settings)
     pairs = make_pairs(settings, model, images, mask_files, objects)
-    report = score(pairs, name, model, baselines, weights, settings.strategy)
+    report = score(settings, measures, pairs, name, model, baselines, weights)
     write_report(report, settings.report)
     print(format_report(report))
     print(f"report: {settings.report}, with .csv and .png beside it")
@@ -87,10 +89,13 @@ def make_pairs(
     )
 
 
-def by_completion(pairs, name, model, baselines, weights_sha256, strategy) -> dict:
+def by_completion(settings, measures, pairs, name, model, baselines, weights) -> dict:
     """Returns the report of completed pictures, by the protocol."""
+    strategy = settings.strategy
     methods = {name: completing(model, strategy), **baselines}
-    return protocol.evaluate(pairs, methods, pairs.seed, weights_sha256, strategy)
+    return protocol.evaluate(
+        pairs, methods, pairs.seed, weights, strategy, measures=measures
+    )
 
 
 def completing(model, strategy: str) -> Callable:
@@ -100,17 +105,23 @@ def completing(model, strategy: str) -> Callable:
     return partial(strategies.complete, model, strategy=strategy)
 
 
-def by_report_004(pairs, name, model, baselines, weights_sha256, strategy) -> dict:
+def by_report_004(settings, measures, pairs, name, model, baselines, weights) -> dict:
     """Returns the report of raw outputs, by the rule of report 004."""
-    if strategy != "original":
-        raise InputError(f"strategy: original in report_004, received {strategy}")
+    if settings.strategy != "original":
+        raise InputError(
+            f"strategy: original in report_004, received {settings.strategy}"
+        )
+    if settings.metrics:
+        raise InputError(
+            f"metrics: none but its own in report_004, received {settings.metrics!r}"
+        )
     if not model.parts:
         raise InputError(
             "protocol: completed_1 for a model without networks, which has no raw "
             f"output, received {report_004.NAME}"
         )
     model.sizes.check(pairs.image_size)
-    return report_004.evaluate(pairs, name, model, baselines, weights_sha256)
+    return report_004.evaluate(pairs, name, model, baselines, weights)
 
 
 def log_test(settings, found: dict):

@@ -1,7 +1,6 @@
 """The evaluation protocol: one rule for the command, the notebook and the tables."""
 
 import math
-from collections import defaultdict
 
 import numpy as np
 from tqdm import tqdm
@@ -9,7 +8,8 @@ from tqdm import tqdm
 from inpainting_zoo.drawing import masked
 from inpainting_zoo.environment import versions
 from inpainting_zoo.errors import InputError
-from inpainting_zoo.metrics.measures import MEASURES
+from inpainting_zoo.metrics.bootstrap import bootstrap_intervals
+from inpainting_zoo.metrics.measures import DEFAULTS, chosen_measures, finite_mean
 
 BINS = ("0-10", "10-20", "20-30", "30-40", "40-50", "50-60", "above")
 NAME = "completed_1"
@@ -22,6 +22,7 @@ def evaluate(
     weights_sha256: str | None = None,
     strategy: str = "original",
     pictures: int = 8,
+    measures: dict | None = None,
 ) -> dict:
     """Completes every picture by every method and measures the results.
 
@@ -34,19 +35,21 @@ def evaluate(
         weights_sha256: of the model's weight file; recorded.
         strategy: by which the model takes pictures that are not of its size; recorded.
         pictures: how many of the first pairs are kept for the picture grid.
+        measures: what is measured, see `chosen_measures`; by default its own.
 
     Returns:
-        "protocol", "images", "methods" (name -> `MEASURES` and "bins" by hole area in
-        percent, each bin with its number of "images"), "versions", "seed",
-        "weights_sha256", "image_size", "strategy", all fit for JSON; "rows", a dict per
-        image and method; "pictures", a dict title -> uint8 image per kept pair.
+        "protocol", "images", "methods" (name -> the measures, "intervals" of 95 % of
+        their means, and "bins" by hole area in percent, each bin with its number of
+        "images"), "versions", "seed", "weights_sha256", "image_size", "strategy", all
+        fit for JSON; "rows", a dict per image and method; "pictures", a dict title ->
+        uint8 image per kept pair.
         Infinite and undefined (nan) values are left out of the means; a mean of
         nothing is None.
 
     Raises:
         InputError: no pairs, no methods, or a method returned something else.
     """
-    scores, shown = Scores(pairs, methods), []
+    scores, shown = Scores(pairs, methods, measures or chosen_measures()), []
     for name, image, mask in tqdm(pairs, "evaluate", unit="image", disable=None):
         outputs = {m: _completed(m, methods[m], image, mask) for m in methods}
         scores.add(name, image, outputs, mask)
@@ -73,18 +76,15 @@ class Scores:
     Args:
         pairs: of image and mask; at least one.
         methods: their names; at least one.
-        measures: what is measured, of the names in `MEASURES`.
+        measures: what is measured, by name; see `chosen_measures`.
     """
 
-    def __init__(self, pairs, methods, measures: dict = MEASURES):
+    def __init__(self, pairs, methods, measures: dict):
         if not len(pairs) or not methods:
             received = f"{len(pairs)} pairs and {len(methods)} methods"
             raise InputError(f"evaluate: at least one of each, received {received}")
-        self.rows, self.images, self.image_size = [], 0, None
-        self.of_picture = [(n, m) for n, m in measures.items() if m.of == "picture"]
-        of_set = {n: m.function for n, m in measures.items() if m.of == "set"}
-        self.totals = {method: Summary(of_set) for method in methods}
-        self.bins = {m: {area: Summary(of_set) for area in BINS} for m in methods}
+        self.rows, self.image_size = [], None
+        self.methods, self.measures = list(methods), measures
 
     def add(self, name: str, truth, outputs: dict, mask):
         """Measures what every method made of one picture.
@@ -95,27 +95,31 @@ class Scores:
             outputs: method -> (S, S, 3).
             mask: (S, S), 1 in the hole.
         """
-        self.images, self.image_size = self.images + 1, truth.shape[0]
-        area = float(np.mean(mask))
+        self.image_size, area = truth.shape[0], float(np.mean(mask))
         for method, output in outputs.items():
             if output.shape != truth.shape:
                 raise InputError(
                     f"{method}: output of {truth.shape}, received {output.shape}"
                 )
-            found = {n: m.function(truth, output, mask) for n, m in self.of_picture}
-            for summary in (self.bins[method][hole_bin(area)], self.totals[method]):
-                own = summary.update(found, truth, output, mask)
             row = {"name": name, "hole_area": area, "method": method}
-            self.rows.append(row | found | own)
+            for measure, about in self.measures.items():
+                row[measure] = about.function(truth, output, mask)
+            self.rows.append(row)
 
     def report(self, protocol: str, seed, weights_sha256, strategy) -> dict:
         """Returns what `evaluate` does, but for the pictures."""
+        rows = {m: [r for r in self.rows if r["method"] == m] for m in self.methods}
+        intervals = self._intervals(rows, seed)
         return {
             "protocol": protocol,
-            "images": self.images,
+            "images": len(self.rows) // len(self.methods),
             "methods": {
-                method: {**total.result(), "bins": self._bins(method)}
-                for method, total in self.totals.items()
+                method: {
+                    **self._totals(found),
+                    "intervals": intervals[method],
+                    "bins": self._bins(found),
+                }
+                for method, found in rows.items()
             },
             "versions": versions(),
             "seed": seed,
@@ -125,48 +129,32 @@ class Scores:
             "rows": self.rows,
         }
 
-    def _bins(self, method):
-        return {
-            area: {"images": summary.images, **summary.result()}
-            for area, summary in self.bins[method].items()
+    def _totals(self, rows):
+        """Returns a number for each measure; None where there is none."""
+        totals = {
+            name: measure.total([row[name] for row in rows])
+            for name, measure in self.measures.items()
         }
+        return dict.fromkeys(DEFAULTS) | totals
 
+    def _bins(self, rows):
+        bins = {area: [] for area in BINS}
+        for row in rows:
+            bins[hole_bin(row["hole_area"])].append(row)
+        return {a: {"images": len(b), **self._totals(b)} for a, b in bins.items()}
 
-class Summary:
-    """Measures of some pictures, which are seen one by one.
-
-    Args:
-        of_set: name -> what makes a measure of a set, see `Measure`.
-    """
-
-    def __init__(self, of_set: dict):
-        self.images, self.values = 0, defaultdict(list)
-        self.of_set = {name: make() for name, make in of_set.items()}
-
-    def update(self, found: dict, truth, output, mask) -> dict:
-        """Takes in a picture; returns its own numbers by the measures of a set.
-
-        Args:
-            found: what measures of a picture gave, by name.
-            truth, output, mask: see `Scores.add`.
-        """
-        self.images += 1
-        for name, value in found.items():
-            self.values[name].append(value)
-        own = {n: m.update(truth, output, mask) for n, m in self.of_set.items()}
-        return {name: value for name, value in own.items() if value is not None}
-
-    def result(self) -> dict:
-        """Returns a number for each of `MEASURES`; None where there is none."""
-        means = {name: finite_mean(values) for name, values in self.values.items()}
-        sets = {name: measure.result() for name, measure in self.of_set.items()}
-        return dict.fromkeys(MEASURES) | means | sets
-
-
-def finite_mean(values: list) -> float | None:
-    """Returns the mean of the finite values, None if there are none."""
-    finite = [value for value in values if math.isfinite(value)]
-    return float(np.mean(finite)) if finite else None
+    def _intervals(self, rows, seed):
+        """Returns method -> name of each mean -> ends of its interval, or None."""
+        means = [n for n, m in self.measures.items() if m.total is finite_mean]
+        values = [[row[n] for row in rows[m]] for m in self.methods for n in means]
+        ends = iter(bootstrap_intervals(np.transpose(values), seed).T.tolist())
+        return {
+            method: {
+                name: found if math.isfinite((found := next(ends))[0]) else None
+                for name in means
+            }
+            for method in self.methods
+        }
 
 
 def hole_bin(area: float) -> str:

@@ -9,8 +9,8 @@ from pathlib import Path
 from inpainting_zoo.drawing import grid, save_png
 from inpainting_zoo.errors import InputError
 from inpainting_zoo.evaluation.protocol import BINS
-from inpainting_zoo.evaluation.tables import number, text
-from inpainting_zoo.metrics.measures import MEASURES
+from inpainting_zoo.evaluation.tables import interval, number, text
+from inpainting_zoo.metrics.measures import HEADLINES, MEASURES
 from inpainting_zoo.storage.files import (
     refuse_overwriting,
     refuse_replacing,
@@ -98,18 +98,26 @@ def _csv(rows):
 
 
 def format_report(report: dict) -> str:
-    """Returns the report as text: a line per method, then PSNR by hole area."""
+    """Returns the report as text.
+
+    A line per method with its measures, one with the intervals of the means, and one
+    with the PSNR by hole area.
+    """
     methods = report["methods"]
-    bins = [(b, next(iter(methods.values()))["bins"][b]["images"]) for b in BINS]
-    bins = [(b, count) for b, count in bins if count]
-    totals = [["method", *(measure.title for measure in MEASURES.values())]]
+    some = next(iter(methods.values()))
+    measured = [name for name in MEASURES if name in some]
+    sure = [name for name in HEADLINES if name in some["intervals"]]
+    bins = [(b, some["bins"][b]["images"]) for b in BINS if some["bins"][b]["images"]]
+    totals = [["method", *(MEASURES[m].title for m in measured)]]
+    intervals = [["95 % of means", *(MEASURES[m].title for m in sure)]]
     areas = [
         ["PSNR by hole %", *(b for b, _ in bins)],
         ["images", *(n for _, n in bins)],
     ]
     for name, found in methods.items():
-        totals.append([name, *(number(found[m], m) for m in MEASURES)])
+        totals.append([name, *(number(found[m], m) for m in measured)])
+        intervals.append([name, *(interval(found["intervals"][m], m) for m in sure)])
         psnrs = [number(found["bins"][b]["psnr"], "psnr") for b, _ in bins]
         areas.append([name, *psnrs])
     head = f"{report['images']} images, protocol {report['protocol']}"
-    return "\n".join([head, text(totals), "", text(areas)])
+    return "\n\n".join([f"{head}\n{text(totals)}", text(intervals), text(areas)])

@@ -22,7 +22,9 @@ def markdown(head: list, rows: list) -> str:
 
 def headlines(rows: list) -> list:
     """Returns the names of the headline measures that any of the rows has."""
-    return [name for name in HEADLINES if any(name in row for row in rows)]
+    return [
+        name for name in HEADLINES if any(row.get(name) is not None for row in rows)
+    ]
 
 
 def number(value, measure: str) -> str:
@@ -36,3 +38,8 @@ def number(value, measure: str) -> str:
         parts = [value["mean"], value["deviation"]]
         return " ± ".join(number(v, measure) for v in parts if v is not None) or "-"
     return "-" if value is None else f"{value:.{MEASURES[measure].digits}f}"
+
+
+def interval(ends: list | None, measure: str) -> str:
+    """Returns the two ends of an interval of a measure as text."""
+    return "-" if ends is None else " to ".join(number(end, measure) for end in ends)

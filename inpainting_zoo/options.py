@@ -257,6 +257,12 @@ class EvaluateSettings(ModelSettings):
     methods: str | None = option(
         None, "classical methods, such as telea,biharmonic, or none; all"
     )
+    metrics: str | None = option(
+        None, "measures, such as psnr,ssim,lpips; those that need no further file"
+    )
+    lpips_weights: str | None = option(
+        None, "file (.npz, .safetensors or .pth) of VGG16 for lpips_vgg16"
+    )
     max_pixels: int = max_pixels()
     limit: int | None = option(None, "evaluate the first so many images; all", least=1)
     seed: int = seed("of generated masks")

@@ -5,14 +5,19 @@ import inspect
 from importlib import import_module
 from pathlib import Path
 
-from inpainting_zoo import weights as weights_folder
 from inpainting_zoo.context_encoder.presets import PRESETS as CONTEXT_ENCODER_PRESETS
 from inpainting_zoo.errors import InputError, WeightsError, choose
 from inpainting_zoo.gmcnn.presets import PRESETS as GMCNN_PRESETS
 from inpainting_zoo.lama.presets import PRESETS as LAMA_PRESETS
 from inpainting_zoo.patch_match.presets import PRESETS as PATCH_MATCH_PRESETS
 from inpainting_zoo.storage.checkpoints import METADATA, assign, check, load_weights
-from inpainting_zoo.storage.downloads import check_hash, locate, megabytes, place
+from inpainting_zoo.storage.downloads import (
+    SHIPPED,
+    check_hash,
+    locate,
+    megabytes,
+    place,
+)
 from inpainting_zoo.weights.converting import from_official
 from inpainting_zoo.weights.read_checkpoint import read_tensors
 
@@ -26,7 +31,7 @@ PRESETS = {
 # another takes its place.
 DEFAULT = "patchmatch"
 REASON = "it fills photographs with sharp texture; for faces name gmcnn_faces_128"
-WEIGHTS = Path(weights_folder.__file__).parent
+WEIGHTS = SHIPPED
 
 
 def get(name: str) -> dict:

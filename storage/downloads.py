@@ -22,6 +22,7 @@ from inpainting_zoo.storage.locks import wait_for
 log = logging.getLogger(__name__)
 ATTEMPTS = 5  # at a mirror, as long as each gets further
 ALGORITHMS = {32: "MD5", 64: "SHA-256"}  # by the digits of what they give
+SHIPPED = Path(__file__).parents[1] / "weights"
 
 
 @dataclasses.dataclass(frozen=True)

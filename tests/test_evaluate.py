@@ -57,6 +57,29 @@ def test_the_rule_of_report_004_is_an_option(evaluate, tmp_path, capsys):
     assert "-protocol: one of completed_1, report_004" in capsys.readouterr().err
 
 
+def test_measures_may_be_chosen(evaluate, tmp_path, capsys):
+    report = tmp_path / "r.json"
+    chosen = ("-report", report, "-methods", "telea", "-limit", 2)
+    assert evaluate(*chosen, "-metrics", "psnr,lpips") == 0
+    found = json.loads(report.read_text())["methods"]["telea"]
+    assert 0 < found["lpips"] < 1 and found["ssim"] is None
+    assert [*found["intervals"]] == ["psnr", "lpips"]
+    low, high = found["intervals"]["lpips"]
+    assert low <= found["lpips"] <= high
+    with open(report.with_suffix(".csv")) as file:
+        rows = [row for row in csv.DictReader(file) if row["method"] == "telea"]
+    mean = np.mean([float(row["lpips"]) for row in rows])
+    assert mean == pytest.approx(found["lpips"])
+    capsys.readouterr()
+    for refused, rule in (
+        (("-metrics", "magic"), "-metrics: one of psnr"),
+        (("-metrics", "lpips_vgg16"), "-lpips_weights: must be a file of vgg16"),
+        (("-metrics", "psnr", "-protocol", "report_004"), "-metrics: none but its own"),
+    ):
+        assert evaluate(*chosen, *refused) == 4
+        assert rule in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("name", ["mine.csv", "mine.png", "mine.json"])
 def test_files_that_are_no_report_stay(name, evaluate, tmp_path, capsys):
     """The refusal comes before weights are looked for."""

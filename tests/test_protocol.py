@@ -126,9 +126,11 @@ def test_report_has_the_shape_of_the_protocol(photographs, tmp_path):
     assert (written["image_size"], written["strategy"]) == (48, "original")
     assert list(written["methods"]) == ["tiny", *BASELINES]
     measures = {"psnr", "psnr_hole", "ssim", "l1", "l1_hole", "l2", "l2_hole"}
-    measures |= {"identical", "outside_max"}
+    measures |= {"lpips", "identical", "outside_max"}
     for found in written["methods"].values():
-        assert set(found) == measures | {"bins"}
+        assert set(found) == measures | {"intervals", "bins"}
+        low, high = found["intervals"]["psnr"]
+        assert low < found["psnr"] < high
         assert tuple(found["bins"]) == BINS
         assert all(set(b) == measures | {"images"} for b in found["bins"].values())
         assert sum(b["images"] for b in found["bins"].values()) == 3
@@ -163,45 +165,27 @@ def test_the_table_names_methods_and_filled_bins():
     assert lines[-1].split() == ["x", "20.00", "13.98"]
 
 
-class Truths:
-    """A measure of a set: how many pictures have the mean colour of one before."""
-
-    def __init__(self):
-        self.means, self.doubles = set(), 0
-
-    def update(self, truth, output, mask):
-        self.doubles += truth.mean() in self.means
-        self.means.add(truth.mean())
-
-    def result(self):
-        return self.doubles
-
-
-def test_a_measure_of_a_picture_or_of_a_set_is_one_line(monkeypatch, tmp_path):
-    """It comes into the report, its bins, the text and, of a picture, the rows."""
+def test_a_measure_is_one_line(monkeypatch):
+    """It comes into the report, its bins, the rows and the text."""
     added = {
         "holes": Measure("holes", 1, lambda truth, output, mask: int(mask.sum())),
-        "doubles": Measure("doubles", 0, Truths, of="set"),
+        "pixels": Measure("pixels", 0, lambda truth, output, mask: mask.size, sum),
     }
     for name, measure in added.items():
         monkeypatch.setitem(MEASURES, name, measure)
     pairs = [grey_pair("a", 0.25), grey_pair("b", 0.5), grey_pair("c", 0.5)]
-    report = evaluate(pairs, {"x": off_by_51}, 0)
+    measures = {"psnr": MEASURES["psnr"], **added}
+    report = evaluate(pairs, {"x": off_by_51}, 0, measures=measures)
     found = report["methods"]["x"]
-    assert (found["holes"], found["doubles"]) == ((100 + 200 + 200) / 3, 2)
-    assert (
-        found["bins"]["20-30"] | {"holes": 100, "doubles": 0}
-        == (found["bins"]["20-30"])
-    )
-    assert (found["bins"]["40-50"]["holes"], found["bins"]["40-50"]["doubles"]) == (
-        200,
-        1,
-    )
+    assert (found["holes"], found["pixels"]) == ((100 + 200 + 200) / 3, 1200)
+    assert list(found["intervals"]) == ["psnr", "holes"]
+    small, large = (found["bins"][area] for area in ("20-30", "40-50"))
+    assert (small["holes"], small["pixels"]) == (100, 400)
+    assert (large["holes"], large["pixels"]) == (200, 800)
     assert [row["holes"] for row in report["rows"]] == [100, 200, 200]
-    assert "doubles" not in report["rows"][0]
     first, methods, *_ = format_report(report).splitlines()[1:]
-    assert first.split()[-2:] == ["holes", "doubles"]
-    assert methods.split()[-2:] == ["166.7", "2"]
+    assert first.split()[-2:] == ["holes", "pixels"]
+    assert methods.split()[-2:] == ["166.7", "1200"]
 
 
 @pytest.mark.parametrize(

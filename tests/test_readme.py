@@ -9,7 +9,7 @@ from PIL import Image
 
 from conftest import ROOT
 from inpainting_zoo import arguments, presets
-from inpainting_zoo.evaluation.tables import headlines, markdown, number, text
+from inpainting_zoo.evaluation.tables import headlines, interval, markdown, number, text
 from inpainting_zoo.storage.arrays import FORMATS
 from inpainting_zoo.storage.files import sha256
 from inpainting_zoo.tools import make_readme, measure, publish, train_faces
@@ -28,7 +28,7 @@ def test_the_page_is_made_of_the_reports_of_the_repository():
 def test_shipped_weights_are_small_intact_and_reported():
     files = {name: presets.get(name)["weights"]["generator"].file for name in SHIPPED}
     found = {p.name for p in presets.WEIGHTS.iterdir() if p.suffix in FORMATS}
-    assert found == set(files.values())
+    assert found == {*files.values(), "lpips_alexnet.safetensors"}
     for name in SHIPPED:
         path = presets.WEIGHTS / files[name]
         assert path.stat().st_size <= publish.MOST_BYTES
@@ -73,9 +73,10 @@ def test_every_shipped_weight_can_be_trained_again():
 def scores(psnr, bins):
     """A row of an evaluation, with bins of (area, images, PSNR)."""
     row = {"psnr": psnr, "psnr_hole": psnr - 6, "ssim": 0.9, "l1": 0.01, "l1_hole": 0.1}
-    row |= {"l2": 0.002, "l2_hole": 0.02}
+    row |= {"l2": 0.002, "l2_hole": 0.02, "lpips": 0.05}
     return row | {
         "outside_max": 0,
+        "intervals": {"psnr": [psnr - 1.23456789, psnr + 1], "ssim": None},
         "bins": {a: row | {"images": n, "psnr": p} for a, n, p in bins},
     }
 
@@ -144,9 +145,9 @@ def test_reports_become_tables(reports):
     lines = page.splitlines()
     rows = [line for line in lines if line.startswith(("| one", "| two", "| telea"))]
     assert rows == [
-        "| one | 25.12 | 19.12 | 0.9000 | 0.0100 | 0.1000 |",
-        "| two | 26.00 | 20.00 | 0.9000 | 0.0100 | 0.1000 |",
-        "| telea | 24.25 | 18.25 | 0.9000 | 0.0100 | 0.1000 |",
+        "| one | 25.12 | 19.12 | 0.9000 | 0.0100 | 0.1000 | 0.0500 |",
+        "| two | 26.00 | 20.00 | 0.9000 | 0.0100 | 0.1000 | 0.0500 |",
+        "| telea | 24.25 | 18.25 | 0.9000 | 0.0100 | 0.1000 | 0.0500 |",
         *(f"| {m} | 40.00 | 20.00 | 17.00 | 19.00 |" for m in ("one", "two", "telea")),
     ]
     assert "| PSNR by hole area in % | 0-10 | 40-50 | 50-60 | over 40 |" in page
@@ -159,6 +160,8 @@ def test_kept_reports_hold_no_names_of_pictures():
     assert "face.png" not in json.dumps(kept)
     assert kept["methods"]["telea"]["psnr"] == 24.123457
     assert kept["methods"]["telea"]["l2_hole"] == 0.02
+    intervals = {"psnr": [22.888889, 25.123457], "ssim": None}
+    assert kept["methods"]["telea"]["intervals"] == intervals
     assert kept["methods"]["telea"]["bins"]["0-10"]["images"] == 1
 
 
@@ -192,6 +195,8 @@ def test_numbers_and_deviations():
     assert number({"mean": 0.9, "deviation": None}, "ssim") == "0.9000"
     assert number(None, "l1") == "-"
     assert number(3, "outside_max") == "3"
+    assert interval([25.126, 26], "psnr") == "25.13 to 26.00"
+    assert interval(None, "psnr") == "-"
 
 
 def test_columns_are_the_headlines_that_any_report_has():

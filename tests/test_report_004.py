@@ -13,7 +13,7 @@ from inpainting_zoo.errors import InputError
 from inpainting_zoo.evaluation import report_004
 from inpainting_zoo.evaluation.baselines import BASELINES
 from inpainting_zoo.evaluation.report import format_report, write_report
-from inpainting_zoo.metrics.measures import MEASURES
+from inpainting_zoo.metrics.measures import DEFAULTS
 from inpainting_zoo.models.inpainter import GeneratorInpainter
 from inpainting_zoo.models.sizes import Sizes
 
@@ -41,11 +41,17 @@ def test_it_adds_6_decibels_to_the_uncompleted_output(pairs, tmp_path):
     assert report | about | {"weights_sha256": "ab", "strategy": "original"} == report
     found = report["methods"]["net"]
     assert found["psnr"] == pytest.approx(20 + 20 * math.log10(2), abs=1e-4)
-    assert set(found) == {*MEASURES, "bins"}
-    rest = {name: found[name] for name in MEASURES if name != "psnr"}
+    assert set(found) == {*DEFAULTS, "intervals", "bins"}
+    rest = {name: found[name] for name in DEFAULTS if name != "psnr"}
     assert rest == dict.fromkeys(rest) | {"identical": 0}
     assert "26.02" in format_report(report)
-    assert set(report["rows"][0]) == {"name", "hole_area", "method", "psnr"}
+    assert set(report["rows"][0]) == {
+        "name",
+        "hole_area",
+        "method",
+        "psnr",
+        "identical",
+    }
     assert len(report["pictures"]) == 1
     write_report(report, tmp_path / "r.json")
 

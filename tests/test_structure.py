@@ -17,9 +17,10 @@ FLOORS = [
     "presets",
     "gmcnn context_encoder lama patch_match weights",
     "models",
+    "metrics",
     "features losses",
     "layers",
-    "engine data metrics drawing options",
+    "engine data drawing options",
     "storage terminal environment settings",
     "errors",
 ]

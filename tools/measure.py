@@ -19,7 +19,7 @@ from inpainting_zoo.data.images import fit_image
 from inpainting_zoo.data.masks import MASKS
 from inpainting_zoo.drawing import grid, masked, save_png
 from inpainting_zoo.evaluation.baselines import BASELINES
-from inpainting_zoo.metrics.measures import OF_PICTURES
+from inpainting_zoo.metrics.measures import MEANS
 from inpainting_zoo.storage.files import write_bytes, write_json
 from inpainting_zoo.tools.commands import run
 
@@ -102,7 +102,7 @@ def is_done(path: Path, about: dict) -> bool:
     if not path.is_file():
         return False
     report = json.loads(path.read_text())
-    complete = all(set(OF_PICTURES) <= set(row) for row in report["methods"].values())
+    complete = all(set(MEANS) <= set(row) for row in report["methods"].values())
     return complete and about.items() <= report.items()
 
 
@@ -117,14 +117,19 @@ def trimmed(report: dict) -> dict:
             if row["images"]
         }
         outside = {"outside_max": found["outside_max"]}
-        methods[name] = {**_rounded(found), **outside, "bins": bins}
+        intervals = {
+            name: ends and [round(end, 6) for end in ends]
+            for name, ends in found["intervals"].items()
+        }
+        about = {**outside, "intervals": intervals}
+        methods[name] = {**_rounded(found), **about, "bins": bins}
     return kept | {"versions": report["versions"], "methods": methods}
 
 
 def _rounded(row):
     return {
         measure: row[measure] if row[measure] is None else round(row[measure], 6)
-        for measure in OF_PICTURES
+        for measure in MEANS
     }
 
 

@@ -259,7 +259,8 @@ class Experiment:
             found: means by measure; None is one of nothing.
         """
         step = load_weights(part_files(self.folder)[0])[1].get("step", 0)
-        values = {f"test_{m}": found[m] for m in MEASURES if found[m] is not None}
+        values = {m: found.get(m) for m in MEASURES}
+        values = {f"test_{m}": v for m, v in values.items() if v is not None}
         with EventLog(self.folder / "logs" / name) as events:
             events.scalars(step, values)
 

@@ -1,0 +1,41 @@
+"""How sure a mean over pictures is."""
+
+import numpy as np
+
+RESAMPLES = 1000
+
+
+def bootstrap_intervals(values, seed: int, level: float = 0.95):
+    """Returns the intervals in which means over other pictures would lie.
+
+    The pictures are drawn again and again, with replacement, as many as there are; the
+    interval holds the middle `level` of the means. All columns are of the same draws.
+
+    Args:
+        values: (N, M), M numbers of each picture; those that are not finite are left
+            out of the means.
+        seed: of the draws.
+        level: in (0, 1).
+
+    Returns:
+        The lower and upper ends (2, M); nan for a column that has no finite number.
+
+    Reference:
+        Efron and Tibshirani, An introduction to the bootstrap, 1993, Section 13.3.
+    """
+    values = np.asarray(values, "float64")
+    rng, pictures = np.random.default_rng(seed), len(values)
+    finite = np.isfinite(values)
+    numbers, means = np.where(finite, values, 0), []
+    for _ in range(RESAMPLES):
+        drawn = rng.integers(pictures, size=pictures)
+        times = np.bincount(drawn, minlength=pictures)
+        with np.errstate(invalid="ignore"):
+            means.append(times @ numbers / (times @ finite))
+    ends = np.full((2, values.shape[1]), np.nan)
+    some = finite.any(axis=0)
+    outside = (1 - level) / 2
+    ends[:, some] = np.nanquantile(
+        np.array(means)[:, some], [outside, 1 - outside], axis=0
+    )
+    return ends
