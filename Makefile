@@ -1,7 +1,8 @@
 PYTHON ?= python3
 PY := .venv/bin/python
+PYTEST := $(PY) -m pytest -q -n 2 --dist loadfile
 
-.PHONY: setup demo test gpu soak lint notebook bench exported sweep table1 weights numbers
+.PHONY: setup demo test long gpu soak lint notebook bench exported sweep table1 weights numbers
 .PHONY: clean
 
 # Everything that the other targets need.
@@ -23,10 +24,15 @@ setup: .venv/ready
 demo: .venv/runs
 	$(PY) demo.py
 
-# All tests on TensorFlow, then those of the engine on JAX.
+# Tests of up to ten seconds, on TensorFlow, then those of the engine on JAX.
 test: setup
-	$(PY) -m pytest -q -n 2 --dist loadfile
-	KERAS_BACKEND=jax $(PY) -m pytest -q -n 2 --dist loadfile -m 'both_engines and not slow and not gpu'
+	$(PYTEST)
+	KERAS_BACKEND=jax $(PYTEST) -m 'both_engines and not long and not slow and not gpu'
+
+# The longer ones: whole commands, kills, exports, notebooks, an installation.
+long: setup
+	$(PYTEST) -m 'long and not slow and not gpu'
+	KERAS_BACKEND=jax $(PYTEST) -m 'both_engines and long and not slow and not gpu'
 
 # What needs a GPU, on TensorFlow: trains, resumes and inpaints, eagerly and compiled.
 gpu: setup

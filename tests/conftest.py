@@ -1,11 +1,13 @@
 """What several test files use."""
 
+import gc
 import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 from PIL import Image, ImageSequence
@@ -116,6 +118,14 @@ def check_animation(experiment, steps, path):
         assert ink[0].max() > ink[1].max() + 30
     captions = [picture[-STRIP:].tobytes() for picture in shown]
     assert len(set(captions)) == steps
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _forget_models():
+    """Hundreds of models are compiled in one process, which remembers them."""
+    yield
+    keras.backend.clear_session()
+    gc.collect()
 
 
 @pytest.fixture(scope="session")

@@ -92,6 +92,7 @@ def test_what_cannot_be_shown_is_named(tmp_path, arguments, rule):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.long
 def test_command(tmp_path):
     sample(tmp_path / "faces", "joint", 7, RED)
     found = run("animate", "-experiment_name", "faces", "-output_path", tmp_path)

@@ -39,6 +39,7 @@ def test_compiled_equals_eager(preset, overrides):
 
 
 @pytest.mark.both_engines
+@pytest.mark.long
 def test_any_size_and_new_weights():
     model = presets.build("gmcnn_small", base_channels=2)
     for size in SIZES if backend.BACKEND == "tensorflow" else SIZES[2:3]:
@@ -55,7 +56,13 @@ def test_any_size_and_new_weights():
     assert (after[mask] >= before[mask]).all() and (after[mask] > before[mask]).any()
 
 
-@pytest.mark.parametrize("count", [30, pytest.param(1000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "count",
+    [
+        pytest.param(30, marks=pytest.mark.long),
+        pytest.param(1000, marks=pytest.mark.slow),
+    ],
+)
 def test_memory_does_not_grow_with_the_number_of_sizes(count, record_property):
     model = presets.build("gmcnn_small", base_channels=2)
     process, rng, memory = psutil.Process(), np.random.default_rng(0), []

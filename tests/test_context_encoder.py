@@ -313,6 +313,7 @@ def seeded(arrays, prefix, base):
 
 
 @both_engines
+@pytest.mark.long
 def test_program_of_report_001():
     arrays = golden("context_encoder/report_001_seeded")
     generator = build_generator("report_001")
@@ -517,6 +518,7 @@ def test_lambda_ratio():
         narrow(lambda_ratio=-1)
 
 
+@pytest.mark.long
 def test_commands_of_both_stages(pictures, tmp_path, capsys):
     """As a user types them, down to an evaluation on the default mask."""
     common = ["-experiment_name", "ce", "-output_path", str(tmp_path)]

@@ -62,6 +62,7 @@ def change_config(output, change):
     path.write_text(json.dumps(config))
 
 
+@pytest.mark.long
 def test_only_what_the_manifest_names_is_deleted(copy):
     weights = copy / "run" / "weights"
     for name in ("best_so_far-00000002.npz", "warm_up_generator-00000009.npz"):
@@ -114,6 +115,7 @@ def test_a_damaged_record_is_one_line(tmp_path, text, capsys):
     assert "config.json must hold the settings of a run" in error(capsys)
 
 
+@pytest.mark.long
 def test_a_record_of_an_earlier_version_takes_defaults(copy, capsys):
     def older(config):
         for name in ("max_pixels", "validation_images", "stage"):

@@ -82,6 +82,7 @@ def check(complete, model, shape):
     assert np.abs(completed - image)[~known].mean() > 0.1
 
 
+@pytest.mark.long
 def test_what_the_command_writes_agrees_with_the_model(exported):
     model, complete, side, line = exported
     for shape in [(1, side, side)] if side else OPEN_SHAPES:
@@ -89,6 +90,7 @@ def test_what_the_command_writes_agrees_with_the_model(exported):
     assert (f"{side}x{side}" if side else "any size") in line
 
 
+@pytest.mark.long
 def test_an_onnx_file_takes_any_size(tmp_path):
     keras.utils.set_random_seed(0)
     image, mask = keras.Input((None, None, 3)), keras.Input((None, None, 1))
@@ -105,7 +107,10 @@ def test_an_onnx_file_takes_any_size(tmp_path):
         check(RUNTIMES["onnx"](path), model, shape)
 
 
-@pytest.mark.parametrize(("format", "side"), [("onnx", None), ("litert", 30)])
+@pytest.mark.parametrize(
+    ("format", "side"),
+    [pytest.param("onnx", None, marks=pytest.mark.long), ("litert", 30)],
+)
 def test_fourier_transforms_are_written_as_products(format, side, tmp_path):
     """No runtime has all of them, so the files hold none."""
     keras.utils.set_random_seed(0)
@@ -130,6 +135,7 @@ def encoder():
 
 
 @pytest.mark.parametrize("format", ["onnx", "litert"])
+@pytest.mark.long
 def test_precisions_are_close_and_smaller(format, encoder, tmp_path):
     model, images, masks, completed = encoder
     weights = 4 * model.generator.count_params()  # bytes in float32

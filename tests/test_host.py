@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from conftest import ROOT, save_tiny
@@ -71,6 +72,7 @@ def python(script, *arguments, **environment):
     )
 
 
+@pytest.mark.long
 def test_a_host_program_keeps_its_settings_and_they_do_not_matter(tmp_path):
     settings = {"floatx": "float16", "image_data_format": "channels_first"}
     (tmp_path / "keras.json").write_text(json.dumps(settings))
@@ -125,6 +127,7 @@ for words in json.loads(sys.argv[1]):
 """
 
 
+@pytest.mark.long
 def test_terminals_that_cannot_show_a_name(tmp_path):
     folder, masks = tmp_path / "für", tmp_path / "masks"
     folder.mkdir(), masks.mkdir()

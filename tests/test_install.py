@@ -15,6 +15,8 @@ from PIL import Image
 from conftest import ROOT
 from inpainting_zoo.data.embedded import face
 
+pytestmark = pytest.mark.long
+
 LEFT_OUT = (".venv", ".git", "outputs", "build", "*.egg-info", "__pycache__", "tests")
 STRANGER = """
 import sys

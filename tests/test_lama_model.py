@@ -63,6 +63,7 @@ def numbers(model):
 
 
 @both_engines
+@pytest.mark.long
 def test_states_hold_all_that_training_goes_on_from():
     """R1 in every second step, averages, moving statistics: the same steps again."""
     model = begun("adversarial", gradient_penalty_every=2, average=4.0)
@@ -82,6 +83,7 @@ def test_states_hold_all_that_training_goes_on_from():
         assert any(kind in name for name in moved)
 
 
+@pytest.mark.long
 def test_stages():
     model = begun("reconstruction")
     logs = fit(model, 0, 1)
@@ -101,6 +103,7 @@ def test_stages():
 
 
 @pytest.mark.parametrize("dtype", ["mixed_bfloat16", "mixed_float16"])
+@pytest.mark.long
 def test_mixed_precision(dtype):
     model = begun("reconstruction", dtype=dtype)
     wide = begun("reconstruction")
@@ -220,6 +223,7 @@ FILES = {
 
 @both_engines
 @pytest.mark.parametrize("name", FILES)
+@pytest.mark.long
 def test_files_as_people_have_them(state_dict, tmp_path, monkeypatch, name):
     """By the commands, without PyTorch: directly, and converted."""
     monkeypatch.setitem(sys.modules, "torch", None)

@@ -160,6 +160,7 @@ def test_the_page_on_data_sets_names_every_layout():
     assert named == 2 * list(LAYOUTS)  # where from, and what is in its folder
 
 
+@pytest.mark.long
 def test_commands_read_the_splits(tmp_path, capsys):
     tiny_imagenet(tmp_path)
     common = ["-dataset_layout", "tiny_imagenet"]

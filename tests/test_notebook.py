@@ -9,6 +9,8 @@ from nbclient import NotebookClient
 
 from conftest import ROOT
 
+pytestmark = pytest.mark.long
+
 
 def execute(name):
     """Runs a notebook; returns its pictures and what it printed."""

@@ -21,6 +21,7 @@ pytestmark = pytest.mark.both_engines
 WEIGHTS = {"reconstruction": 1.4, "known": 1.2}
 
 
+@pytest.mark.long
 def test_five_steps_of_stage_1():
     arrays = golden("train_stage1_c4_196")
     image, mask = (ops.convert_to_tensor(nhwc(arrays[n])) for n in ("gt", "mask"))

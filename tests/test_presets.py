@@ -128,6 +128,7 @@ def test_a_file_for_every_part(tmp_path):
 
 
 @pytest.mark.both_engines
+@pytest.mark.long
 def test_a_model_of_a_file_is_trained_as_any_other(tmp_path):
     """Its variables are like those of a model that was built at once."""
     about = {"preset": "gmcnn_small", "overrides": {"base_channels": 4}}

@@ -22,6 +22,8 @@ from inpainting_zoo.tools.training_report import (
 )
 from inpainting_zoo.training.experiment import Experiment
 
+pytestmark = pytest.mark.long
+
 
 def recorded(**settings):
     """Settings as an experiment records them after its first stage."""

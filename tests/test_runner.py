@@ -15,6 +15,8 @@ from inpainting_zoo import cli as runner
 from inpainting_zoo.metrics.image_quality import psnr
 from inpainting_zoo.options import TrainSettings
 
+pytestmark = pytest.mark.long
+
 
 def test_an_experiment_is_a_folder(trained):
     folder = trained / "tiny"

@@ -114,6 +114,7 @@ def theirs(vgg):
 
 
 @pytest.mark.parametrize("stage", STAGES)
+@pytest.mark.long
 def test_engines_agree(stage, vgg, theirs):
     """Two steps on TensorFlow and on JAX from the same weights and pictures."""
     for ours, their in zip(losses_of_two_steps(stage, vgg), theirs[stage], strict=True):
@@ -166,6 +167,7 @@ def test_eager_and_xla_equal_compiled(stage, mode, vgg):
         ("wgan", "float16"),
     ],
 )
+@pytest.mark.long
 def test_mixed_precision_learns(stage, precision, vgg):
     model = make_model(stage, vgg, precision)
     variables = model.generator.trainable_variables

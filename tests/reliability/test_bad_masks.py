@@ -100,7 +100,7 @@ def test_black_masks_in_training(tmp_path, capsys):
 @pytest.mark.parametrize(
     "count",
     [
-        pytest.param(20, marks=pytest.mark.short),
+        pytest.param(20, marks=[pytest.mark.short, pytest.mark.long]),
         pytest.param(100, marks=pytest.mark.slow),
     ],
 )

@@ -176,6 +176,7 @@ def test_damaged_pictures_in_evaluation(zoo, weights, tmp_path):
 @pytest.mark.row("B1")
 @pytest.mark.parametrize(("bad", "code"), [(1, 0), (3, 4)])
 @pytest.mark.parametrize("first", [0, 6], ids=["held out", "trained on"])
+@pytest.mark.long
 def test_damaged_pictures_in_training(zoo, tmp_path, first, bad, code):
     """Up to one in a hundred is replaced by another picture, or left out, and counted.
 

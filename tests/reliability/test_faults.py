@@ -19,6 +19,7 @@ from .folders import Pictures, ledger
 
 
 @pytest.mark.row("F4")
+@pytest.mark.long
 def test_a_full_disk(images, tmp_path, record_property):
     """A disk of 6 MB has room for two states and not for a third."""
     disk, copy = tmp_path / "disk", tmp_path / "copy"
@@ -38,6 +39,7 @@ def test_a_full_disk(images, tmp_path, record_property):
 
 
 @pytest.mark.row("F4")
+@pytest.mark.long
 def test_a_full_disk_while_completing(zoo, tmp_path, weights, record_property):
     """A disk of 96 kB has room for some of 30 pictures; the ledger tells which."""
     pictures = Pictures(tmp_path, 30, weights)
@@ -105,8 +107,8 @@ ENCODER += ("-set", "base_channels=4", "bottleneck=8", "discriminator_channels=4
     [
         ("warm_up_generator", "reconstruction", EAGER),
         pytest.param("warm_up_generator", "known", (), marks=pytest.mark.slow),
-        ("wgan", "adversarial", EAGER),
-        ("wgan", "critic", EAGER),
+        pytest.param("wgan", "adversarial", EAGER, marks=pytest.mark.long),
+        pytest.param("wgan", "critic", EAGER, marks=pytest.mark.long),
         pytest.param("wgan", "gradient_penalty", EAGER, marks=pytest.mark.slow),
         pytest.param("wgan", "id_mrf", EAGER, marks=pytest.mark.slow),
         pytest.param("wgan", "gradient_penalty", (), marks=pytest.mark.slow),
@@ -137,6 +139,7 @@ def test_nan_in_a_loss_term(zoo, images, tmp_path, stage, term, mode, record_pro
 
 @pytest.mark.row("F7")
 @pytest.mark.parametrize("stage", STAGES)
+@pytest.mark.long
 def test_training_that_diverges(zoo, images, tmp_path, stage, record_property):
     options = (*TINY, *EAGER, *STAGES[stage], "-steps", 20, "-save_every", 1)
     result = zoo.run(*where(images, tmp_path), *options, "-learning_rate", 1e30)

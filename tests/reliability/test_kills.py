@@ -14,6 +14,8 @@ from .commands import EAGER, LAMA, TINY, finish, kill, start, wait_for, wait_for
 from .experiments import RESUME, STAGES, WARM_UP, last_step, parts, states, where
 from .folders import Pictures, ledger
 
+pytestmark = pytest.mark.long
+
 
 @pytest.mark.row("F1")
 @pytest.mark.row("F2")

@@ -32,7 +32,7 @@ def save_mask(path, mask):
 @pytest.mark.parametrize(
     "count",
     [
-        pytest.param(30, marks=pytest.mark.short),
+        pytest.param(30, marks=[pytest.mark.short, pytest.mark.long]),
         pytest.param(1000, marks=pytest.mark.slow),
         pytest.param(10_000, marks=pytest.mark.slow),
     ],
@@ -138,6 +138,7 @@ def test_a_photograph_of_48_megapixels(tmp_path, record_property):
 
 
 @pytest.mark.row("L4")
+@pytest.mark.long
 def test_a_hundred_holes_cost_at_most_three_times_one(
     tmp_path, zoo, weights, record_property
 ):
@@ -165,6 +166,7 @@ def test_a_hundred_holes_cost_at_most_three_times_one(
 
 @pytest.mark.short
 @pytest.mark.row("L6")
+@pytest.mark.long
 def test_the_step_is_not_traced_again(tmp_path, zoo, images, record_property):
     steps = ("-steps", 30, "-save_every", 10, "-sample_every", 10)
     result = train(zoo, tmp_path, images, *steps, "-warm_up_generator")
