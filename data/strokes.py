@@ -145,7 +145,8 @@ def mat(
         radius = math.hypot(height, width) / scale / 8
         brushed = np.zeros_like(mask)
         for _ in range(rng.integers(strokes)):
-            _zigzag(brushed, rng, rng.integers(4, 18), radius, (12, 48), scale)
+            # OpenCV's brushes are a pixel wider.
+            _zigzag(brushed, rng, rng.integers(4, 18), radius, (11, 47), scale)
         mask |= _mirrored(brushed, rng)
         if 0 < mask.mean() < 1 or mask.size == 1:
             return usable(mask)

@@ -218,7 +218,7 @@ class MAT(Inpainter):
             "mask": mask,
             "styles": self._styles(*shapes["styles"]),
             "noise": keras.random.normal(shapes["noise"], seed=seed),
-            "noise_shares": ops.tile([NOISE["drawn"]], (batch, 1)),
+            "noise_shares": ops.array([NOISE["drawn"]]),
         }
         return self.synthesis({**given, **maps})
 

@@ -54,6 +54,11 @@ def given(arrays):
     return inputs
 
 
+def run(model, inputs):
+    inputs = {name: ops.convert_to_tensor(x) for name, x in inputs.items()}
+    return ops.convert_to_numpy(model.compiled_call(inputs))
+
+
 def close(found, expected):
     expected = nhwc(expected)
     return (np.abs(found - expected) <= 1e-3 + 1e-4 * np.abs(expected)).all()
@@ -72,12 +77,8 @@ def test_a_converted_file_predicts_what_the_original_does(state_dict, arrays, tm
         "const_trunc0p5": {"truncation": 0.5},
         "none_expected_mulmap0p5": {"expected": True, "noise": "none"},
     }.items():
-        inputs = model.condition(**model.chosen(options))
-        inputs = {
-            k: ops.convert_to_tensor(v) for k, v in (given(arrays) | inputs).items()
-        }
-        found = ops.convert_to_numpy(model.compiled_call(inputs))
-        assert close(found, arrays[f"output_{case}"]), case
+        inputs = given(arrays) | model.condition(**model.chosen(options))
+        assert close(run(model, inputs), arrays[f"output_{case}"]), case
 
 
 def without_noise(arrays):
@@ -90,8 +91,7 @@ def test_files_without_noise(state_dict, arrays, tmp_path):
     path = tmp_path / "Places_512_FullData_G.pth"
     save_state_dict(path, without_noise(state_dict))
     model = presets.load("mat_512", path, **OFFICIAL)
-    found = model.predict(given(arrays), verbose=0)
-    assert close(found, arrays["output_none"])
+    assert close(run(model, given(arrays)), arrays["output_none"])
 
 
 def test_missing_tensors_are_named(state_dict, tmp_path):
@@ -106,8 +106,10 @@ def test_masks_hide_as_much_as_the_official_ones(name):
     side, areas = int(name[:3]), golden("mat/mask_areas")[name]
     draw = MASKS[f"mat_{name}"]
     ours = [draw(np.random.default_rng(i), side, side).mean() for i in range(400)]
-    for measure in (np.mean, np.median, lambda a: np.quantile(a, 0.9)):
-        assert measure(ours) == pytest.approx(measure(areas), abs=0.05)
+    assert np.mean(ours) == pytest.approx(np.mean(areas), abs=0.03)
+    for share in (0.1, 0.25, 0.5, 0.75):
+        expected = np.quantile(areas, share)
+        assert np.quantile(ours, share) == pytest.approx(expected, abs=0.05)
     assert min(ours) > 0 and max(ours) < 1
 
 
@@ -134,8 +136,6 @@ def test_a_seed_is_an_answer(narrow):
     for completed in found:
         np.testing.assert_array_equal(completed[hole == 0], image[hole == 0])
     assert narrow.draws
-    batch = narrow.inpaint_batch([image, image[::-1]], [hole, hole[::-1]])
-    np.testing.assert_array_equal(batch[0], found[0])
 
 
 def test_options(narrow):
