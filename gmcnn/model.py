@@ -9,7 +9,8 @@ import inspect
 import keras
 from keras import ops
 
-from inpainting_zoo.errors import InputError, WeightsError, choose
+from inpainting_zoo.errors import choose
+from inpainting_zoo.features.load import advising
 from inpainting_zoo.gmcnn.networks import build_critic, build_generator
 from inpainting_zoo.layers.window import crop, hole_window
 from inpainting_zoo.losses.adversarial import ADVERSARIAL, gradient_penalty
@@ -112,12 +113,8 @@ class GMCNN(GeneratorInpainter):
         return Stage(self.adversarial_step, learns, batches=self.critic_steps + 1)
 
     def _vgg(self, features):
-        try:
-            return features("vgg19", TAPS, substitutes=SUBSTITUTES)
-        except (InputError, WeightsError) as error:
-            raise type(error)(
-                f"{error}; or train without ID-MRF: -id_mrf_weight 0"
-            ) from error
+        load = advising(features, "ID-MRF: -id_mrf_weight 0")
+        return load("vgg19", TAPS, substitutes=SUBSTITUTES)
 
     def warm_up_step(self, batch, minimize):
         """Takes a step of the generator by reconstruction alone."""

@@ -120,11 +120,16 @@ class Inpainter(Completer, StepModel):
         self.stage = self.make_stage(stage, features or loader())
         self.optimizers = {}
         for name in self.stage.learns:
+            correction = self.stage.correction(name)
             optimizer = make_optimizer(
                 f"{name}_optimizer",
-                factor=self.stage.rates.get(name, 1.0),
+                factor=self.stage.rates.get(name, 1.0) * correction,
                 clip=self.stage.clip.get(name),
             )
+            for beta in ("beta_1", "beta_2"):
+                if hasattr(optimizer, beta):
+                    corrected = getattr(optimizer, beta) ** correction
+                    setattr(optimizer, beta, corrected)
             if self.stage.computes_in(name, "float16"):
                 optimizer = keras.optimizers.LossScaleOptimizer(
                     optimizer, name=f"{optimizer.name}_scale"
