@@ -49,9 +49,9 @@ def run(command: str, settings) -> int:
     choice.choose_devices(gpu)
     with interrupted_at_once():
         function = pkgutil.resolve_name(COMMANDS[command])
+    choice.check_devices(gpu)
     if command in ENGINE_FREE:
         return function(settings) or 0
-    choice.check_devices(gpu)
     from inpainting_zoo.engine.backend import explicit_settings
 
     with explicit_settings():
