@@ -99,7 +99,9 @@ def _build(name, plan):
         for channels, side, stride in block:
             # AlexNet's first kernel, 11 pixels wide, has a margin of 2 alone.
             x = keras_layers.ZeroPadding2D(2 if stride == 4 else side // 2)(x)
-            x = keras_layers.Conv2D(channels, side, stride, activation="relu")(x)
+            x = keras_layers.Conv2D(
+                channels, side, stride, activation="relu", kernel_initializer="zeros"
+            )(x)
             outputs.append(x)
     return keras.Model(image, [outputs[tap] for tap in plan.taps], name=name)
 
