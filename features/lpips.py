@@ -85,8 +85,9 @@ def lpips_network(name: str, weights: str | None = None):
         HEAD.format(i): np.empty((1, 1, output.shape[-1], 1))
         for i, output in enumerate(network.outputs)
     }
-    check(variables | heads, arrays, weights)
-    assign(variables, arrays, weights)
+    origin = f"lpips_weights: {weights}"
+    check(variables | heads, arrays, origin)
+    assign(variables, arrays, origin)
     network.trainable = False
     return network, [np.ravel(arrays[name]) for name in heads]
 
