@@ -173,9 +173,7 @@ class Scores:
         return found
 
     def _notes(self):
-        areas = [
-            row["hole_area"] for row in self.rows if row["method"] == self.methods[0]
-        ]
+        areas = [rows[0]["hole_area"] for rows in self.progress.pictures]
         kinds = {"no hole": 0.0, "nothing but a hole": 1.0}
         notes = [
             f"masks: {areas.count(area)} of {len(areas)} have {what}"

@@ -18,7 +18,7 @@ EPSILON = 1e-3
 CLASSES = {"inception": 1008, "inception_torchvision": 1000}  # by which files differ
 OF_2015 = Weights(
     file="pt_inception-2015-12-05-6726825d.pth",
-    sha256="6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2",
+    digest="6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2",
     urls=(
         "https://github.com/mseitzer/pytorch-fid/releases/download/fid_weights/"
         "pt_inception-2015-12-05-6726825d.pth",

@@ -2,6 +2,7 @@
 
 import contextlib
 import inspect
+import math
 from importlib import import_module
 from pathlib import Path
 
@@ -99,11 +100,16 @@ def build(name: str, **overrides):
                 f"{name}: arguments are {', '.join(known)}; received {argument!r}"
             )
         kind = known[argument].annotation
-        if kind is float and isinstance(value, int):
-            continue
-        if not isinstance(value, kind):
+        if not isinstance(value, int | float if kind is float else kind):
             words = getattr(kind, "__name__", kind)
             raise InputError(f"{name}: {argument} must be {words}, received {value!r}")
+        # No count of ours is 0 unless that is its default, and no weight negative.
+        least = int(kind is int and known[argument].default != 0)
+        if kind in (int, float) and not least <= value < math.inf:  # NaN is neither
+            raise InputError(
+                f"{name}: {argument} must be a number of at least {least}, received "
+                f"{value!r}"
+            )
     return model.create(**config)
 
 
@@ -258,7 +264,7 @@ def _memory_last():
 
 def digest(name: str) -> str:
     """Returns the SHA-256 of a preset's weights, of each part if it has several."""
-    return " ".join(weights.sha256 for weights in get(name)["weights"].values())
+    return " ".join(weights.digest for weights in get(name)["weights"].values())
 
 
 def verify(name: str):
@@ -277,7 +283,7 @@ def verify(name: str):
         raise InputError(f"preset: one of {', '.join(trained())}, received {name!r}")
     for weights in get(name)["weights"].values():
         path = locate(weights, WEIGHTS)
-        check_hash(path, weights.sha256, path)
+        check_hash(path, weights.digest, path)
 
 
 def table() -> str:

@@ -224,7 +224,7 @@ def official(tmp_path, monkeypatch):
         weights = dataclasses.replace(
             preset["weights"]["generator"],
             urls=urls,
-            sha256=hashlib.sha256(content).hexdigest(),
+            digest=hashlib.sha256(content).hexdigest(),
             size=len(content),
         )
         config = preset["config"] | {"base_channels": 8, "blocks": 2}
