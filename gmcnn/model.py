@@ -9,7 +9,7 @@ import inspect
 import keras
 from keras import ops
 
-from inpainting_zoo.errors import choose
+from inpainting_zoo.errors import InputError, choose
 from inpainting_zoo.features.load import advising
 from inpainting_zoo.gmcnn.networks import build_critic, build_generator
 from inpainting_zoo.layers.window import crop, hole_window
@@ -79,6 +79,11 @@ class GMCNN(GeneratorInpainter):
         generator = build_generator(**generator)
         super().__init__(generator, image_size, Sizes(multiple=4), seed)
         self.local_size = local_size or image_size // 2
+        if self.local_size > image_size:
+            raise InputError(
+                f"local_size: must be at most image_size ({image_size}), received "
+                f"{local_size}"
+            )
         self.critic_channels = critic_channels
         self.critic_steps = critic_steps
         self.critic_topology = critic

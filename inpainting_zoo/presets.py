@@ -104,8 +104,9 @@ def build(name: str, **overrides):
             words = getattr(kind, "__name__", kind)
             raise InputError(f"{name}: {argument} must be {words}, received {value!r}")
         # No count of ours is 0 unless that is its default, and no weight negative.
-        least = int(kind is int and known[argument].default != 0)
-        if kind in (int, float) and not least <= value < math.inf:  # NaN is neither
+        least = int(kind is not float and known[argument].default != 0)
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        if number and not least <= value < math.inf:  # NaN is neither
             raise InputError(
                 f"{name}: {argument} must be a number of at least {least}, received "
                 f"{value!r}"
