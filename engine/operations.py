@@ -140,5 +140,18 @@ def convolve_channels(x, kernel, margins=(0, 0), stride: int = 1):
             feature_group_count=channels,
         )
     kernel = ops.tile(kernel, (1, 1, channels, 1))
+    # TensorFlow's own explicit padding here fails in its optimizer of graphs.
     x = ops.pad(x, [(0, 0), margins, margins, (0, 0)])
     return tf.nn.depthwise_conv2d(x, kernel, [1, stride, stride, 1], "VALID")
+
+
+def scaled_once(x, kernel, scale: float):
+    """Returns scale * kernel, computed no sooner than x.
+
+    TensorFlow would else compute the kernels of all layers at the start, since they
+    wait for nothing, and hold as much memory as all weights take.
+    """
+    if BACKEND == "jax":
+        return kernel * scale
+    with tf.control_dependencies([x]):
+        return kernel * scale

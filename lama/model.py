@@ -200,7 +200,9 @@ class LaMa(GeneratorInpainter):
                 lambda x: self.discriminator(x, training=True)[-1], as_colours(image)
             )
 
-        step = self.optimizers["discriminator"].iterations
+        def step():
+            return self.optimizers["discriminator"].iterations
+
         return lazily(penalty, step, self.gradient_penalty_every)
 
     def reconstruction_terms(self, prediction, image, mask):

@@ -12,6 +12,7 @@ import math
 import keras
 from keras import ops
 
+from inpainting_zoo.engine.operations import scaled_once
 from inpainting_zoo.errors import choose
 from inpainting_zoo.layers.bias_activation import biased
 from inpainting_zoo.layers.initializers import Normal
@@ -52,7 +53,8 @@ class EqualizedDense(keras.layers.Layer):
 
     def call(self, x):
         bias = self.bias if self.rate == 1 else self.bias * self.rate
-        return biased(ops.matmul(x, self.kernel * self.scale), bias, self.activation)
+        kernel = scaled_once(x, self.kernel, self.scale)
+        return biased(ops.matmul(x, kernel), bias, self.activation)
 
     def compute_output_shape(self, input_shape):
         return (*input_shape[:-1], self.units)
@@ -107,7 +109,7 @@ class EqualizedConv2D(keras.layers.Layer):
             )
 
     def call(self, x):
-        y = self.convolve(x, self.kernel * self.scale)
+        y = self.convolve(x, scaled_once(x, self.kernel, self.scale))
         return biased(y, self.bias, self.activation, self.gain)
 
     def compute_output_shape(self, input_shape):

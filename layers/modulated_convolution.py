@@ -5,6 +5,7 @@ import math
 import keras
 from keras import ops
 
+from inpainting_zoo.engine.operations import scaled_once
 from inpainting_zoo.errors import choose
 from inpainting_zoo.layers.bias_activation import biased
 from inpainting_zoo.layers.equalized import EqualizedDense, resampled
@@ -82,7 +83,7 @@ class ModulatedConv2D(keras.layers.Layer):
     def call(self, inputs):
         x, style, *noise = inputs
         scales = self.affine(style)  # (B, C)
-        kernel = self.kernel * self.scale
+        kernel = scaled_once(x, self.kernel, self.scale)
         y = self.convolve(x * scales[:, None, None], kernel)
         if self.demodulate:
             squares = ops.sum(ops.square(kernel), axis=(0, 1))  # (C, filters)

@@ -173,6 +173,10 @@ class MAT(Inpainter):
         maps = {k: rng.integers(0, 2, (1, *shapes[k])) for k in MAPS}
         return {k: v.astype("float32") for k, v in {**normal, **maps}.items()}
 
+    def drawn_shapes(self):
+        """See `Inpainter.drawn_shapes`; the stored noise takes the place of a drawn."""
+        return {k: x for k, x in super().drawn_shapes().items() if k != "noise"}
+
     # Training.
 
     def make_stage(self, name, features):
@@ -263,13 +267,22 @@ class MAT(Inpainter):
         names = ("discriminator", "coarse_discriminator")
         terms = dict(zip(names, map(logistic_critic_loss, real, fake)))
         if self.loss_weights["gradient_penalty"]:
-            step = self.optimizers["discriminator"].iterations
             terms["gradient_penalty"] = lazily(
                 lambda: self.gradient_penalty(image, mask),
-                step,
+                lambda: self.optimizers["discriminator"].iterations,
                 self.gradient_penalty_every,
             )
         return weighted_sum(terms, self.loss_weights, "discriminator")
+
+    def step_macs(self, macs):
+        side = self.image_size
+        generator, judged = macs(self.generator, side), macs(self.discriminator, side)
+        features = macs(self.features, side) if self.features else 0
+        # The generator's step: forwards and backwards, and what judges its gradient
+        # only goes through; features of both images. The discriminator's: a further
+        # prediction, both images forwards and backwards: 6; R1 as in LaMa: 6.
+        step = 3 * generator + 2 * judged + 3 * features
+        return step + generator + round((6 + 6 / self.gradient_penalty_every) * judged)
 
     def gradient_penalty(self, image, mask):
         """Returns R1 of both heads, added (Equation 8)."""

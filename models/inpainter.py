@@ -80,6 +80,11 @@ class Inpainter(Completer, StepModel):
         """Returns the random inputs of one picture: name -> array (1, ...)."""
         return {}
 
+    def drawn_shapes(self) -> dict:
+        """Returns name -> shape without batch of what `draw` draws and `call` needs."""
+        drawn = self.draw(np.random.default_rng(0), self.image_size, self.image_size)
+        return {name: array.shape[1:] for name, array in drawn.items()}
+
     def validation_loss(self, prediction, image, mask):
         """Returns the loss that validation shows, of shape (); None for none.
 
@@ -204,7 +209,7 @@ class Inpainter(Completer, StepModel):
         batch = self.as_inputs(batch)
         image, mask = batch["image"], batch["mask"]
         with substituted(*self._averaged_variables()):
-            prediction = self.call({**self._further_inputs(image.shape, 0), **batch})
+            prediction = self.call({**self.further_inputs(image.shape, 0), **batch})
         error = ops.mean(ops.square(paste(prediction, image, mask) - image), (1, 2, 3))
         loss = self.validation_loss(prediction, image, mask)
         logs = {} if loss is None else {"loss": loss}
@@ -280,12 +285,12 @@ class Inpainter(Completer, StepModel):
         """Returns the raw predictions of pictures of one size, uint8 (B, H, W, 3)."""
         fitted, holes, restores = zip(*map(self.sizes.fit, images, masks))
         image, mask = as_floats(np.stack(fitted), np.stack(holes)[..., None])
-        inputs = self._further_inputs(image.shape, seed, **options)
+        inputs = self.further_inputs(image.shape, seed, **options)
         inputs |= {"image": image, "mask": mask}
         found = to_uint8(ops.convert_to_numpy(self._run(inputs)))
         return np.stack([restore(y) for restore, y in zip(restores, found)])
 
-    def _further_inputs(self, shape, seed, **options):
+    def further_inputs(self, shape, seed, **options):
         """Returns what `call` takes beside images of a shape (B, H, W, 3) and masks.
 
         Every picture draws the same, so that none depends on the others of its batch.

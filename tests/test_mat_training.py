@@ -98,7 +98,10 @@ def test_lazy_terms():
     assert generator.beta_2 == pytest.approx(0.99 ** (4 / 5))
     assert discriminator.beta_2 == pytest.approx(0.99 ** (16 / 17))
     assert generator.beta_1 == discriminator.beta_1 == 0
-    found = [float(lazily(lambda: ops.ones(()), ops.array(i), 4)) for i in range(5)]
+    found = [
+        float(lazily(lambda: ops.ones(()), lambda i=i: ops.array(i), 4))
+        for i in range(5)
+    ]
     assert found == [4, 0, 0, 0, 4]
 
 

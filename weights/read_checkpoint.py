@@ -16,7 +16,7 @@ def read_tensors(source, argument: str = "source") -> Arrays:
     """Opens name -> array, in the layout of the program that wrote it.
 
     Args:
-        source: a file of PyTorch (.pth, .pt, .ckpt, .bin, .pth.tar), TorchScript
+        source: a file of PyTorch (.pth, .pt, .ckpt, .bin, .pth.tar, .pkl), TorchScript
             included, whose nested dictionaries and modules become names with dots, a
             .safetensors file, an .npz file whose keys are the tensors' names (if any
             starts with "w:", only those, and without it), or a TensorFlow checkpoint:
@@ -103,5 +103,5 @@ def _prefix(path, argument="source"):
 
 READERS = {
     **dict.fromkeys((".npz", ".safetensors"), _arrays),
-    **dict.fromkeys((".pth", ".pt", ".ckpt", ".bin", ".tar"), read_torch),
+    **dict.fromkeys((".pth", ".pt", ".ckpt", ".bin", ".tar", ".pkl"), read_torch),
 }
