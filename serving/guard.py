@@ -52,7 +52,8 @@ class Guard:
             return
         start, answered = time.perf_counter(), {"status": 0, "bytes": 0}
         scope.setdefault("state", {})
-        body = Body(receive, self.max_bytes, self.seconds)
+        headers = Headers(scope=scope)
+        body = Body(receive, headers, self.max_bytes, self.seconds)
 
         async def guarded(message):
             if message["type"] == "http.response.start":
@@ -63,7 +64,7 @@ class Guard:
             await send(message)
 
         try:
-            await self._serve(scope, body, guarded)
+            await self._serve(scope, headers, body, guarded)
         finally:
             log.info(
                 "%s %s %d, %d bytes in, %d out, model %s, %.2f s",
@@ -76,9 +77,9 @@ class Guard:
                 time.perf_counter() - start,
             )
 
-    async def _serve(self, scope, body, send):
+    async def _serve(self, scope, headers, body, send):
         try:
-            check_sender(Headers(scope=scope), self.host)
+            check_sender(headers, self.host)
         except Refusal as error:
             await refused(None, error)(scope, body, send)
             return
@@ -93,6 +94,7 @@ class Body:
 
     Args:
         receive: of the server.
+        headers: of the request, which say whether there is a body.
         max_bytes: the longest that is let through.
         seconds: from now on, within which all of it must have arrived.
 
@@ -101,10 +103,12 @@ class Body:
         ended: whether all of it has arrived, or the client is gone.
     """
 
-    def __init__(self, receive, max_bytes: int, seconds: float):
+    def __init__(self, receive, headers, max_bytes: int, seconds: float):
         self._receive, self.max_bytes, self.seconds = receive, max_bytes, seconds
         self._end = time.monotonic() + seconds
-        self.received, self.ended = 0, False
+        self.received = 0
+        length = headers.get("content-length", "0")
+        self.ended = length == "0" and "transfer-encoding" not in headers
 
     async def __call__(self):
         if self.ended:  # what still comes is that the client goes away
