@@ -57,12 +57,14 @@ class Line:
         Returns:
             Its result, or None if nobody waits.
         """
-        job = asyncio.wrap_future(self._worker.submit(self._timed, function, arguments))
+        submitted = self._worker.submit(self._timed, function, arguments)
+        job = asyncio.wrap_future(submitted)
         waits = [job, *([asyncio.ensure_future(gone)] if gone else [])]
         try:
             await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
             return job.result() if job.done() else None
         finally:
+            submitted.cancel()
             for wait in waits:
                 wait.cancel()
 

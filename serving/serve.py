@@ -19,7 +19,7 @@ def serve(settings: ServeSettings):
         InputError: if the extra is not installed, or the address cannot be used.
     """
     try:
-        import uvicorn
+        import uvicorn  # noqa: F401
 
         from inpainting_zoo.serving.app import make_app
     except ModuleNotFoundError as error:
@@ -36,19 +36,28 @@ def serve(settings: ServeSettings):
             settings.host,
         )
     log.info("page: http://%s:%d; Ctrl-C ends it", host, listening.getsockname()[1])
-    config = uvicorn.Config(
-        make_app(settings),
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,
-        ws="none",
-        http="h11",
-        limit_concurrency=CONNECTIONS,
-        timeout_keep_alive=IDLE_SECONDS,
-    )
+    app = make_app(settings)
     with listening:
-        uvicorn.Server(config).run(sockets=[listening])
+        make_server(app).run(sockets=[listening])
+
+
+def make_server(app):
+    """Returns a `uvicorn.Server` of an ASGI application."""
+    import uvicorn  # of the extra
+
+    return uvicorn.Server(
+        uvicorn.Config(
+            app,
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            ws="none",
+            http="h11",
+            limit_concurrency=CONNECTIONS,
+            timeout_keep_alive=IDLE_SECONDS,
+        )
+    )
 
 
 def listen(host: str, port: int) -> socket.socket:

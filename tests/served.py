@@ -9,13 +9,12 @@ import urllib.error
 import urllib.request
 
 import numpy as np
-import uvicorn
 from PIL import Image
 
 from inpainting_zoo.models.completer import Completer
 from inpainting_zoo.options import ServeSettings
 from inpainting_zoo.serving.app import make_app
-from inpainting_zoo.serving.serve import listen
+from inpainting_zoo.serving.serve import listen, make_server
 
 # A server that listens for a test has nothing to say through a proxy.
 _opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
@@ -41,8 +40,7 @@ def server(load=negative, **settings):
     """Runs the service on a free port of this machine; yields its address."""
     app = make_app(ServeSettings(port=0, **settings), load)
     with listen("127.0.0.1", 0) as listening:
-        config = uvicorn.Config(app, log_config=None, ws="none", proxy_headers=False)
-        running = uvicorn.Server(config)
+        running = make_server(app)
         thread = threading.Thread(target=running.run, args=([listening],), daemon=True)
         thread.start()
         end = time.monotonic() + 30
