@@ -292,7 +292,8 @@ async function choose() {
   const { model } = $("model").selectedOptions[0];
   const licence = model.licence ? ` Licence of the weights: ${model.licence}.` : "";
   const download = model.here ? "" : ` The first run downloads ${words(model.bytes)}.`;
-  $("about").textContent = `${model.description}.${licence}${download}`;
+  const about = model.description[0].toUpperCase() + model.description.slice(1);
+  $("about").textContent = `${about}.${licence}${download}`;
   options.build($("options"), { options: {}, draws: false });
   const declared = await api.model(model.name);
   if ($("model").value === model.name) options.build($("options"), declared);
@@ -324,6 +325,7 @@ const pick = (value) => () => {
 const inTime = (way) => () => {
   if (!history || running) return;
   history[way]();
+  tell(way === "undo" ? "Undone." : "Done again.");
   show();
 };
 

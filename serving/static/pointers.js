@@ -16,7 +16,7 @@ export function listen(canvas, view, { begin, move, end, abandon, hover, resize,
 
   canvas.addEventListener("pointerdown", (event) => {
     canvas.setPointerCapture(event.pointerId);
-    canvas.focus({ preventScroll: true });
+    canvas.focus({ preventScroll: true, focusVisible: false });
     pointers.set(event.pointerId, event);
     if (pointers.size > 1) {
       stop();

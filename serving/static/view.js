@@ -9,7 +9,7 @@ export class View {
   constructor(canvas) {
     this.canvas = canvas;
     this.context = canvas.getContext("2d");
-    Object.assign(this, { scale: 1, left: 0, top: 0, compare: 0, brush: null, outline: null });
+    Object.assign(this, { scale: 1, left: 0, top: 0, compare: 0, brush: null, outline: null, isFitted: true });
     new ResizeObserver(() => this.resize()).observe(canvas);
   }
 
@@ -22,10 +22,14 @@ export class View {
   }
 
   resize() {
-    const ratio = devicePixelRatio;
-    this.canvas.width = Math.round(this.canvas.clientWidth * ratio);
-    this.canvas.height = Math.round(this.canvas.clientHeight * ratio);
-    if (this.picture) this.fit();
+    const { width, height } = this.canvas;
+    this.canvas.width = Math.round(this.canvas.clientWidth * devicePixelRatio);
+    this.canvas.height = Math.round(this.canvas.clientHeight * devicePixelRatio);
+    if (!this.picture) return;
+    if (this.isFitted) return this.fit();
+    this.left += (this.canvas.width - width) / 2; // the middle stays
+    this.top += (this.canvas.height - height) / 2;
+    this.draw();
   }
 
   // The whole picture, in the middle.
@@ -34,6 +38,7 @@ export class View {
     this.scale = Math.min(width / this.picture.width, height / this.picture.height, MOST_SCALE) * 0.97;
     this.left = (width - this.picture.width * this.scale) / 2;
     this.top = (height - this.picture.height * this.scale) / 2;
+    this.isFitted = true;
     this.draw();
   }
 
@@ -58,6 +63,7 @@ export class View {
     this.left = x - (x - this.left) * (scale / this.scale);
     this.top = y - (y - this.top) * (scale / this.scale);
     this.scale = scale;
+    this.isFitted = false;
     this.draw();
   }
 
@@ -72,6 +78,7 @@ export class View {
     const ratio = this.canvas.width / this.canvas.clientWidth;
     this.left += dx * ratio;
     this.top += dy * ratio;
+    this.isFitted = false;
     this.draw();
   }
 
