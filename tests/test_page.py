@@ -294,6 +294,33 @@ def test_a_photograph_is_saved_in_its_own_format(person):
     assert saved.startswith(b"\xff\xd8") and pixels(saved).shape == IMAGE.shape
 
 
+@pytest.mark.parametrize("way", ["drop", "paste"])
+def test_a_picture_is_dropped_or_pasted(person, way):
+    person.visit(person.address)
+    script = """
+        const [bytes, way, done] = arguments;
+        const data = new DataTransfer();
+        data.items.add(new File([new Uint8Array(bytes)], "x.png", {type: "image/png"}));
+        const event = way === "drop"
+          ? new DragEvent("drop", {dataTransfer: data, bubbles: true, cancelable: true})
+          : new ClipboardEvent("paste", {clipboardData: data, bubbles: true});
+        document.getElementById("empty").dispatchEvent(event);
+        done();
+    """
+    person.driver.execute_async_script(script, list(png(IMAGE)), way)
+    person.waits_for("300 × 200 pixels")
+
+
+def test_a_pen_paints(painter):
+    scale, left, top = painter.place(WIDTH, HEIGHT)
+    places = [(left + x * scale, top + y * scale) for x, y in ((60, 60), (200, 120))]
+    pen = {"pointerType": "pen"}
+    painter.mouse("mousePressed", *places[0], **pen)
+    painter.mouse("mouseMoved", *places[1], **pen)
+    painter.mouse("mouseReleased", *places[1], **pen)
+    assert iou(painter.mask(), TILTED) > 0.98
+
+
 def test_a_text_file_is_refused_in_a_line(painter):
     path = painter.folder / "notes.png"
     path.write_text("no picture")

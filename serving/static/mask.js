@@ -5,6 +5,9 @@ import { draw } from "./strokes.js";
 const COLOUR = "#ff2d6f";
 const HALF = 128;
 
+// Lets the page answer between two steps that take long in a large picture.
+const pause = () => new Promise((done) => setTimeout(done));
+
 export class Mask {
   constructor(width, height) {
     this.canvas = new OffscreenCanvas(width, height);
@@ -43,13 +46,15 @@ export class Mask {
     const copy = new OffscreenCanvas(this.canvas.width, this.canvas.height);
     const context = copy.getContext("2d");
     context.drawImage(this.canvas, 0, 0);
-    const fill = (operation, colour) => {
+    const fill = async (operation, colour) => {
+      await pause();
       context.globalCompositeOperation = operation;
       context.fillStyle = colour;
       context.fillRect(0, 0, copy.width, copy.height);
     };
-    fill("source-in", "white");
-    fill("destination-over", "black");
+    await fill("source-in", "white");
+    await fill("destination-over", "black");
+    await pause();
     return copy.convertToBlob({ type: "image/png" });
   }
 }
@@ -76,6 +81,7 @@ export async function read(file, width, height) {
       data[i] = luminance >= HALF ? 0xff6f2dff : 0; // COLOUR, as little-endian ABGR
     }
     context.putImageData(pixels, 0, top);
+    await pause();
   }
   return canvas;
 }
