@@ -14,9 +14,10 @@ COMMANDS = {
     "animate": "inpainting_zoo.training.animate:animate_experiment",
     "convert": "inpainting_zoo.weights.convert:convert",
     "export": "inpainting_zoo.exporting.command:export",
+    "serve": "inpainting_zoo.serving.serve:serve",
     "presets": "inpainting_zoo.chosen:list_presets",
 }
-ENGINE_FREE = ("presets", "inpaint")  # but for what models load themselves
+ENGINE_FREE = ("presets", "inpaint", "serve")  # but for what models load themselves
 
 
 def main(argv: list) -> int:

@@ -287,6 +287,34 @@ def verify(name: str):
         check_hash(path, weights.digest, path)
 
 
+def about(name: str) -> dict:
+    """Returns what helps to choose a preset; this loads no engine.
+
+    Args:
+        name: of a preset.
+
+    Returns:
+        name, description, licence (of the weights, "" without any), bytes (of the
+        weights) and here: whether it completes pictures without a download.
+
+    Raises:
+        InputError: if no preset has this name.
+    """
+    weights = get(name).get("weights", {}).values()
+    files = [place(w, WEIGHTS) for w in weights]
+    there = [file.is_file() for file in files]
+    sizes = [
+        f.stat().st_size if t else w.size for w, f, t in zip(weights, files, there)
+    ]
+    return {
+        "name": name,
+        "description": get(name)["description"],
+        "licence": ", ".join(dict.fromkeys(w.licence for w in weights)),
+        "bytes": sum(sizes),
+        "here": all(there),
+    }
+
+
 def table() -> str:
     """Returns a text table of what can be loaded, in two lines if it has weights."""
     lines = []

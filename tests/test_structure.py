@@ -12,6 +12,7 @@ FLOORS = [
     "benchmarks tools",
     "cli",
     "arguments",
+    "serving",
     "evaluation exporting inpainting training weights.convert",
     "chosen",
     "presets",
