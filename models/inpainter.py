@@ -33,6 +33,10 @@ class Inpainter(Completer, StepModel):
 
     EVALUATED = ("loss", "psnr")
 
+    def __init_subclass__(cls, **kwargs):
+        super().__init_subclass__(**kwargs)
+        cls.draws = cls.draw is not Inpainter.draw
+
     def __init__(self, image_size: int, sizes: Sizes, seed: int = 0):
         super().__init__()
         self.image_size, self.sizes = image_size, sizes
@@ -274,11 +278,6 @@ class Inpainter(Completer, StepModel):
         return carried + [v for o in others for v in o.variables]
 
     # Use.
-
-    @property
-    def draws(self) -> bool:
-        """Whether another seed gives another picture."""
-        return type(self).draw is not Inpainter.draw
 
     @explicit_settings()
     def predict_images(self, images, masks, seed: int = 0, **options):

@@ -123,7 +123,7 @@ class Service:
 def declared(name: str) -> dict:
     """Returns a preset's options with their defaults, and whether a seed matters."""
     model = presets.model_class(name)
-    return presets.about(name) | {"options": model.OPTIONS, "draws": bool(model.draws)}
+    return presets.about(name) | {"options": model.OPTIONS, "draws": model.draws}
 
 
 async def _gone(request):

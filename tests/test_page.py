@@ -368,6 +368,7 @@ def test_everything_has_a_name_for_a_screen_reader(painter):
     assert [n for n in found if not n["name"].get("value", "").strip()] == []
 
 
+@pytest.mark.long
 def test_24_megapixels_do_not_freeze(person, record_property):
     side, other = 6000, 4000
     path = person.folder / "large.png"

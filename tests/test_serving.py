@@ -111,6 +111,7 @@ def test_models_are_listed_with_what_helps_to_choose(address):
     assert here == sorted(here, reverse=True)  # those on this machine first
     _, _, about = send(address, "/api/models/patchmatch")
     assert about["options"] == {"patch_size": 3} and about["draws"]
+    assert not presets.model_class("gmcnn_faces_128").draws  # no seed, no variants
     status, _, error = send(address, "/api/models/none")
     assert status == 400 and error["argument"] == "preset"
 
@@ -181,6 +182,7 @@ def test_addresses_that_others_can_reach():
     assert not any(map(is_loopback, ("0.0.0.0", "::", "192.168.1.2", "example.org")))
 
 
+@pytest.mark.long
 def test_no_engine_is_loaded_for_the_page_and_its_default_model():
     code = f"""if True:
         import sys
