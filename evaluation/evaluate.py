@@ -1,5 +1,7 @@
 """The command `evaluate`: a model beside the classical methods, on one's pictures."""
 
+import hashlib
+import json
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -8,9 +10,11 @@ from inpainting_zoo.chosen import chosen_model
 from inpainting_zoo.data.evaluation import EvaluationPairs
 from inpainting_zoo.data.images import list_images
 from inpainting_zoo.data.layouts import list_split
+from inpainting_zoo.environment import versions
 from inpainting_zoo.errors import InputError, choose
 from inpainting_zoo.evaluation import protocol, report_004
 from inpainting_zoo.evaluation.baselines import BASELINES
+from inpainting_zoo.evaluation.progress import Progress
 from inpainting_zoo.evaluation.report import check_report, format_report, write_report
 from inpainting_zoo.inpainting import strategies
 from inpainting_zoo.metrics.measures import chosen_measures
@@ -27,15 +31,22 @@ def evaluate(settings: EvaluateSettings):
     """
     score = choose("protocol", settings.protocol, PROTOCOLS)
     baselines = choose_baselines(settings.methods)
-    measures = chosen_measures(settings.metrics, {"vgg16": settings.lpips_weights})
     images, mask_files, objects = list_files(settings)
+    inception = settings.inception_weights
+    files = {"vgg16": settings.lpips_weights}
+    files |= {"inception": inception, "inception_torchvision": inception}
+    measures = chosen_measures(settings.metrics, files, len(images))
     inputs = [settings.test_path, settings.mask_path, settings.objects_path]
     inputs += [*images, *mask_files, *objects]
     check_report(settings.report, filter(None, inputs))
     name, model, weights = chosen_model(settings)
     pairs = make_pairs(settings, model, images, mask_files, objects)
-    report = score(settings, measures, pairs, name, model, baselines, weights)
+    about = decisive(settings, weights, [*images, *mask_files, *objects])
+    progress = Progress(Path(settings.report).with_suffix(".parts"), about)
+    kept = {"weights_sha256": weights, "measures": measures, "progress": progress}
+    report = score(settings, pairs, name, model, baselines, **kept)
     write_report(report, settings.report)
+    progress.remove()
     print(format_report(report))
     print(f"report: {settings.report}, with .csv and .png beside it")
     if settings.experiment_name:
@@ -89,12 +100,23 @@ def make_pairs(
     )
 
 
-def by_completion(settings, measures, pairs, name, model, baselines, weights) -> dict:
+def decisive(settings, weights_sha256: str, files: list) -> dict:
+    """Returns all that decides the numbers of a report, fit for JSON."""
+    states = [(str(file), file.stat()) for file in map(Path, files)]
+    seen = json.dumps([(name, s.st_size, s.st_mtime_ns) for name, s in states])
+    return {
+        "settings": settings.as_dict(),
+        "weights_sha256": weights_sha256,
+        "files": hashlib.sha256(seen.encode(errors="surrogateescape")).hexdigest(),
+        "versions": versions(),
+    }
+
+
+def by_completion(settings, pairs, name, model, baselines, **kept) -> dict:
     """Returns the report of completed pictures, by the protocol."""
-    strategy = settings.strategy
-    methods = {name: completing(model, strategy), **baselines}
+    methods = {name: completing(model, settings.strategy), **baselines}
     return protocol.evaluate(
-        pairs, methods, pairs.seed, weights, strategy, measures=measures
+        pairs, methods, pairs.seed, strategy=settings.strategy, **kept
     )
 
 
@@ -105,8 +127,10 @@ def completing(model, strategy: str) -> Callable:
     return partial(strategies.complete, model, strategy=strategy)
 
 
-def by_report_004(settings, measures, pairs, name, model, baselines, weights) -> dict:
-    """Returns the report of raw outputs, by the rule of report 004."""
+def by_report_004(
+    settings, pairs, name, model, baselines, weights_sha256, **kept
+) -> dict:
+    """Returns the report of raw outputs, by the rule of report 004, begun anew."""
     if settings.strategy != "original":
         raise InputError(
             f"strategy: original in report_004, received {settings.strategy}"
@@ -121,7 +145,7 @@ def by_report_004(settings, measures, pairs, name, model, baselines, weights) ->
             f"output, received {report_004.NAME}"
         )
     model.sizes.check(pairs.image_size)
-    return report_004.evaluate(pairs, name, model, baselines, weights)
+    return report_004.evaluate(pairs, name, model, baselines, weights_sha256)
 
 
 def log_test(settings, found: dict):

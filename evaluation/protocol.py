@@ -8,8 +8,15 @@ from tqdm import tqdm
 from inpainting_zoo.drawing import masked
 from inpainting_zoo.environment import versions
 from inpainting_zoo.errors import InputError
+from inpainting_zoo.evaluation.progress import Progress
 from inpainting_zoo.metrics.bootstrap import bootstrap_intervals
-from inpainting_zoo.metrics.measures import DEFAULTS, chosen_measures, finite_mean
+from inpainting_zoo.metrics.measures import (
+    DEFAULTS,
+    check_count,
+    chosen_measures,
+    finite_mean,
+)
+from inpainting_zoo.storage.vectors import remembered
 
 BINS = ("0-10", "10-20", "20-30", "30-40", "40-50", "50-60", "above")
 NAME = "completed_1"
@@ -23,6 +30,7 @@ def evaluate(
     strategy: str = "original",
     pictures: int = 8,
     measures: dict | None = None,
+    progress: Progress | None = None,
 ) -> dict:
     """Completes every picture by every method and measures the results.
 
@@ -36,24 +44,32 @@ def evaluate(
         strategy: by which the model takes pictures that are not of its size; recorded.
         pictures: how many of the first pairs are kept for the picture grid.
         measures: what is measured, see `chosen_measures`; by default its own.
+        progress: what a former run has measured of the first pairs.
 
     Returns:
         "protocol", "images", "methods" (name -> the measures, "intervals" of 95 % of
         their means, and "bins" by hole area in percent, each bin with its number of
-        "images"), "versions", "seed", "weights_sha256", "image_size", "strategy", all
-        fit for JSON; "rows", a dict per image and method; "pictures", a dict title ->
-        uint8 image per kept pair.
+        "images"), "notes" on measures, "versions", "seed", "weights_sha256",
+        "image_size", "strategy", all fit for JSON; "rows", a dict per image and method;
+        "pictures", a dict title -> uint8 image per kept pair.
         Infinite and undefined (nan) values are left out of the means; a mean of
         nothing is None.
 
     Raises:
-        InputError: no pairs, no methods, or a method returned something else.
+        InputError: no pairs, no methods, too few pairs for a measure, or a method
+            returned something else.
     """
-    scores, shown = Scores(pairs, methods, measures or chosen_measures()), []
-    for name, image, mask in tqdm(pairs, "evaluate", unit="image", disable=None):
+    measures = measures or chosen_measures()
+    scores, shown = Scores(pairs, methods, measures, progress), []
+    done, count = scores.images, len(pairs)
+    todo = [i for i in range(count) if i < pictures or i >= done]
+    bar = {"initial": count - len(todo), "total": count, "disable": None}
+    for index in tqdm(todo, "evaluate", unit="image", **bar):
+        name, image, mask = pairs[index]
         outputs = {m: _completed(m, methods[m], image, mask) for m in methods}
-        scores.add(name, image, outputs, mask)
-        if len(shown) < pictures:
+        if index >= done:
+            scores.add(name, image, outputs, mask)
+        if index < pictures:
             shown.append(columns(image, outputs, mask))
     return scores.report(NAME, seed, weights_sha256, strategy) | {"pictures": shown}
 
@@ -77,14 +93,24 @@ class Scores:
         pairs: of image and mask; at least one.
         methods: their names; at least one.
         measures: what is measured, by name; see `chosen_measures`.
+        progress: where it is kept; in a temporary folder by default.
     """
 
-    def __init__(self, pairs, methods, measures: dict):
+    def __init__(self, pairs, methods, measures: dict, progress=None):
         if not len(pairs) or not methods:
             received = f"{len(pairs)} pairs and {len(methods)} methods"
             raise InputError(f"evaluate: at least one of each, received {received}")
-        self.rows, self.image_size = [], None
-        self.methods, self.measures = list(methods), measures
+        check_count(measures, len(pairs))
+        self.methods, self.image_size = list(methods), pairs[0][1].shape[0]
+        self.of_picture = {n: m for n, m in measures.items() if m.of == "picture"}
+        self.of_set = {n: m for n, m in measures.items() if m.of == "set"}
+        self.networks = {m.network: m.look for m in self.of_set.values()}
+        self.progress = progress or Progress()
+
+    @property
+    def images(self) -> int:
+        """How many pictures are measured."""
+        return len(self.progress.pictures)
 
     def add(self, name: str, truth, outputs: dict, mask):
         """Measures what every method made of one picture.
@@ -95,45 +121,70 @@ class Scores:
             outputs: method -> (S, S, 3).
             mask: (S, S), 1 in the hole.
         """
-        self.image_size, area = truth.shape[0], float(np.mean(mask))
-        for method, output in outputs.items():
+        area, rows, vectors = float(np.mean(mask)), [], {}
+        for network, look in self.networks.items():
+            vectors[f"{network}-truth"] = remembered(look.key, truth, look.vector)
+        for number, (method, output) in enumerate(outputs.items()):
             if output.shape != truth.shape:
                 raise InputError(
                     f"{method}: output of {truth.shape}, received {output.shape}"
                 )
             row = {"name": name, "hole_area": area, "method": method}
-            for measure, about in self.measures.items():
+            for measure, about in self.of_picture.items():
                 row[measure] = about.function(truth, output, mask)
-            self.rows.append(row)
+            for network, look in self.networks.items():
+                vectors[f"{network}-{number}"] = look.vector(output)
+            rows.append(row)
+        self.progress.add(rows, vectors)
 
     def report(self, protocol: str, seed, weights_sha256, strategy) -> dict:
         """Returns what `evaluate` does, but for the pictures."""
-        rows = {m: [r for r in self.rows if r["method"] == m] for m in self.methods}
+        pictures = self.progress.pictures
+        rows = dict(zip(self.methods, map(list, zip(*pictures))))
         intervals = self._intervals(rows, seed)
         return {
             "protocol": protocol,
-            "images": len(self.rows) // len(self.methods),
+            "images": self.images,
             "methods": {
                 method: {
                     **self._totals(found),
+                    **self._of_set(method),
                     "intervals": intervals[method],
                     "bins": self._bins(found),
                 }
                 for method, found in rows.items()
             },
+            "notes": self._notes(),
             "versions": versions(),
             "seed": seed,
             "weights_sha256": weights_sha256,
             "image_size": self.image_size,
             "strategy": strategy,
-            "rows": self.rows,
+            "rows": [row for rows in pictures for row in rows],
         }
+
+    def _of_set(self, method):
+        """Returns the measures of a set: not of a bin, which holds too few pictures."""
+        found = {}
+        for name, measure in self.of_set.items():
+            sides = "truth", self.methods.index(method)
+            vectors = (self.progress.vectors(f"{measure.network}-{s}") for s in sides)
+            found[name] = measure.function(*vectors)
+        return found
+
+    def _notes(self):
+        return [
+            f"{measure.title}: of {self.images} pictures, under {measure.enough}; "
+            "compare it with that of the same pictures alone"
+            for measure in self.of_set.values()
+            if self.images < measure.enough
+        ]
 
     def _totals(self, rows):
         """Returns a number for each measure; None where there is none."""
         totals = {
             name: measure.total([row[name] for row in rows])
-            for name, measure in self.measures.items()
+            for name, measure in self.of_picture.items()
         }
         return dict.fromkeys(DEFAULTS) | totals
 
@@ -145,7 +196,7 @@ class Scores:
 
     def _intervals(self, rows, seed):
         """Returns method -> name of each mean -> ends of its interval, or None."""
-        means = [n for n, m in self.measures.items() if m.total is finite_mean]
+        means = [n for n, m in self.of_picture.items() if m.total is finite_mean]
         values = [[row[n] for row in rows[m]] for m in self.methods for n in means]
         ends = iter(bootstrap_intervals(np.transpose(values), seed).T.tolist())
         return {

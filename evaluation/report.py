@@ -105,7 +105,11 @@ def format_report(report: dict) -> str:
     """
     methods = report["methods"]
     some = next(iter(methods.values()))
-    measured = [name for name in MEASURES if name in some]
+    measured = [
+        name
+        for name in MEASURES
+        if name in some["intervals"] or some.get(name) is not None
+    ]
     sure = [name for name in HEADLINES if name in some["intervals"]]
     bins = [(b, some["bins"][b]["images"]) for b in BINS if some["bins"][b]["images"]]
     totals = [["method", *(MEASURES[m].title for m in measured)]]
@@ -120,4 +124,5 @@ def format_report(report: dict) -> str:
         psnrs = [number(found["bins"][b]["psnr"], "psnr") for b, _ in bins]
         areas.append([name, *psnrs])
     head = f"{report['images']} images, protocol {report['protocol']}"
-    return "\n\n".join([f"{head}\n{text(totals)}", text(intervals), text(areas)])
+    tables = [f"{head}\n{text(totals)}", *report["notes"], text(intervals), text(areas)]
+    return "\n\n".join(tables)

@@ -17,6 +17,7 @@ from inpainting_zoo.storage.downloads import SHIPPED
 from inpainting_zoo.storage.torch_files import read_torch
 
 HEAD = "NetLinLayer_{}.Conv_0.kernel"
+SHIPPED_ALEXNET = SHIPPED / "lpips_alexnet.safetensors"
 OF_TORCHVISION = re.compile(r"features\.(\d+)\.(weight|bias)")
 
 
@@ -66,7 +67,7 @@ def lpips_network(name: str, weights: str | None = None):
     """
     plan = PLANS[name]
     if weights is None and name == "alexnet":
-        weights = SHIPPED / "lpips_alexnet.safetensors"
+        weights = SHIPPED_ALEXNET
     if not (weights and Path(weights).is_file()):
         raise InputError(
             f"lpips_weights: must be a file of {name}, received {weights!r}"

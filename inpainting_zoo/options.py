@@ -261,7 +261,10 @@ class EvaluateSettings(ModelSettings):
         None, "measures, such as psnr,ssim,lpips; those that need no further file"
     )
     lpips_weights: str | None = option(
-        None, "file (.npz, .safetensors or .pth) of VGG16 for lpips_vgg16"
+        None, "file (.npz, .safetensors or .pth) of VGG16 for lpips_vgg16, kid_vgg16"
+    )
+    inception_weights: str | None = option(
+        None, "file of Inception for kid, fid, u_ids, p_ids, instead of the download"
     )
     max_pixels: int = max_pixels()
     limit: int | None = option(None, "evaluate the first so many images; all", least=1)

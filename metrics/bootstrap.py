@@ -3,6 +3,7 @@
 import numpy as np
 
 RESAMPLES = 1000
+LARGEST = 2**20  # pictures drawn at once
 
 
 def bootstrap_intervals(values, seed: int, level: float = 0.95):
@@ -26,12 +27,15 @@ def bootstrap_intervals(values, seed: int, level: float = 0.95):
     values = np.asarray(values, "float64")
     rng, pictures = np.random.default_rng(seed), len(values)
     finite = np.isfinite(values)
-    numbers, means = np.where(finite, values, 0), []
-    for _ in range(RESAMPLES):
-        drawn = rng.integers(pictures, size=pictures)
-        times = np.bincount(drawn, minlength=pictures)
+    numbers, counted, means = np.where(finite, values, 0), np.float64(finite), []
+    at_once = max(1, LARGEST // pictures)
+    for start in range(0, RESAMPLES, at_once):
+        count = min(at_once, RESAMPLES - start)
+        drawn = rng.integers(pictures, size=(count, pictures))
+        drawn += pictures * np.arange(count)[:, None]
+        times = np.bincount(drawn.ravel(), minlength=drawn.size).reshape(drawn.shape)
         with np.errstate(invalid="ignore"):
-            means.append(times @ numbers / (times @ finite))
+            means.extend(times @ numbers / (times @ counted))
     ends = np.full((2, values.shape[1]), np.nan)
     some = finite.any(axis=0)
     outside = (1 - level) / 2

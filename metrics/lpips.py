@@ -5,7 +5,9 @@ import functools
 import numpy as np
 from keras import ops
 
-from inpainting_zoo.features.lpips import PLANS, lpips_network
+from inpainting_zoo.errors import InputError
+from inpainting_zoo.features.lpips import PLANS, SHIPPED_ALEXNET, lpips_network
+from inpainting_zoo.storage.files import sha256
 
 EPSILON = 1e-10  # of the authors' normalization
 
@@ -28,6 +30,7 @@ class Lpips:
     def __init__(self, network: str = "alexnet", weights: str | None = None):
         self.network, self.heads = lpips_network(network, weights)
         self.least_side = PLANS[network].least_side
+        self.key = f"{network}-{sha256(weights or SHIPPED_ALEXNET)[:12]}"
         self._truth = self._layers = None
 
     def distance(self, truth, output, mask=None) -> float:
@@ -50,10 +53,29 @@ class Lpips:
         layers = zip(self._layers, self._normalized(output), self.heads)
         return float(sum(((x - y) ** 2 @ head).mean() for x, y, head in layers))
 
+    def vector(self, image):
+        """Returns the mean features (C,) of the last layer over a picture.
+
+        Args:
+            image: uint8 (H, W, 3).
+
+        Raises:
+            InputError: if a side is too short for that layer.
+        """
+        if min(image.shape[:2]) < self.least_side:
+            raise InputError(
+                f"metrics: {self.network.name} needs sides of at least "
+                f"{self.least_side} pixels, received {image.shape[:2]}"
+            )
+        return self._features(image)[-1].mean(axis=(0, 1))
+
+    def _features(self, image):
+        scaled = np.float32(image)[None] / 127.5 - 1
+        return [ops.convert_to_numpy(x)[0] for x in self.network(scaled)]
+
     def _normalized(self, image):
         """Returns each layer's features (h, w, C), of length 1 at every position."""
-        scaled = np.float32(image)[None] / 127.5 - 1
-        layers = [ops.convert_to_numpy(x)[0] for x in self.network(scaled)]
+        layers = self._features(image)
         lengths = [np.sqrt((x**2).sum(axis=-1, keepdims=True)) for x in layers]
         return [x / (length + EPSILON) for x, length in zip(layers, lengths)]
 

@@ -4,12 +4,16 @@ import dataclasses
 import functools
 import math
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
-from inpainting_zoo.errors import choose
+from inpainting_zoo.errors import InputError, choose
 from inpainting_zoo.metrics import image_quality as quality
+from inpainting_zoo.metrics.inception import inception
 from inpainting_zoo.metrics.lpips import Lpips, lpips
+from inpainting_zoo.metrics.separability import p_ids, u_ids
+from inpainting_zoo.metrics.sets import fid, kid
 
 
 def finite_mean(values: list) -> float | None:
@@ -30,21 +34,31 @@ class Measure:
     Args:
         title: in tables.
         digits: after the point, in tables.
-        function: fn(truth, output, mask) that returns the number of a picture. Truth
-            and output are uint8 (H, W, 3), the mask is (H, W), 1 in the hole.
+        function: of a picture, fn(truth, output, mask) that returns a number: truth and
+            output are uint8 (H, W, 3), the mask is (H, W), 1 in the hole. Of a set,
+            fn(truths, outputs) of what a network sees of all pictures, (N, D) each.
+        of: "picture" or "set".
         total: takes the numbers of all pictures, returns that of the set.
-        network: in `NETWORKS`, which `function` takes before the others.
+        network: name in `NETWORKS`. Measures of a picture take it before the others.
+        least: pictures without which a measure of a set means nothing.
+        enough: pictures from which it can be compared with that of other numbers.
         headline: also in tables that have room for few measures.
         default: measured where no measures are chosen.
+        look: the network of a measure of a set, once it is loaded; see
+            `chosen_measures`. It has `vector(image)` and `key`.
     """
 
     title: str
     digits: int
     function: Callable
     total: Callable = finite_mean
+    of: str = "picture"
     network: str | None = None
+    least: int = 1
+    enough: int = 1
     headline: bool = False
     default: bool = True
+    look: Any = None
 
 
 def whole(function: Callable) -> Callable:
@@ -52,38 +66,72 @@ def whole(function: Callable) -> Callable:
     return lambda truth, output, mask: function(truth, output)
 
 
-def chosen_measures(names: str | None = None, files: dict | None = None) -> dict:
+def chosen_measures(
+    names: str | None = None, files: dict | None = None, pictures: int | None = None
+) -> dict:
     """Returns measures by name, in the order of `MEASURES`, ready to be called.
 
     Args:
         names: separated by commas, "psnr,lpips"; None for those by default. Whether
             known pixels are the truth's is always measured.
-        files: network -> its weight file, for those that are not shipped.
+        files: network -> its weight file, for those that are not shipped or downloaded.
+        pictures: how many there are, to be told before a download if they are too few.
 
     Raises:
-        InputError: if a name is unknown, or a network has no file.
+        InputError: if a name is unknown, or a network has no file; see `check_count`.
         WeightsError: if a file is damaged or does not fit.
     """
     chosen = {*DEFAULTS} if names is None else {n.strip() for n in names.split(",")}
     for name in sorted(chosen):
         choose("metrics", name, MEASURES)
     chosen |= {"identical", "outside_max"}
-    return {
-        name: _with_network(measure, files or {})
-        for name, measure in MEASURES.items()
-        if name in chosen
-    }
+    measures = {name: m for name, m in MEASURES.items() if name in chosen}
+    if pictures is not None:
+        check_count(measures, pictures)
+    return {name: _with_network(m, files or {}) for name, m in measures.items()}
+
+
+def check_count(measures: dict, pictures: int):
+    """Checks that there are enough pictures for the measures of a set.
+
+    Raises:
+        InputError: names the first for which there are not.
+    """
+    for name, measure in measures.items():
+        if pictures < measure.least:
+            raise InputError(
+                f"metrics: {name} needs at least {measure.least} pictures, received "
+                f"{pictures}"
+            )
 
 
 def _with_network(measure, files):
     if not measure.network:
         return measure
     network = NETWORKS[measure.network](measure.network, files.get(measure.network))
+    if measure.of == "set":
+        return dataclasses.replace(measure, look=network)
     bound = functools.partial(measure.function, network)
     return dataclasses.replace(measure, function=bound)
 
 
-NETWORKS = {"alexnet": lpips, "vgg16": lpips}
+def of_set(title: str, digits: int, function: Callable, network: str, **rules):
+    """Returns a measure of a set, as the table has them."""
+    return Measure(
+        title, digits, function, of="set", network=network, default=False, **rules
+    )
+
+
+NETWORKS = {
+    "alexnet": lpips,
+    "vgg16": lpips,
+    "inception": inception,
+    "inception_torchvision": inception,
+}
+# FID needs as many pictures as features. Fewer than half as many can be separated, real
+# from completed, whatever they show.
+FID = {"least": 2048, "enough": 5000}
+IDS = {"least": 1024, "enough": 5000}
 MEASURES = {
     "psnr": Measure("PSNR", 2, whole(quality.psnr), headline=True),
     "psnr_hole": Measure("hole PSNR", 2, quality.psnr_hole, headline=True),
@@ -95,6 +143,21 @@ MEASURES = {
     "lpips": Measure("LPIPS", 4, Lpips.distance, network="alexnet", headline=True),
     "lpips_vgg16": Measure(
         "LPIPS VGG16", 4, Lpips.distance, network="vgg16", default=False
+    ),
+    "kid_alexnet": of_set("KID AlexNet", 4, kid, "alexnet", least=2, headline=True),
+    "kid_vgg16": of_set("KID VGG16", 4, kid, "vgg16", least=2),
+    "kid": of_set("KID", 4, kid, "inception", least=2),
+    "fid": of_set("FID", 3, fid, "inception", **FID),
+    "u_ids": of_set("U-IDS", 4, u_ids, "inception", **IDS),
+    "p_ids": of_set("P-IDS", 4, p_ids, "inception", **IDS),
+    "fid_torchvision": of_set(
+        "FID torchvision", 3, fid, "inception_torchvision", **FID
+    ),
+    "u_ids_torchvision": of_set(
+        "U-IDS torchvision", 4, u_ids, "inception_torchvision", **IDS
+    ),
+    "p_ids_torchvision": of_set(
+        "P-IDS torchvision", 4, p_ids, "inception_torchvision", **IDS
     ),
     "identical": Measure("identical", 0, quality.identical, sum),
     "outside_max": Measure("outside", 0, quality.outside_max, largest),

@@ -74,6 +74,7 @@ def test_measures_may_be_chosen(evaluate, tmp_path, capsys):
     for refused, rule in (
         (("-metrics", "magic"), "-metrics: one of psnr"),
         (("-metrics", "lpips_vgg16"), "-lpips_weights: must be a file of vgg16"),
+        (("-metrics", "fid"), "-metrics: fid needs at least 2048 pictures, received 2"),
         (("-metrics", "psnr", "-protocol", "report_004"), "-metrics: none but its own"),
     ):
         assert evaluate(*chosen, *refused) == 4
@@ -132,3 +133,29 @@ def test_masks_of_labels_and_of_objects(evaluate, pictures, tmp_path, capsys):
             ratios.append([float(row["hole_area"]) for row in csv.DictReader(file)])
     assert len(ratios[0]) == len(ratios[1]) == 8
     assert all(exact < widened for exact, widened in zip(*ratios))
+
+
+def test_an_evaluation_that_was_cut_goes_on(evaluate, tmp_path, monkeypatch, capsys):
+    """The folder of its parts is gone when the report is there."""
+    report = tmp_path / "r.json"
+    monkeypatch.setenv("INPAINTING_ZOO_HOME", str(tmp_path / "home"))
+    chosen = ("-report", report, "-methods", "telea", "-metrics", "psnr,kid_alexnet")
+    calls, complete = [], BASELINES["telea"]
+
+    def cut(image, mask):
+        calls.append(image)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return complete(image, mask)
+
+    monkeypatch.setitem(BASELINES, "telea", cut)
+    assert evaluate(*chosen) == 130
+    assert (tmp_path / "r.parts").is_dir() and not report.is_file()
+    assert evaluate(*chosen) == 0
+    assert sorted(p.name for p in tmp_path.iterdir()) == [
+        *("home", "r.csv", "r.json", "r.png")
+    ]
+    found = json.loads(report.read_text())
+    assert len(calls) == found["images"] + 2  # the first again, for the grid
+    assert found["methods"]["telea"]["kid_alexnet"] is not None
+    assert "KID AlexNet" in capsys.readouterr().out

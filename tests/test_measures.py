@@ -21,14 +21,16 @@ def test_names_titles_and_digits_of_reports_and_tables():
     """Reports and weights/README.md have had most since the first."""
     assert [*MEASURES] == [
         *("psnr", "psnr_hole", "ssim", "l1", "l1_hole", "l2", "l2_hole"),
-        *("lpips", "lpips_vgg16", "identical", "outside_max"),
+        *("lpips", "lpips_vgg16", "kid_alexnet", "kid_vgg16", "kid", "fid"),
+        *("u_ids", "p_ids", "fid_torchvision", "u_ids_torchvision"),
+        *("p_ids_torchvision", "identical", "outside_max"),
     ]
-    assert [name for name in MEASURES if name != "lpips_vgg16"] == DEFAULTS
-    assert [*[*MEASURES][:5], "lpips"] == HEADLINES
+    assert [*[*MEASURES][:8], "identical", "outside_max"] == DEFAULTS
+    assert [*[*MEASURES][:5], "lpips", "kid_alexnet"] == HEADLINES
     titles = [measure.title for measure in MEASURES.values()]
     assert titles[:4] == ["PSNR", "hole PSNR", "SSIM", "L1"]
     digits = [measure.digits for measure in MEASURES.values()]
-    assert digits == [2, 2, 4, 4, 4, 4, 4, 4, 4, 0, 0]
+    assert digits == [2, 2, *[4] * 10, 3, 4, 4, 3, 4, 4, 0, 0]
 
 
 def test_measures_are_chosen_by_name():

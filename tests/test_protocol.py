@@ -120,8 +120,8 @@ def test_report_has_the_shape_of_the_protocol(photographs, tmp_path):
     path = tmp_path / "reports" / "tiny.json"
     write_report(report, path)
     written = json.loads(path.read_text())
-    keys = "protocol images methods versions seed weights_sha256 image_size strategy"
-    assert list(written) == keys.split()
+    keys = "protocol images methods notes versions seed weights_sha256"
+    assert list(written) == [*keys.split(), "image_size", "strategy"]
     assert (written["images"], written["seed"]) == (3, 5)
     assert (written["image_size"], written["strategy"]) == (48, "original")
     assert list(written["methods"]) == ["tiny", *BASELINES]

@@ -1,0 +1,109 @@
+"""Measures of sets: goldens, answers known by hand, and the networks behind them."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from inpainting_zoo.errors import InputError, WeightsError
+from inpainting_zoo.features import inception as features
+from inpainting_zoo.metrics import separability, sets
+from inpainting_zoo.metrics.inception import Inception
+from inpainting_zoo.metrics.lpips import lpips
+from parity import difference, golden
+from torch_writer import save_state_dict
+
+
+@pytest.fixture(scope="module")
+def ids():
+    return golden("ids_metrics")
+
+
+@pytest.fixture(scope="module")
+def narrow(tmp_path_factory):
+    """A file of Inception with a 16th of its channels, and what it gives."""
+    arrays = golden("inception_c16")
+    state = {k.removeprefix("w:"): a for k, a in arrays.items() if k.startswith("w:")}
+    folder = tmp_path_factory.mktemp("inception")
+    for name, classes in (("inception", 1008), ("inception_torchvision", 1000)):
+        classifier = {"fc.bias": np.zeros(classes, "float32")}
+        save_state_dict(folder / f"{name}.pth", state | classifier)
+    return folder, arrays
+
+
+def test_golden_of_fid_and_of_the_linear_classifier(ids):
+    real, fake = ids["in/real"], ids["in/fake"]
+    assert sets.fid(real, fake) == pytest.approx(ids["out/fid"][0], rel=1e-6)
+    assert separability.u_ids(real, fake) == pytest.approx(ids["out/u_ids"][0])
+    assert separability.p_ids(real, fake) == pytest.approx(ids["out/p_ids"][0])
+    *weights, intercept = separability.linear_svm(real, fake)
+    assert difference(weights, ids["out/svm_coef"][0]) < 1e-5
+    assert intercept == pytest.approx(ids["out/svm_intercept"][0], abs=1e-5)
+
+
+def test_fid_of_normal_distributions(monkeypatch):
+    """Deviations 1 and 2 in each of two dimensions, means (0, 0) and (3, 4)."""
+    monkeypatch.setattr(sets, "BLOCK", 7)
+    square = np.float64([[1, 1], [1, -1], [-1, 1], [-1, -1]]) * np.sqrt(3 / 4)
+    assert sets.fid(square, 2 * square + [3, 4]) == pytest.approx(25 + 2)
+    many = np.random.default_rng(0).normal(50, 1, (40, 3)).astype("float32")
+    assert sets.fid(many, many) == pytest.approx(0, abs=1e-9)
+
+
+def test_kid_by_hand():
+    """In one dimension the kernel is (x y + 1)^3; x = 0, 1 and y = 1, 2."""
+    found = sets.kid(np.float32([[0], [1]]), np.float32([[1], [2]]))
+    assert found == 1 + 27 - 2 * (1 + 1 + 8 + 27) / 4
+
+
+def test_kid_of_one_distribution_is_around_0_in_parts_of_any_size(monkeypatch):
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(2, 300, 8))
+    whole = sets.kid(x, y)
+    monkeypatch.setattr(sets, "BLOCK", 70)
+    assert abs(whole) < 0.1 and abs(sets.kid(x, y)) < 0.1
+    assert sets.kid(x, y + 1) > 1
+
+
+def test_sets_that_cannot_be_told_apart_and_those_that_can():
+    rng = np.random.default_rng(0)
+    real = rng.normal(size=(60, 3))
+    assert separability.u_ids(real, real) == 0.5
+    others = rng.normal(size=(60, 3))
+    assert separability.p_ids(real, others) == pytest.approx(0.5, abs=0.2)
+    assert separability.u_ids(real, real + 20) == 0
+    assert separability.p_ids(real, real + 20) == 0
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param("inception", marks=pytest.mark.both_engines),
+        "inception_torchvision",
+    ],
+)
+def test_inception_is_that_of_its_program(name, narrow):
+    folder, arrays = narrow
+    network = Inception(name, folder / f"{name}.pth")
+    found = network.vector(arrays["images"][0])
+    assert difference(found, arrays[name][0]) < 1e-4
+
+
+def test_files_of_the_other_inception_are_refused(narrow, tmp_path, monkeypatch):
+    folder, _ = narrow
+    with pytest.raises(WeightsError, match=r"with 1008 classes, .* with \(1000,\)"):
+        Inception("inception", folder / "inception_torchvision.pth")
+    with pytest.raises(InputError, match="must be a file of inception_torchvision"):
+        Inception("inception_torchvision")
+    monkeypatch.setenv("INPAINTING_ZOO_HOME", str(tmp_path))
+    nowhere = dataclasses.replace(features.OF_2015, urls=())
+    monkeypatch.setattr(features, "OF_2015", nowhere)
+    with pytest.raises(InputError, match="name the file with -inception_weights"):
+        Inception("inception")
+
+
+def test_pictures_that_are_too_small_have_no_features():
+    network = lpips("alexnet")
+    assert network.vector(np.zeros((31, 32, 3), np.uint8)).shape == (256,)
+    with pytest.raises(InputError, match="alexnet needs sides of at least 31 pixels"):
+        network.vector(np.zeros((30, 32, 3), np.uint8))
