@@ -14,6 +14,7 @@ COMMANDS = {
     "animate": "inpainting_zoo.training.animate:animate_experiment",
     "convert": "inpainting_zoo.weights.convert:convert",
     "export": "inpainting_zoo.exporting.command:export",
+    "ensemble": "inpainting_zoo.ensemble.command:ensemble",
     "presets": "inpainting_zoo.chosen:list_presets",
 }
 ENGINE_FREE = ("presets", "inpaint")  # but for what models load themselves

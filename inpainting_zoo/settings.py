@@ -88,10 +88,14 @@ def check(field, value):
     rules, kind = field.metadata, kind_of(field)
     name = rules.get("flag", field.name)
     if typing.get_origin(kind) is tuple:
-        count = len(typing.get_args(kind))
-        if not isinstance(value, list | tuple) or len(value) != count:
-            raise InputError(f"{name}: must be {count} numbers, received {value!r}")
-        for number in value:
+        kinds = typing.get_args(kind)
+        what = "numbers" if kinds[0] is float else "texts"
+        several = isinstance(value, list | tuple) and len(value) == len(kinds)
+        if not several or (
+            kinds[0] is str and not all(isinstance(v, str) for v in value)
+        ):
+            raise InputError(f"{name}: must be {len(kinds)} {what}, received {value!r}")
+        for number in value if kinds[0] is float else ():
             _check_number(name, float, number, rules)
     elif kind in (int, float):
         _check_number(name, kind, value, rules)

@@ -23,6 +23,8 @@ AUTHORS = {"generator": 71_136_384, "discriminator": 2_767_360}
 REPORT_001 = {"generator": 71_126_371, "discriminator": 2_768_321}
 NARROW_001 = {"generator": 3_497_955, "discriminator": 696_033}
 PATCHES = {"discriminator": 6_965_185}
+DENOISERS = dict.fromkeys(("denoiser", "final_denoiser"), 258_723)
+ENSEMBLE = {"combiner": 3_218_276, **DENOISERS}
 
 # Of every network, at the preset's own width.
 PARAMETERS = {
@@ -51,6 +53,8 @@ PARAMETERS = {
     "lama_fourier": {"generator": 27_090_819, **PATCHES},
     "lama_regular": {"generator": 45_638_979, **PATCHES},
     "lama_small": {"generator": 6_799_299, "discriminator": 2_799_841},
+    "ensemble": ENSEMBLE,
+    "ensemble_faces_128": ENSEMBLE,
 }
 # So narrow that a step takes no time.
 NARROW = {
@@ -72,9 +76,19 @@ NARROW = {
         "discriminator_channels": 2,
         "image_size": 16,
     },
+    "ensemble": {
+        "channels": 2,
+        "image_size": 16,
+        "first": "patchmatch",
+        "second": "patchmatch",
+    },
 }
 # Stages that need no frozen network.
-WITHOUT_FEATURES = {"gmcnn": {"id_mrf_weight": 0}, "lama": {"perceptual_weight": 0}}
+WITHOUT_FEATURES = {
+    "gmcnn": {"id_mrf_weight": 0},
+    "lama": {"perceptual_weight": 0},
+    "ensemble": {"perceptual_weight": 0, "style_weight": 0},
+}
 names = pytest.mark.parametrize("name", PARAMETERS)
 
 
@@ -110,7 +124,7 @@ def test_counted(name):
     without = WITHOUT_FEATURES.get(presets.family(name), {})
     with keras.StatelessScope(initialize_variables=False):
         model = presets.build(name, **without)
-        stages = [model.make_stage(name, loader()) for name in model.STAGES[-1:]]
+        stages = [model.make_stage(name, loader()) for name in model.STAGES]
         networks = {k: v for stage in stages for k, v in stage.owners().items()}
     counts = {key: network.count_params() for key, network in networks.items()}
     assert counts == PARAMETERS[name]
@@ -136,7 +150,11 @@ def test_trained_used_and_saved(name, vgg, tmp_path):
         image = rng.integers(0, 256, (count, side, side, 3), np.uint8)
         model.check_masks(mask)
         before = {k: ops.convert_to_numpy(v) for k, v in model.state().items()}
-        batch = {"image": image, "mask": mask}
+        batch = {
+            "image": image,
+            "mask": mask,
+            **dict.fromkeys(model.stage.inputs, image),
+        }
         model.fit(stream(lambda i, b=batch: b, 0, 1), steps_per_epoch=1, verbose=0)
         after = {k: ops.convert_to_numpy(v) for k, v in model.state().items()}
         for network in model.networks:
