@@ -1,6 +1,5 @@
 """The command `ensemble`: from pictures to a table, one model in memory at a time."""
 
-import gc
 import logging
 from collections import defaultdict
 from pathlib import Path
@@ -56,7 +55,7 @@ def ensemble(settings: EnsembleSettings):
             )
         for stage in model.parts:
             train_stage(settings, cache, members, stage, overrides)
-            gc.collect()
+            memory.give_back()
         report = measure(settings, cache, members, size, measures)
     print(format_report(report))
     print(in_words(report["gain"]))

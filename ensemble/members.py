@@ -1,10 +1,9 @@
 """The members of an ensemble: models that are in memory only while they work."""
 
 import functools
-import gc
 from pathlib import Path
 
-from inpainting_zoo import presets
+from inpainting_zoo import memory, presets
 from inpainting_zoo.errors import InputError
 from inpainting_zoo.models.completer import Completer
 from inpainting_zoo.weights.read_checkpoint import digests
@@ -66,4 +65,4 @@ class Member(Completer):
     def release(self):
         """Frees the memory of the model."""
         self.__dict__.pop("model", None)
-        gc.collect()  # networks and their layers refer to each other
+        memory.give_back()

@@ -75,9 +75,9 @@ def _argument(field):
     if kind == str | bool:
         return {"nargs": "?", "const": True, "metavar": "FILE"}
     if typing.get_origin(kind) is tuple:
-        kinds = typing.get_args(kind)
-        shown = "X" if kinds[0] is float else kinds[0].__name__.upper()
-        return {"nargs": len(kinds), "type": kinds[0], "metavar": shown}
+        kind, *others = typing.get_args(kind)
+        shown = "X" if kind is float else kind.__name__.upper()
+        return {"nargs": 1 + len(others), "type": kind, "metavar": shown}
     return {"type": kind, "metavar": kind.__name__.upper()}
 
 

@@ -89,25 +89,26 @@ def check(field, value):
     name = rules.get("flag", field.name)
     if typing.get_origin(kind) is tuple:
         kinds = typing.get_args(kind)
-        what = "numbers" if kinds[0] is float else "texts"
-        several = isinstance(value, list | tuple) and len(value) == len(kinds)
-        if not several or (
-            kinds[0] is str and not all(isinstance(v, str) for v in value)
-        ):
-            raise InputError(f"{name}: must be {len(kinds)} {what}, received {value!r}")
-        for number in value if kinds[0] is float else ():
-            _check_number(name, float, number, rules)
-    elif kind in (int, float):
+        if not isinstance(value, list | tuple) or len(value) != len(kinds):
+            raise InputError(f"{name}: must be {len(kinds)}, received {value!r}")
+        for each in zip(kinds, value):
+            _check_one(name, *each, rules)
+    else:
+        _check_one(name, kind, value, rules)
+    if "choices" in rules and value != field.default:
+        choose(name, value, dict.fromkeys(found(rules["choices"])))
+    if "check" in rules:
+        found(rules["check"])(value)
+
+
+def _check_one(name, kind, value, rules):
+    if kind in (int, float):
         _check_number(name, kind, value, rules)
     elif not isinstance(value, os.PathLike if kind is str else kind) and not (
         kind is str and isinstance(value, str)
     ):
         words = getattr(kind, "__name__", kind)
         raise InputError(f"{name}: must be of type {words}, received {value!r}")
-    if "choices" in rules and value != field.default:
-        choose(name, value, dict.fromkeys(found(rules["choices"])))
-    if "check" in rules:
-        found(rules["check"])(value)
 
 
 def _check_number(name, kind, value, rules):

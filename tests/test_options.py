@@ -10,6 +10,7 @@ from inpainting_zoo.errors import InputError
 from inpainting_zoo.options import (
     COMMANDS,
     AnimateSettings,
+    EnsembleSettings,
     EvaluateSettings,
     InpaintSettings,
     TrainSettings,
@@ -40,6 +41,8 @@ from inpainting_zoo.options import (
         (InpaintSettings, "variants", (0,), (2,)),
         (InpaintSettings, "mask_dilation", (-1,), (3,)),
         (InpaintSettings, "feathering", (-1, 1), (0,)),
+        (EnsembleSettings, "members", (["a"], "ab", ["a", 1]), (("a", "b"),)),
+        (EnsembleSettings, "per_category", (0,), (20,)),
         (AnimateSettings, "frames_per_second", (0, 51, math.nan), (50, 0.5)),
     ],
 )
