@@ -72,11 +72,6 @@ def train_stage(settings, cache: Cache, members: dict, stage: str, overrides: di
         overrides: arguments of the model to replace.
     """
     name = settings.experiment_name or settings.preset
-    states = Experiment(cache.experiments / name).checkpoints.entries()
-    done = max((e["step"] for e in states if e["stage"] == stage), default=0)
-    if done >= settings.steps:
-        log.info("%s: done before, %d steps", stage, done)
-        return
     known = {field.name for field in TrainSettings.options()}
     chosen = {k: v for k, v in settings.as_dict().items() if k in known}
     chosen |= {
@@ -93,7 +88,16 @@ def train_stage(settings, cache: Cache, members: dict, stage: str, overrides: di
     # What was decided when the pictures were made.
     decided = ("dataset_layout", "masks", "invert_mask", "mask_label", "image_size")
     chosen = {k: v for k, v in chosen.items() if k not in decided and v is not None}
-    train(TrainSettings(**chosen, resume=done > 0, given=frozenset(chosen)))
+    experiment = Experiment(cache.experiments / name)
+    states = [e for e in experiment.checkpoints.entries() if e["stage"] == stage]
+    done = states[-1]["step"] if states else 0
+    wanted = TrainSettings(**chosen, resume=done > 0, given=frozenset(chosen))
+    if done < settings.steps:
+        train(wanted)
+        return
+    log.info("%s: done before, %d steps", stage, done)
+    if experiment.stage == stage:
+        experiment.resumed_settings(wanted)  # which refuses others
 
 
 def measure(settings, cache: Cache, members: dict, size: int, measures: dict) -> dict:

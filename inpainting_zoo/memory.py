@@ -5,6 +5,7 @@ import contextlib
 import ctypes
 import gc
 import re
+import signal
 import threading
 from pathlib import Path
 
@@ -53,6 +54,9 @@ def limited(megabytes: int | None):
             f"the {before + rest:.0f} MB that are free, received {megabytes}"
         )
     ended, most = threading.Event(), []
+    former = signal.getsignal(signal.SIGINT)
+    if former == signal.SIG_IGN:  # as in the background of a script
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
     def watch():
         while not ended.wait(EVERY):
@@ -71,6 +75,7 @@ def limited(megabytes: int | None):
     finally:
         ended.set()
         watching.join()
+        signal.signal(signal.SIGINT, former)
     if most:
         raise InputError(
             f"memory_limit: {megabytes} MB, received {most[0]:.0f}; what is done is "

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import signal
 import time
 from collections import Counter
 
@@ -231,11 +232,11 @@ def test_a_cache_holds_the_pictures_of_one_run(done, command, capsys):
     assert error(capsys) == "error: -cache: is needed, received none"
 
 
-def test_stages_do_not_mix_settings(done, command, tmp_path, capsys):
-    """Another loss of the same experiment is refused where a stage is not done yet."""
-    words = ("-steps", 3, "-learning_rate", 0.5)
-    assert main(*command, "-cache", done.folder, *words) == 4
-    assert "learning_rate 0.0001 -> 0.5" in error(capsys)
+def test_an_experiment_has_the_settings_of_one_run(done, command, capsys):
+    """Whether all is done, or a stage is left to do."""
+    for words in (("-learning_rate", 0.5), ("-learning_rate", 0.5, "-steps", 3)):
+        assert main(*command, "-cache", done.folder, *words) == 4
+        assert "learning_rate 0.0001 -> 0.5" in error(capsys)
 
 
 def test_as_many_of_each_folder_as_wanted(folder):
@@ -284,11 +285,14 @@ def test_members_have_the_names_of_their_weights(folder, command):
 
 
 def test_memory_is_limited_while_it_grows():
+    """Also where Ctrl-C is ignored, as in the background of a script."""
+    former = signal.signal(signal.SIGINT, signal.SIG_IGN)
     refused = pytest.raises(InputError, match=r"memory_limit: \d+ MB, received")
     with refused, memory.limited(int(memory.held()) + 100):
         grown = [np.ones(2**22) for _ in range(10)]  # 32 MB each
         time.sleep(10)
         del grown
+    assert signal.signal(signal.SIGINT, former) == signal.SIG_IGN
     with memory.limited(None):
         pass
     with pytest.raises(KeyboardInterrupt), memory.limited(int(memory.held()) + 1000):
