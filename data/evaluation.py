@@ -28,6 +28,8 @@ MASK = 3  # the last number of seeds; smaller ones are those of training
 class EvaluationPairs(Sequence):
     """Sequence of (name, image uint8 (S, S, 3), mask uint8 (S, S)), always the same.
 
+    With `aligned`, a dict of further pictures, uint8 (S, S, 3), is the fourth of each.
+
     Images are averaged down by area to the short side and cropped to the centre, masks
     fitted by nearest neighbour. Images whose name a mask file has (see `match`) get
     that, the others any: see `assign_masks`.
@@ -42,6 +44,8 @@ class EvaluationPairs(Sequence):
         max_pixels: larger files are refused from their header.
         objects: pictures of labels, named as the images, for masks that want them.
         mask_label: in mask files of labels, the number of the hole's, or "any" but 0.
+        aligned: further pictures by their name, such as "target": of the images whose
+            name and size they have.
 
     Raises:
         InputError: a setting breaks its rule.
@@ -59,6 +63,7 @@ class EvaluationPairs(Sequence):
         max_pixels: int = MAX_PIXELS,
         objects: Sequence[Path] | None = None,
         mask_label: int | str | None = None,
+        aligned: Mapping[str, Sequence[Path]] | None = None,
     ):
         check_pairs(images, image_size, seed)
         self.images, self.names = list(images), relative_names(images)
@@ -70,14 +75,28 @@ class EvaluationPairs(Sequence):
         self.image_size, self.seed = image_size, seed
         self.invert_mask, self.mask_label = invert_mask, mask_label
         self.max_pixels = max_pixels
+        self.aligned = {
+            n: _by_name(self.names, files) for n, files in (aligned or {}).items()
+        }
 
     def __len__(self):
         return len(self.images)
 
-    def __getitem__(self, index: int) -> tuple[str, np.ndarray, np.ndarray]:
+    def __getitem__(self, index: int) -> tuple:
         name, image, mask = self.read(index)
         size = self.image_size
-        return name, fit_image(image, size), fit_mask(mask, size)
+        pair = name, fit_image(image, size), fit_mask(mask, size)
+        return (*pair, self._read_aligned(name, image)) if self.aligned else pair
+
+    def _read_aligned(self, name, image):
+        """Returns the further pictures of an image that are there, by their name."""
+        found = {}
+        for kind, path_of in self.aligned.items():
+            if path := path_of.get(name):
+                picture = read_image(path, self.max_pixels)
+                check_sizes(f"aligned: {kind}", picture, path, image, name)
+                found[kind] = fit_image(picture, self.image_size)
+        return found
 
     def read(self, index: int) -> tuple[str, np.ndarray, np.ndarray]:
         """Returns a pair before it is fitted.
@@ -107,6 +126,13 @@ class EvaluationPairs(Sequence):
             objects=objects,
         )
         return self.names[index], image, mask
+
+
+def _by_name(names, files):
+    """Returns the first file of each name that has any."""
+    path_of = dict(zip(relative_names(files), files, strict=True))
+    matched = match(names, list(path_of))
+    return {name: path_of[found[0]] for name, found in matched.items() if found}
 
 
 def assign_masks(images: Sequence[Path], mask_files: Sequence[Path]) -> list[Path]:
@@ -145,9 +171,7 @@ def assign_masks(images: Sequence[Path], mask_files: Sequence[Path]) -> list[Pat
     ]
 
 
-def readable_pairs(
-    pairs: EvaluationPairs, unreadable: Unreadable
-) -> list[tuple[str, np.ndarray, np.ndarray]]:
+def readable_pairs(pairs: EvaluationPairs, unreadable: Unreadable) -> list[tuple]:
     """Reads the pairs to validate on; those with an unreadable file are left out.
 
     Args:

@@ -36,7 +36,7 @@ def evaluate(
 
     Args:
         pairs: sequence of (name, image uint8 (S, S, 3), mask uint8 (S, S)), 1 in the
-            hole.
+            hole; of what else each holds, methods take it as further arguments.
         methods: name -> complete(image, mask) -> uint8 (S, S, 3); the model under its
             preset's or experiment's name, beside `**BASELINES`.
         seed: what the masks of `pairs` were drawn with; recorded.
@@ -65,8 +65,8 @@ def evaluate(
     todo = [i for i in range(count) if i < pictures or i >= done]
     bar = {"initial": count - len(todo), "total": count, "disable": None}
     for index in tqdm(todo, "evaluate", unit="image", **bar):
-        name, image, mask = pairs[index]
-        outputs = {m: _completed(m, methods[m], image, mask) for m in methods}
+        name, image, mask, *further = pairs[index]
+        outputs = {m: _completed(m, methods[m], image, mask, *further) for m in methods}
         if index >= done:
             scores.add(name, image, outputs, mask)
         if index < pictures:
@@ -74,8 +74,8 @@ def evaluate(
     return scores.report(NAME, seed, weights_sha256, strategy) | {"pictures": shown}
 
 
-def _completed(name, method, image, mask):
-    output = np.asarray(method(image.copy(), mask.copy()))
+def _completed(name, method, image, mask, *further):
+    output = np.asarray(method(image.copy(), mask.copy(), *further))
     if output.dtype != np.uint8:
         raise InputError(f"{name}: completed image of uint8, received {output.dtype}")
     return output

@@ -75,7 +75,9 @@ def _argument(field):
     if kind == str | bool:
         return {"nargs": "?", "const": True, "metavar": "FILE"}
     if typing.get_origin(kind) is tuple:
-        return {"nargs": len(typing.get_args(kind)), "type": float, "metavar": "X"}
+        kind, *others = typing.get_args(kind)
+        shown = "X" if kind is float else kind.__name__.upper()
+        return {"nargs": 1 + len(others), "type": kind, "metavar": shown}
     return {"type": kind, "metavar": kind.__name__.upper()}
 
 

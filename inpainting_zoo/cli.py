@@ -15,6 +15,7 @@ COMMANDS = {
     "convert": "inpainting_zoo.weights.convert:convert",
     "export": "inpainting_zoo.exporting.command:export",
     "serve": "inpainting_zoo.serving.serve:serve",
+    "ensemble": "inpainting_zoo.ensemble.command:ensemble",
     "presets": "inpainting_zoo.chosen:list_presets",
 }
 ENGINE_FREE = ("presets", "inpaint", "serve")  # but for what models load themselves

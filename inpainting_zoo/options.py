@@ -359,6 +359,49 @@ class InpaintSettings(ModelSettings):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class EnsembleSettings(TrainSettings):
+    """Settings of an ensemble: those of training, and its own.
+
+    Attributes:
+        DECIDED: settings of training that the command itself decides.
+    """
+
+    NEEDED: ClassVar[tuple] = ("train_path", "cache")
+    DECIDED: ClassVar[tuple] = (
+        *("stage", "warm_up_generator", "from_weights", "resume", "aligned"),
+        *("output_path", "objects_path", "epochs", "max_zoom"),
+        *("critic_steps", "id_mrf_weight", "lambda_ratio"),
+    )
+
+    cache: str | None = option(
+        None, "folder of pictures, masks, predictions and experiments", writes="folder"
+    )
+    members: tuple[str, str] | None = option(
+        None, "two presets with weights or weight files; the preset's"
+    )
+    per_category: int | None = option(
+        None, "most training pictures of each folder; all", least=1
+    )
+    memory_limit: int | None = option(
+        None, "MB of this process at which it stops, before it swaps", least=1
+    )
+    preset: str = option(
+        "ensemble", "ensemble to train", check="inpainting_zoo.presets:get"
+    )
+    steps: int = option(2000, "of each of the three stages", least=1)
+    metrics: str | None = option(
+        None, "measures, such as psnr,ssim,lpips; those that need no further file"
+    )
+
+    @classmethod
+    def options(cls) -> list:
+        return [field for field in super().options() if field.name not in cls.DECIDED]
+
+    def complete(self):
+        Settings.complete(self)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class AnimateSettings(Settings):
     """Settings of an animation."""
 
@@ -461,5 +504,6 @@ COMMANDS = {
     "convert": (ConvertSettings, "turn an official checkpoint into a weight file"),
     "export": (ExportSettings, "write a model as a SavedModel, ONNX or LiteRT file"),
     "serve": (ServeSettings, "open a page with a brush on this machine"),
+    "ensemble": (EnsembleSettings, "join two models, from pictures to a table"),
     "presets": (PresetsSettings, "list what can be loaded"),
 }

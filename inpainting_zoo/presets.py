@@ -7,6 +7,7 @@ from importlib import import_module
 from pathlib import Path
 
 from inpainting_zoo.context_encoder.presets import PRESETS as CONTEXT_ENCODER_PRESETS
+from inpainting_zoo.ensemble.presets import PRESETS as ENSEMBLE_PRESETS
 from inpainting_zoo.errors import InputError, WeightsError, choose
 from inpainting_zoo.gmcnn.presets import PRESETS as GMCNN_PRESETS
 from inpainting_zoo.lama.presets import PRESETS as LAMA_PRESETS
@@ -29,6 +30,7 @@ PRESETS = {
     **CONTEXT_ENCODER_PRESETS,
     **LAMA_PRESETS,
     **MAT_PRESETS,
+    **ENSEMBLE_PRESETS,
 }
 # What `inpaint` takes where nothing is named; docs/patchmatch.md has the rule by which
 # another takes its place.

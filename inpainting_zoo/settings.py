@@ -88,22 +88,27 @@ def check(field, value):
     rules, kind = field.metadata, kind_of(field)
     name = rules.get("flag", field.name)
     if typing.get_origin(kind) is tuple:
-        count = len(typing.get_args(kind))
-        if not isinstance(value, list | tuple) or len(value) != count:
-            raise InputError(f"{name}: must be {count} numbers, received {value!r}")
-        for number in value:
-            _check_number(name, float, number, rules)
-    elif kind in (int, float):
+        kinds = typing.get_args(kind)
+        if not isinstance(value, list | tuple) or len(value) != len(kinds):
+            raise InputError(f"{name}: must be {len(kinds)}, received {value!r}")
+        for each in zip(kinds, value):
+            _check_one(name, *each, rules)
+    else:
+        _check_one(name, kind, value, rules)
+    if "choices" in rules and value != field.default:
+        choose(name, value, dict.fromkeys(found(rules["choices"])))
+    if "check" in rules:
+        found(rules["check"])(value)
+
+
+def _check_one(name, kind, value, rules):
+    if kind in (int, float):
         _check_number(name, kind, value, rules)
     elif not isinstance(value, os.PathLike if kind is str else kind) and not (
         kind is str and isinstance(value, str)
     ):
         words = getattr(kind, "__name__", kind)
         raise InputError(f"{name}: must be of type {words}, received {value!r}")
-    if "choices" in rules and value != field.default:
-        choose(name, value, dict.fromkeys(found(rules["choices"])))
-    if "check" in rules:
-        found(rules["check"])(value)
 
 
 def _check_number(name, kind, value, rules):

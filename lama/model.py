@@ -33,7 +33,7 @@ from inpainting_zoo.losses.feature_distance import (
 from inpainting_zoo.losses.reconstruction import weighted_absolute_error
 from inpainting_zoo.models.bookkeeping import weighted_sum
 from inpainting_zoo.models.inpainter import GeneratorInpainter
-from inpainting_zoo.models.pixels import as_floats, to_uint8
+from inpainting_zoo.models.pixels import as_colours, as_floats, to_uint8
 from inpainting_zoo.models.sizes import Sizes
 from inpainting_zoo.models.stage import Stage
 
@@ -292,11 +292,6 @@ class LaMa(GeneratorInpainter):
         penalty = 6 / self.gradient_penalty_every
         judged = macs(self.discriminator, self.image_size)
         return step + generator + round((3 + 6 + penalty) * judged)
-
-
-def as_colours(image):
-    """Turns images in [-1, 1] into the official program's, in [0, 1]."""
-    return (image + 1) / 2
 
 
 def resize_nearest(mask, height: int, width: int):

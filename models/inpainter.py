@@ -35,7 +35,8 @@ class Inpainter(Completer, StepModel):
 
     def __init_subclass__(cls, **kwargs):
         super().__init_subclass__(**kwargs)
-        cls.draws = cls.draw is not Inpainter.draw
+        if "draws" not in vars(cls):
+            cls.draws = cls.draw is not Inpainter.draw
 
     def __init__(self, image_size: int, sizes: Sizes, seed: int = 0):
         super().__init__()
@@ -288,6 +289,17 @@ class Inpainter(Completer, StepModel):
         inputs |= {"image": image, "mask": mask}
         found = to_uint8(ops.convert_to_numpy(self._run(inputs)))
         return np.stack([restore(y) for restore, y in zip(restores, found)])
+
+    def predict_aligned(self, image, mask, aligned: dict | None = None):
+        """Returns the raw prediction of one picture that validation or a test has.
+
+        Args:
+            image: uint8 (H, W, 3).
+            mask: (H, W), nonzero in the hole.
+            aligned: what belongs to it, by name, uint8 (H, W, 3); a family says if it
+                predicts from any.
+        """
+        return self.predict_image(image, mask)
 
     def further_inputs(self, shape, seed, **options):
         """Returns what `call` takes beside images of a shape (B, H, W, 3) and masks.

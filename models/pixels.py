@@ -13,6 +13,11 @@ def as_floats(image, mask):
     return ops.cast(image, "float32") / 127.5 - 1, ops.cast(mask, "float32")
 
 
+def as_colours(image):
+    """Turns images in [-1, 1] into colours in [0, 1]."""
+    return (image + 1) / 2
+
+
 def to_uint8(image):
     """Rounds images in [-1, 1] to 0..255."""
     return np.clip(np.rint((np.asarray(image) + 1) * 127.5), 0, 255).astype("uint8")

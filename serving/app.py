@@ -123,7 +123,10 @@ class Service:
 def declared(name: str) -> dict:
     """Returns a preset's options with their defaults, and whether a seed matters."""
     model = presets.model_class(name)
-    return presets.about(name) | {"options": model.OPTIONS, "draws": model.draws}
+    return presets.about(name) | {
+        "options": model.OPTIONS,
+        "draws": model.draws is True,
+    }
 
 
 async def _gone(request):

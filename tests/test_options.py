@@ -10,6 +10,7 @@ from inpainting_zoo.errors import InputError
 from inpainting_zoo.options import (
     COMMANDS,
     AnimateSettings,
+    EnsembleSettings,
     EvaluateSettings,
     InpaintSettings,
     TrainSettings,
@@ -44,6 +45,8 @@ from inpainting_zoo.options import (
         (EvaluateSettings, "experiment_name", ("../up",), ("a",)),
         (EvaluateSettings, "mask_label", ("1",), (None,)),
         (EvaluateSettings, "invert_mask", (True,), (False,)),
+        (EnsembleSettings, "members", (["a"], "ab", ["a", 1]), (("a", "b"),)),
+        (EnsembleSettings, "per_category", (0,), (20,)),
         (AnimateSettings, "frames_per_second", (0, 51, math.nan), (50, 0.5)),
     ],
 )

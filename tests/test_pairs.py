@@ -438,3 +438,18 @@ def test_masks_are_paired_by_their_number_not_by_order(tmp_path, caplog):
     pairs = EvaluationPairs(images, None, 20, mask_files=[*masks, second])
     assert int(pairs[1][2].sum()) == 40
     assert "1 of 3 images have several masks" in caplog.text
+
+
+def test_pairs_to_evaluate_on_hold_what_is_aligned_with_them(gradients):
+    """Of the images that have any; the others are as before."""
+    images, others = gradients(lambda image: 255 - image)
+    aligned = {"target": others[1:], "none": others[:1]}
+    pairs = EvaluationPairs(images, "centre", 10, aligned=aligned)
+    for i, (path, name) in enumerate(zip(others, pairs.names)):
+        found, image, mask, further = pairs[i]
+        assert (found, image.shape, mask.shape) == (name, (10, 10, 3), (10, 10))
+        expected = "target" if i else "none"
+        assert [*further] == [expected]
+        cut = fit_image(read_image(path), 10)
+        np.testing.assert_array_equal(further[expected], cut)
+    assert len(EvaluationPairs(images, "centre", 10)[0]) == 3

@@ -13,16 +13,18 @@ FLOORS = [
     "cli",
     "arguments",
     "serving",
-    "evaluation exporting inpainting training weights.convert",
-    "chosen",
+    "evaluation exporting inpainting training weights.convert "
+    "ensemble.command ensemble.cache",
+    # What an ensemble is made of are presets.
+    "chosen ensemble.model ensemble.members",
     "presets",
-    "gmcnn context_encoder lama mat patch_match weights",
+    "gmcnn context_encoder lama mat patch_match ensemble weights",
     "models",
     "metrics",
     "features losses",
     "layers",
     "engine data drawing options",
-    "storage terminal environment settings",
+    "storage terminal environment memory settings",
     "errors",
 ]
 

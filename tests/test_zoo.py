@@ -23,6 +23,8 @@ AUTHORS = {"generator": 71_136_384, "discriminator": 2_767_360}
 REPORT_001 = {"generator": 71_126_371, "discriminator": 2_768_321}
 NARROW_001 = {"generator": 3_497_955, "discriminator": 696_033}
 PATCHES = {"discriminator": 6_965_185}
+DENOISERS = dict.fromkeys(("denoiser", "final_denoiser"), 258_723)
+ENSEMBLE = {"combiner": 3_218_276, **DENOISERS}
 
 # Of every network, at the preset's own width.
 PARAMETERS = {
@@ -56,6 +58,8 @@ PARAMETERS = {
     "mat_512": {"generator": 62_261_654, "discriminator": 36_231_618},
     "mat_256": {"generator": 59_954_682, "discriminator": 36_083_330},
     "mat_small": {"generator": 3_419_598, "discriminator": 1_869_090},
+    "ensemble": ENSEMBLE,
+    "ensemble_faces_128": ENSEMBLE,
 }
 # So narrow that a step takes no time.
 NARROW = {
@@ -89,12 +93,19 @@ NARROW = {
         "masks": "mat_256=1",
         "average": 100.0,
     },
+    "ensemble": {
+        "channels": 2,
+        "image_size": 16,
+        "first": "patchmatch",
+        "second": "patchmatch",
+    },
 }
 # Stages that need no frozen network.
 WITHOUT_FEATURES = {
     "gmcnn": {"id_mrf_weight": 0},
     "lama": {"perceptual_weight": 0},
     "mat": {"perceptual_weight": 0},
+    "ensemble": {"perceptual_weight": 0, "style_weight": 0},
 }
 names = pytest.mark.parametrize("name", PARAMETERS)
 
@@ -131,7 +142,7 @@ def test_counted(name):
     without = WITHOUT_FEATURES.get(presets.family(name), {})
     with keras.StatelessScope(initialize_variables=False):
         model = presets.build(name, **without)
-        stages = [model.make_stage(name, loader()) for name in model.STAGES[-1:]]
+        stages = [model.make_stage(name, loader()) for name in model.STAGES]
         networks = {k: v for stage in stages for k, v in stage.owners().items()}
     counts = {key: network.count_params() for key, network in networks.items()}
     assert counts == PARAMETERS[name]
@@ -157,7 +168,11 @@ def test_trained_used_and_saved(name, vgg, tmp_path):
         image = rng.integers(0, 256, (count, side, side, 3), np.uint8)
         model.check_masks(mask)
         before = {k: ops.convert_to_numpy(v) for k, v in model.state().items()}
-        batch = {"image": image, "mask": mask}
+        batch = {
+            "image": image,
+            "mask": mask,
+            **dict.fromkeys(model.stage.inputs, image),
+        }
         model.fit(stream(lambda i, b=batch: b, 0, 1), steps_per_epoch=1, verbose=0)
         after = {k: ops.convert_to_numpy(v) for k, v in model.state().items()}
         for network in model.networks:

@@ -59,6 +59,11 @@ class Experiment:
         """The file of the generator for use."""
         return part_file(self.folder)
 
+    @property
+    def stage(self) -> str | None:
+        """The stage that was begun last."""
+        return self._recorded()[1].get("stage")
+
     @contextlib.contextmanager
     def in_use(self):
         """Holds the folder for one training in a block; it begins tidied up.

@@ -20,10 +20,10 @@ from inpainting_zoo.engine.precisions import DTYPES
 from inpainting_zoo.errors import InputError, choose
 from inpainting_zoo.features.load import FEATURES, loader
 from inpainting_zoo.options import TrainSettings
-from inpainting_zoo.storage.checkpoints import part_file
+from inpainting_zoo.storage.checkpoints import assign, load_weights, part_file
 from inpainting_zoo.training.callbacks import NumericGuard, Progress, Saver, StepLog
 from inpainting_zoo.training.event_log import EventLog
-from inpainting_zoo.training.experiment import Experiment
+from inpainting_zoo.training.experiment import Experiment, check_same_generator
 from inpainting_zoo.training.optimizers import make_optimizer
 from inpainting_zoo.training.validation import Validation
 
@@ -88,6 +88,7 @@ def train(settings: TrainSettings):
         raise InputError(f"preset: {settings.preset} cannot be trained")
     with experiment.in_use():
         run = begin(settings)
+        load_frozen(run.model, run.about, experiment)
         fingerprint = run.training.fingerprint()
         start = experiment.start(
             run.model, run.stage, run.settings, run.about, fingerprint
@@ -136,14 +137,27 @@ def begin(settings: TrainSettings) -> Run:
             f"aligned: {shown[0]} in the stage {stage} of {settings.preset}, received "
             f"{shown[1]}"
         )
-    frozen = [part for part in model.parts if part not in model.trained_parts]
-    presets.load_parts(model, settings.preset, frozen)
     batches, (per_epoch, total) = model.stage.batches, lengths()
     settings = dataclasses.replace(settings, steps=total)
     about = {"preset": settings.preset, "overrides": overrides}
     return Run(
         stage, settings, about, model, training, validation, batches, per_epoch, total
     )
+
+
+def load_frozen(model, about: dict, experiment: Experiment):
+    """Loads the parts that a stage needs and does not train.
+
+    They are what an earlier stage of the experiment has trained, or else the preset's.
+    """
+    for part in [part for part in model.parts if part not in model.trained_parts]:
+        path = part_file(experiment.folder, part)
+        if not path.is_file():
+            presets.load_parts(model, about["preset"], [part])
+            continue
+        arrays, metadata = load_weights(path)
+        check_same_generator(metadata, about, path)
+        assign(model.use_state(part), arrays, path)
 
 
 def fit(run: Run, experiment: Experiment, start: int, fingerprint: str):
@@ -233,14 +247,20 @@ def load_data(settings: TrainSettings, size: int, default_masks: str):
         **options,
     )
     shown = (held_out or images)[: settings.validation_images]
-    validation = EvaluationPairs(shown, masks, size, settings.seed, **options)
+    validation = EvaluationPairs(
+        shown, masks, size, settings.seed, aligned=aligned, **options
+    )
     # Of all pictures, since one is more than 1 % of those kept aside.
     training.unreadable.totals["validation"] = len(images) + len(held_out or ())
     return training, readable_pairs(validation, training.unreadable)
 
 
-def split_images(settings: TrainSettings):
+def split_images(settings: TrainSettings, choose_of=list):
     """Returns the pictures to train on and those kept aside.
+
+    Args:
+        settings: where they are.
+        choose_of: takes the pictures that there are to train on, returns those to take.
 
     Raises:
         InputError: if none is left to train on.
@@ -249,9 +269,10 @@ def split_images(settings: TrainSettings):
     if settings.validation_path:
         held_out = list_images(settings.validation_path, "validation_path")
     if layout:
-        images = list_split(layout, path, "train")
+        images = choose_of(list_split(layout, path, "train"))
         return images, held_out or list_split(layout, path, "val")
-    images, share = list_images(path, "train_path"), settings.validation_split
+    images = choose_of(list_images(path, "train_path"))
+    share = settings.validation_split
     if held_out or not share:
         return images, held_out
     count = max(1, round(share * len(images)))

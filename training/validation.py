@@ -28,7 +28,8 @@ class Validation(keras.callbacks.Callback):
         every: steps between validations; the last step always makes one.
         total: the last step.
         events: where numbers and pictures are logged.
-        pairs: sequence of (name, image, mask).
+        pairs: sequence of (name, image, mask), or with what is aligned with the image
+            by name as the fourth.
         folder: where the pictures go.
 
     Attributes:
@@ -52,8 +53,8 @@ class Validation(keras.callbacks.Callback):
         """Validates the model as it is after a step with these loss terms."""
         rows, numbers = [], collections.defaultdict(list)
         shown = range(0, len(self.pairs), max(1, len(self.pairs) // 4))[:4]
-        for i, (_, image, mask) in enumerate(self.pairs):
-            prediction = self.model.predict_image(image, mask)
+        for i, (_, image, mask, *aligned) in enumerate(self.pairs):
+            prediction = self.model.predict_aligned(image, mask, *aligned)
             completed = np.where(mask[..., None] != 0, prediction, image)
             numbers["psnr"].append(psnr(image, completed))
             numbers["psnr_hole"].append(psnr_hole(image, completed, mask))

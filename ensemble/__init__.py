@@ -1,0 +1,1 @@
+"""An ensemble of two inpainters: denoisers, and a combiner in colours of HVI."""

@@ -1,0 +1,68 @@
+"""The members of an ensemble: models that are in memory only while they work."""
+
+import functools
+from pathlib import Path
+
+from inpainting_zoo import memory, presets
+from inpainting_zoo.errors import InputError
+from inpainting_zoo.models.completer import Completer
+from inpainting_zoo.weights.read_checkpoint import digests
+
+
+class Member(Completer):
+    """A model of the zoo, loaded when it first completes a picture.
+
+    Args:
+        source: a preset with weights, or a weight file of this library.
+
+    Raises:
+        InputError: if it is neither.
+    """
+
+    def __init__(self, source: str):
+        usable = [name for name, p in presets.PRESETS.items() if "weights" in p]
+        self.source, self.is_preset = source, source in usable
+        if not self.is_preset and not Path(source).is_file():
+            raise InputError(
+                f"members: presets with weights ({', '.join(usable)}) or weight files, "
+                f"received {source!r}"
+            )
+
+    @functools.cached_property
+    def digest(self) -> str:
+        """The SHA-256 of its weights; empty for a model without any."""
+        if self.is_preset:
+            return presets.digest(self.source)
+        return " ".join(digests(self.source).values())
+
+    @property
+    def name(self) -> str:
+        """The preset's, or the file's with the first digits of its SHA-256."""
+        if self.is_preset:
+            return self.source
+        return f"{Path(self.source).stem}_{self.digest[:8]}"
+
+    @functools.cached_property
+    def model(self) -> Completer:
+        """The model itself; asking for it loads it."""
+        if self.is_preset:
+            return presets.load(self.source)
+        return presets.load_file(self.source)[0]
+
+    @property
+    def draws(self) -> bool:
+        """Whether another seed gives another picture; this loads it for a moment."""
+        draws = self.model.draws
+        self.release()
+        return draws
+
+    def predict_images(self, images, masks, seed: int = 0, **options):
+        return self.model.predict_images(images, masks, seed, **options)
+
+    def remarks(self, hole, **options):
+        return self.model.remarks(hole, **options)
+
+    def release(self):
+        """Frees the memory of the model."""
+        self.__dict__.pop("model", None)
+        memory.give_back()

@@ -1,0 +1,299 @@
+"""The ensemble: its networks, its stages, and its command from pictures to a table."""
+
+import json
+import shutil
+import signal
+import time
+from collections import Counter
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from conftest import save_tiny
+from inpainting_zoo import cli, memory, presets
+from inpainting_zoo.chosen import chosen_model
+from inpainting_zoo.data.images import list_images, read_image, read_mask
+from inpainting_zoo.engine import backend
+from inpainting_zoo.ensemble.cache import Cache, of_three_channels
+from inpainting_zoo.ensemble.command import OWN, better_by_area, gain
+from inpainting_zoo.ensemble.members import Member
+from inpainting_zoo.ensemble.model import ROLES
+from inpainting_zoo.ensemble.networks import build_combiner, build_networks
+from inpainting_zoo.errors import InputError
+from inpainting_zoo.options import ModelSettings
+from inpainting_zoo.storage.files import sha256
+
+pytestmark = pytest.mark.both_engines
+SIDE = 16
+TINY = ("-image_size", SIDE, "-steps", 2, "-save_every", 1, "-batch_size", 2)
+TINY += ("-metrics", "psnr", "-validation_split", 0.3)
+# Tracing takes longer than two steps; on JAX each operation is compiled by itself.
+TINY += ("-run_eagerly",) if backend.BACKEND == "tensorflow" else ()
+TINY += ("-masks", "rectangle", "-per_category", 4, "-validation_images", 1)
+SET = ("-set", "channels=2", "perceptual_weight=0", "style_weight=0")
+
+
+def main(*arguments):
+    return cli.main([str(argument) for argument in arguments])
+
+
+def error(capsys):
+    """The line that says what is wrong, after those on pictures that were left out."""
+    *warnings, line = capsys.readouterr().err.splitlines()
+    assert all("left out" in warning for warning in warnings)
+    return line
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Two categories of pictures, one of them grey and one damaged."""
+    root, rng = tmp_path_factory.mktemp("ensemble"), np.random.default_rng(0)
+    for category in "ab":
+        (root / "pictures" / category).mkdir(parents=True)
+        for i in range(5):
+            colours = rng.integers(0, 256, (6, 6, 3), np.uint8)
+            picture = Image.fromarray(colours).resize((24, 20), Image.BICUBIC)
+            grey = picture.convert("L") if (category, i) == ("b", 0) else picture
+            grey.save(root / "pictures" / category / f"{i}.png")
+    (root / "pictures" / "b" / "1.png").write_bytes(b"no picture")
+    return root
+
+
+@pytest.fixture(scope="module")
+def command(folder):
+    """The words of the command but for the cache, of a tiny network and PatchMatch."""
+    tiny = save_tiny(folder / "tiny.npz", image_size=SIDE)
+    words = ("ensemble", "-train_path", folder / "pictures", *TINY, *SET)
+    return (*words, "-members", tiny, "patchmatch")
+
+
+@pytest.fixture(scope="module")
+def done(folder, command):
+    """The cache after the command has run."""
+    assert main(*command, "-cache", folder / "cache") == 0
+    return Cache(folder / "cache")
+
+
+@pytest.fixture(scope="module")
+def ensemble(done):
+    """The trained ensemble."""
+    where = {"experiment_name": "ensemble", "output_path": str(done.experiments)}
+    return chosen_model(ModelSettings(**where))[1]
+
+
+def test_pictures_become_a_table(done):
+    record = json.loads((done.folder / "cache.json").read_text())
+    assert (record["train"], record["validation"]) == (5, 2)
+    assert record["left_out"] == {"of 1 channels": 1, "unreadable": 1}
+    report = json.loads((done.experiments / "ensemble.json").read_text())
+    assert [*report["methods"]] == [OWN, *ROLES, "average", "by_hole_area"]
+    assert all(row["outside_max"] == 0 for row in report["methods"].values())
+    assert report["images"] == 2
+    better = max(report["methods"][role]["psnr"] for role in ROLES)
+    found = report["methods"][OWN]["psnr"] - better
+    assert report["gain"]["psnr"]["mean"] == pytest.approx(found)
+    for suffix in (".csv", ".png"):
+        assert (done.experiments / f"ensemble{suffix}").is_file()
+
+
+@pytest.mark.long
+def test_what_is_done_is_not_done_again(done, command, capsys):
+    members = sorted((done.folder / "members").rglob("*.png"))
+    weights = sorted((done.experiments / "ensemble/weights").iterdir())
+    before = [path.stat().st_mtime_ns for path in (*members, *weights)]
+    assert main(*command, "-cache", done.folder) == 0
+    assert [path.stat().st_mtime_ns for path in (*members, *weights)] == before
+    out = capsys.readouterr().out
+    assert out.count("0 ok, 7 skipped") == 2 and out.count("done before, 2 steps") == 3
+
+
+@pytest.mark.long
+def test_an_interrupted_run_ends_with_the_same_weights(done, command):
+    """As if it had been killed after one of two steps of the second stage."""
+    former, stopped = (done.experiments / name for name in ("ensemble", "stopped"))
+    shutil.copytree(former, stopped)
+    weights = stopped / "weights"
+    for path in (*weights.glob("final_*"), weights / "combiner-00000002.npz"):
+        path.unlink()
+    manifest = json.loads((weights / "manifest.json").read_text())
+    kept = [entry for entry in manifest if (weights / entry["file"]).is_file()]
+    (weights / "manifest.json").write_text(json.dumps(kept))
+    config = json.loads((stopped / "config.json").read_text())
+    config["settings"]["stage"] = config["stage"] = "combiner"
+    (stopped / "config.json").write_text(json.dumps(config))
+    words = ("-cache", done.folder, "-experiment_name", "stopped")
+    assert main(*command, *words) == 0
+    for part in ("denoiser", "combiner", "final_denoiser"):
+        name = f"weights/{part}.safetensors"
+        assert (stopped / name).read_bytes() == (former / name).read_bytes()
+        states = (
+            np.load(f / f"weights/{part}-00000002.npz") for f in (stopped, former)
+        )
+        with next(states) as one, next(states) as other:
+            assert one.files == other.files
+            for variable in one.files:
+                np.testing.assert_array_equal(one[variable], other[variable])
+
+
+def test_a_stage_learns_behind_the_trained_networks_before_it(done, ensemble):
+    """What the last stage has validated is what all the files together predict."""
+    metrics = json.loads((done.experiments / "ensemble/metrics.json").read_text())
+    pair = done.pairs("validation", ensemble.members, 0, SIDE)[0]
+    prediction = ensemble.predict_aligned(*pair[1:])
+    loss = ensemble.validation_number(prediction, *pair[1:3])
+    logged = metrics["final_denoiser"]["history"][-1]["validation_loss"]
+    assert logged == pytest.approx(loss, rel=1e-4)
+
+
+def test_joint_is_staged_and_known_pixels_stay(done, ensemble):
+    """Members loaded for a picture or a batch, or their completions read from files."""
+    members = ensemble.members
+    pairs = done.pairs("validation", members, 0, SIDE)
+    found = [pairs[i] for i in range(2)]
+    images, masks = (np.stack([pair[i] for pair in found]) for i in (1, 2))
+    batch = ensemble.inpaint_batch(images, masks)
+    assert all("model" not in vars(member) for member in members.values())
+    image, mask, completed = found[0][1:]
+    prediction = ensemble.predict_aligned(image, mask, completed)
+    np.testing.assert_array_equal(batch[0][mask == 1], prediction[mask == 1])
+    np.testing.assert_array_equal(batch[0][mask == 0], image[mask == 0])
+    assert all("model" not in vars(member) for member in members.values())
+    np.testing.assert_array_equal(ensemble.inpaint(image, mask), batch[0])
+    assert all("model" in vars(member) for member in members.values())
+    assert ensemble.draws  # PatchMatch does
+    with pytest.raises(InputError, match=r"option: one of .* received 'third'"):
+        ensemble.inpaint(images[0], masks[0], third=images[0])
+
+
+def test_members_complete_what_the_cache_holds(done, ensemble):
+    """Each picture by the command is what the member makes of it alone."""
+    (path, *_), (mask, *_) = list_images(done.images), list_images(done.masks)
+    image, hole = read_image(path), read_mask(mask)
+    for member in ensemble.members.values():
+        expected = read_image(done.completed_by(member) / path.name)
+        np.testing.assert_array_equal(member.inpaint(image, hole), expected)
+        member.release()
+
+
+def test_the_networks_are_what_their_options_say():
+    assert [*build_networks(channels=2)] == ["denoiser", "combiner", "final_denoiser"]
+    assert [*build_networks(channels=2, denoise=False)] == ["combiner"]
+    counts = {
+        (skips, space): build_combiner(2, skips, space, "float32").count_params()
+        for skips in (True, False)
+        for space in ("rgb", "hvi")
+    }
+    assert counts[True, "hvi"] == counts[True, "rgb"] + 1  # k
+    # 3x3 kernels of the decoder that see 2, 4 and 8 further channels.
+    assert counts[True, "rgb"] - counts[False, "rgb"] == 9 * (2**2 + 4**2 + 8**2)
+    rng = np.random.default_rng(0)
+    images = [rng.uniform(-1, 1, (2, 16, 24, 3)).astype("float32") for _ in range(2)]
+    for space in ("rgb", "hvi"):
+        network = build_combiner(2, True, space, "float32")
+        found = np.asarray(network([*images, images[0][..., :1]]))
+        assert found.shape == images[0].shape and np.abs(found).max() <= 1
+
+
+def test_an_ensemble_without_denoisers_has_one_stage():
+    model = presets.build("ensemble_faces_128", denoise=False, channels=2)
+    assert [*model.parts] == ["combiner"]
+    with pytest.raises(InputError, match=r"stage: combiner without .* 'denoiser'"):
+        model.make_stage("denoiser", None)
+    model = presets.build("ensemble_faces_128", channels=2, style_weight=0.0,
+                          perceptual_weight=0.0)  # fmt: skip
+    model.make_stage("combiner", None)
+    assert [*model.parts] == ["denoiser", "combiner"]
+
+
+@pytest.mark.parametrize(
+    ("words", "rule"),
+    [
+        (("-preset", "gmcnn_small"), "-preset: an ensemble, received gmcnn_small"),
+        (("-members", "patchmatch", "no"), "-members: presets with weights"),
+        (("-memory_limit", 1), "-memory_limit: from the"),
+        (("-memory_limit", 10**9), "-memory_limit: from the"),
+        (("-validation_split", 0), "-validation_split: must keep pictures"),
+        (("-set", "color_space=lab"), "color_space: one of rgb, hvi"),
+        (("-set", "edges=canny"), "edges: one of laplacian, sobel"),
+        (("-stage", "denoiser"), "unrecognized arguments: -stage denoiser"),
+        (("-steps", 0), "-steps: must be a whole number, at least 1"),
+    ],
+)
+def test_wrong_options_are_one_line(command, words, rule, tmp_path, capsys):
+    assert main(*command, "-cache", tmp_path / "cache", *words) == 4
+    assert rule in error(capsys)
+
+
+def test_a_cache_holds_the_pictures_of_one_run(done, command, capsys):
+    assert main(*command, "-cache", done.folder, "-seed", 1) == 4
+    assert "-cache: must hold the pictures of these settings" in error(capsys)
+    assert main("ensemble", "-train_path", done.images) == 4
+    assert error(capsys) == "error: -cache: is needed, received none"
+
+
+def test_an_experiment_has_the_settings_of_one_run(done, command, capsys):
+    """Whether all is done, or a stage is left to do."""
+    for words in (("-learning_rate", 0.5), ("-learning_rate", 0.5, "-steps", 3)):
+        assert main(*command, "-cache", done.folder, *words) == 4
+        assert "learning_rate 0.0001 -> 0.5" in error(capsys)
+
+
+def test_as_many_of_each_folder_as_wanted(folder):
+    images, left_out = list_images(folder / "pictures"), Counter()
+    found = of_three_channels(images, left_out, 0, per_folder=2)
+    assert Counter(path.parent.name for path in found) == {"a": 2, "b": 2}
+    assert found == of_three_channels(images, Counter(), 0, per_folder=2)
+    assert found != of_three_channels(images, Counter(), 1, per_folder=2)
+    assert len(of_three_channels(images, left_out, 0)) == 8
+    with pytest.raises(InputError, match="three channels, received none among 1"):
+        of_three_channels([folder / "pictures/b/0.png"], Counter(), 0)
+
+
+def test_the_better_member_depends_on_the_hole():
+    """The first is off by 1 of small holes and by 3 of large ones, the second by 2."""
+    image = np.zeros((4, 4, 3), np.uint8)
+    pairs = []
+    for rows, off in ((1, 1), (2, 3)):
+        mask = np.zeros((4, 4), np.uint8)
+        mask[:rows] = 1
+        completed = {"first": image + np.uint8(off), "second": image + np.uint8(2)}
+        pairs.append(("name", image, mask, completed))
+    choice = better_by_area(pairs)
+    assert (choice["20-30"], choice["40-50"]) == ("first", "second")
+    # On all, the first is off by 5 in squares, the second by 4.
+    assert choice["0-10"] == choice["above"] == "second"
+
+
+def test_the_gain_is_over_the_better_member():
+    psnr = {OWN: [21.0, 23.0], "first": [20.0, 20.0], "second": [20.5, 21.5]}
+    report = {
+        "methods": {m: {"psnr": np.mean(v), "lpips": None} for m, v in psnr.items()},
+        "rows": [{"method": m, "psnr": x} for m, v in psnr.items() for x in v],
+    }
+    found = gain(report, seed=0)
+    assert [*found] == ["psnr"]
+    assert (found["psnr"]["over"], found["psnr"]["mean"]) == ("second", 1.0)
+    assert found["psnr"]["interval"] == [0.5, 1.5]
+
+
+def test_members_have_the_names_of_their_weights(folder, command):
+    file = Member(str(folder / "tiny.npz"))
+    assert file.name == f"tiny_{sha256(folder / 'tiny.npz')[:8]}"
+    assert Member("patchmatch").name == "patchmatch"
+    assert Member("patchmatch").digest == ""
+
+
+def test_memory_is_limited_while_it_grows():
+    """Also where Ctrl-C is ignored, as in the background of a script."""
+    former = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    refused = pytest.raises(InputError, match=r"memory_limit: \d+ MB, received")
+    with refused, memory.limited(int(memory.held()) + 100):
+        grown = [np.ones(2**22) for _ in range(10)]  # 32 MB each
+        time.sleep(10)
+        del grown
+    assert signal.signal(signal.SIGINT, former) == signal.SIG_IGN
+    with memory.limited(None):
+        pass
+    with pytest.raises(KeyboardInterrupt), memory.limited(int(memory.held()) + 1000):
+        raise KeyboardInterrupt  # by the user
