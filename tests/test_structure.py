@@ -15,7 +15,7 @@ FLOORS = [
     "evaluation exporting inpainting training weights.convert",
     "chosen",
     "presets",
-    "gmcnn context_encoder lama patch_match weights",
+    "gmcnn context_encoder lama patch_match stable_diffusion weights",
     "models",
     "metrics",
     "features losses",

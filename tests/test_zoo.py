@@ -13,6 +13,7 @@ from inpainting_zoo.engine import backend
 from inpainting_zoo.engine.batches import stream
 from inpainting_zoo.features.load import loader
 from inpainting_zoo.storage.checkpoints import as_arrays, save_weights
+from tiny_diffusion import NARROW as NARROW_DIFFUSION
 from tiny_vgg import write as write_vgg
 
 CRITICS = {"global_critic": 8_404_993, "local_critic": 8_403_457}
@@ -51,6 +52,8 @@ PARAMETERS = {
     "lama_fourier": {"generator": 27_090_819, **PATCHES},
     "lama_regular": {"generator": 45_638_979, **PATCHES},
     "lama_small": {"generator": 6_799_299, "discriminator": 2_799_841},
+    "sd15_inpainting": {},
+    "sd2_inpainting": {},
 }
 # So narrow that a step takes no time.
 NARROW = {
@@ -72,6 +75,7 @@ NARROW = {
         "discriminator_channels": 2,
         "image_size": 16,
     },
+    "stable_diffusion": NARROW_DIFFUSION,
 }
 # Stages that need no frozen network.
 WITHOUT_FEATURES = {"gmcnn": {"id_mrf_weight": 0}, "lama": {"perceptual_weight": 0}}
@@ -83,7 +87,7 @@ def distinct():
     found = {}
     for name in PARAMETERS:
         config = presets.get(name)["config"] | NARROW[presets.family(name)]
-        found.setdefault((presets.family(name), *sorted(config.items())), name)
+        found.setdefault((presets.family(name), repr(sorted(config.items()))), name)
     return list(found.values())
 
 
