@@ -12,6 +12,7 @@ PRESETS = {
         "description": "Stable Diffusion 2, guided by a text; 1.29 G parameters",
         "model": MODEL,
         "config": {
+            "pad_token": "!",
             "unet": {"heads": (5, 10, 20, 20)},
             "text_encoder": {
                 "channels": 1024,
