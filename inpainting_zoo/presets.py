@@ -13,6 +13,7 @@ from inpainting_zoo.gmcnn.presets import PRESETS as GMCNN_PRESETS
 from inpainting_zoo.lama.presets import PRESETS as LAMA_PRESETS
 from inpainting_zoo.mat.presets import PRESETS as MAT_PRESETS
 from inpainting_zoo.patch_match.presets import PRESETS as PATCH_MATCH_PRESETS
+from inpainting_zoo.stable_diffusion.presets import PRESETS as STABLE_DIFFUSION_PRESETS
 from inpainting_zoo.storage.checkpoints import METADATA, assign, check, load_weights
 from inpainting_zoo.storage.downloads import (
     SHIPPED,
@@ -31,6 +32,7 @@ PRESETS = {
     **LAMA_PRESETS,
     **MAT_PRESETS,
     **ENSEMBLE_PRESETS,
+    **STABLE_DIFFUSION_PRESETS,
 }
 # What `inpaint` takes where nothing is named; docs/patchmatch.md has the rule by which
 # another takes its place.

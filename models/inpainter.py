@@ -42,8 +42,8 @@ class Inpainter(Completer, StepModel):
         super().__init__()
         self.image_size, self.sizes = image_size, sizes
         self.seed_generator = keras.random.SeedGenerator(seed, name="seed_generator")
-        self.stage_name = self.stage = self._compiled_call = None
-        self.optimizers, self.averages = {}, {}
+        self.stage_name = self.stage = None
+        self.optimizers, self.averages, self._compiled = {}, {}, {}
         self.built = True
 
     @classmethod
@@ -147,7 +147,7 @@ class Inpainter(Completer, StepModel):
             optimizer.build(self.stage.trainable(name))
             self.optimizers[name] = optimizer
         self.averages = self._new_averages() if self.stage.average else {}
-        self._compiled_call = None  # an average may stand for the weights from now on
+        self._compiled = {}  # an average may stand for the weights from now on
         self.compile(next(iter(self.optimizers.values())), **compile_options)
 
     def _new_averages(self):
@@ -320,11 +320,15 @@ class Inpainter(Completer, StepModel):
     @property
     def compiled_call(self):
         """What `call` does, compiled, with the averages of weights where there are."""
-        if self._compiled_call is None:
+        return self.compiled_method("call")
+
+    def compiled_method(self, name: str):
+        """Returns a method that takes a dict of tensors, as `compiled_call` is."""
+        if name not in self._compiled:
             variables = [*named(self.parts).values()]
             used = [*self.use_state().values()] if self.averages else None
-            self._compiled_call = compiled(self.call, variables, used)
-        return self._compiled_call
+            self._compiled[name] = compiled(getattr(self, name), variables, used)
+        return self._compiled[name]
 
     def validation_number(self, prediction, image, mask):
         """Returns `validation_loss` of one picture as a number, or None.

@@ -18,7 +18,7 @@ FLOORS = [
     # What an ensemble is made of are presets.
     "chosen ensemble.model ensemble.members",
     "presets",
-    "gmcnn context_encoder lama mat patch_match ensemble weights",
+    "gmcnn context_encoder lama mat patch_match ensemble stable_diffusion weights",
     "models",
     "metrics",
     "features losses",

@@ -13,6 +13,7 @@ from inpainting_zoo.engine import backend
 from inpainting_zoo.engine.batches import stream
 from inpainting_zoo.features.load import loader
 from inpainting_zoo.storage.checkpoints import as_arrays, save_weights
+from tiny_diffusion import NARROW as NARROW_DIFFUSION
 from tiny_vgg import write as write_vgg
 
 CRITICS = {"global_critic": 8_404_993, "local_critic": 8_403_457}
@@ -60,6 +61,8 @@ PARAMETERS = {
     "mat_small": {"generator": 3_419_598, "discriminator": 1_869_090},
     "ensemble": ENSEMBLE,
     "ensemble_faces_128": ENSEMBLE,
+    "sd15_inpainting": {},
+    "sd2_inpainting": {},
 }
 # So narrow that a step takes no time.
 NARROW = {
@@ -99,6 +102,7 @@ NARROW = {
         "first": "patchmatch",
         "second": "patchmatch",
     },
+    "stable_diffusion": NARROW_DIFFUSION,
 }
 # Stages that need no frozen network.
 WITHOUT_FEATURES = {

@@ -23,8 +23,10 @@ def from_official(
 
     What a family's program calls its tensors is in `weights/convert_<family>.py`:
     `official_tensors(variables, config)`, and `IGNORED`, which matches the names of
-    training state that use does not need, and, where some files lack tensors, which are
-    0 then, `OPTIONAL`, which matches those.
+    training state that use does not need; where some files lack tensors, which are 0
+    then, `OPTIONAL`, which matches those; where there is more than one layout,
+    `canonical(tensors, variables, config)`, which gives what was opened the names of
+    the first.
 
     Args:
         tensors: by their official names, which a wrapper such as "module." may precede.
@@ -46,6 +48,8 @@ def from_official(
     if not importlib.util.find_spec(module):
         raise InputError(f"preset: no official names are known of {family}")
     converter = importlib.import_module(module)
+    if hasattr(converter, "canonical"):
+        tensors = converter.canonical(tensors, variables, config)
     expected = converter.official_tensors(variables, config)
     prefix = _prefix(tensors, expected, source)
     expected = {prefix + name: tensor for name, tensor in expected.items()}
