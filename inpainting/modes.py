@@ -10,8 +10,9 @@ Completion sees 8-bit RGB. Its colours go back into the mode of the input:
 
 RGB and RGBA of 16 bits are kept in `inpainting.deep`. Every other mode (CMYK, YCbCr,
 LAB, float) is converted to RGB, or RGBA, beforehand. A transparent colour of L or RGB
-becomes an alpha channel. The colour profile is kept; EXIF is not: its orientation has
-been applied, and its thumbnail would still show what the hole removed.
+becomes an alpha channel. The colour profile is kept, and the resolution in dots per inch
+but of RGB and RGBA of 16 bits; EXIF is not: its orientation has been applied, and its
+thumbnail would still show what the hole removed.
 """
 
 from io import BytesIO
@@ -58,7 +59,7 @@ def editable(picture: Image.Image, fill_alpha: bool = False) -> Image.Image:
                 "image: must hold integers from 0 to 65535, "
                 f"received {values.min()} to {values.max()}"
             )
-        return _with_profile(Image.fromarray(values.astype(np.uint16)), picture)
+        return _with_metadata(Image.fromarray(values.astype(np.uint16)), picture)
     if picture.mode == "F":
         values = np.asarray(picture)
         if not (values.min() >= 0 and values.max() <= 65535):  # NaN is neither
@@ -69,7 +70,8 @@ def editable(picture: Image.Image, fill_alpha: bool = False) -> Image.Image:
     if picture.mode not in COLOURS:
         alpha = picture.has_transparency_data
         rgb = picture.convert("RGBA") if alpha else Image.fromarray(to_rgb(picture))
-        rgb.info = {}  # the profile was for other channels
+        # The profile was for other channels.
+        rgb.info = {k: v for k, v in picture.info.items() if k == "dpi"}
         return rgb
     if picture.mode == "P":
         clear = fill_alpha and picture.has_transparency_data
@@ -126,7 +128,7 @@ def paste(
         colours = inside
     pixels[hole] = colours
     if picture.mode != "P":
-        return _with_profile(Image.fromarray(pixels), picture)
+        return _with_metadata(Image.fromarray(pixels), picture)
     result = picture.copy()  # with palette and transparency
     result.frombytes(pixels.tobytes())
     return result
@@ -143,8 +145,9 @@ def is_clear(picture: Image.Image | DeepPicture, hole: np.ndarray) -> bool:
     return not alpha[hole > 0].any()
 
 
-def _with_profile(picture, source):
-    picture.info = {k: v for k, v in source.info.items() if k == "icc_profile"}
+def _with_metadata(picture, source):
+    kept = ("icc_profile", "dpi")
+    picture.info = {k: v for k, v in source.info.items() if k in kept}
     return picture
 
 
@@ -207,6 +210,9 @@ def encode(picture: Image.Image | DeepPicture, suffix: str) -> tuple[bytes, list
     buffer = BytesIO()
     same_channels = (saved.mode in GREY) == (picture.mode in GREY)
     profile = picture.info.get("icc_profile") if same_channels else None
+    dots = [float(x) for x in picture.info.get("dpi", ())]
+    if dots and all(0 < x < 1e5 for x in dots):  # files say what they like
+        options = options | {"dpi": dots}
     try:
         saved.save(buffer, name, icc_profile=profile, **options)
     except (OSError, ValueError) as error:

@@ -188,6 +188,16 @@ def test_16_bits_are_saved_upright(orientation, kind):
     np.testing.assert_array_equal(deep(content)[~HOLE], before[~HOLE])
 
 
+@pytest.mark.parametrize("suffix", [".png", ".tif", ".jpg", ".bmp"])
+@pytest.mark.parametrize("mode", ["RGB", "L", "P"])
+def test_dots_per_inch_stay(suffix, mode):
+    buffer, mask = BytesIO(), Image.new("L", (6, 6), 255)
+    Image.new(mode, (6, 6)).save(buffer, "PNG", dpi=(300, 150))
+    content, _ = complete_bytes(RED, buffer.getvalue(), encoded(mask), suffix=suffix)
+    dots = Image.open(BytesIO(content)).info["dpi"]
+    assert [round(float(x)) for x in dots] == [300, 150]
+
+
 @pytest.mark.parametrize("suffix", [".png", ".tif"])
 def test_16_bits_keep_their_colour_profile(suffix):
     image = deep_tiff(colours(16), iccprofile=b"a profile")
