@@ -30,6 +30,8 @@ from inpainting_zoo.engine.steps import StepModel, minimize
 from inpainting_zoo.environment import peak_memory, versions
 from inpainting_zoo.features.load import loader
 from inpainting_zoo.layers.channelwise_dense import ChannelwiseDense
+from inpainting_zoo.layers.resampling import TAPS
+from inpainting_zoo.layers.window_attention import WindowAttention
 from inpainting_zoo.losses.id_mrf import MAX_POSITIONS, id_mrf_loss
 from inpainting_zoo.models.pixels import as_floats
 from inpainting_zoo.options import TrainSettings
@@ -72,6 +74,7 @@ def forward(
     size = size or model.image_size
     batch = pictures(batch_size, size)
     inputs = dict(zip(("image", "mask"), as_floats(batch["image"], batch["mask"])))
+    inputs |= model.further_inputs(batch["image"].shape, 0)
     model.generator.compile(jit_compile=True)
     run = {
         "compiled": model.compiled_call,
@@ -253,9 +256,10 @@ def random_vgg(path):
 def macs(network, side: int) -> int:
     """Counts the multiply-adds of convolutions and dense layers for one image."""
     inner = [x for x in network.layers if isinstance(x, keras.Model)]
-    network = inner[0] if inner else network  # VGG19 behind its preprocessing
+    if inner:  # such as VGG19 behind its preprocessing
+        return sum(macs(x, side) for x in inner)
     inputs = keras.tree.map_structure(
-        lambda x: keras.Input((x.shape[1] or side, x.shape[2] or side, x.shape[3])),
+        lambda x: keras.Input([n or side for n in x.shape[1:]], name=x.name),
         network.input,
     )
     copy = keras.models.clone_model(network, input_tensors=inputs)
@@ -263,6 +267,10 @@ def macs(network, side: int) -> int:
 
 
 def _layer_macs(layer):
+    if isinstance(layer, WindowAttention):
+        return _attention_macs(layer)
+    if getattr(layer, "resampling", None):
+        return _resampling_macs(layer)
     if not hasattr(layer, "kernel"):
         return _inner_macs(layer)
     weights = int(np.prod(layer.kernel.shape))
@@ -270,8 +278,24 @@ def _layer_macs(layer):
         return weights
     # A transposed convolution multiplies every input position with the whole kernel.
     transposed = isinstance(layer, keras.layers.Conv2DTranspose)
-    positions = (layer.input if transposed else layer.output).shape[1:-1]
+    counted = layer.input if transposed else layer.output
+    positions = keras.tree.flatten(counted)[0].shape[1:-1]
     return weights * int(np.prod(positions))
+
+
+def _attention_macs(layer):
+    """Counts its dense layers, and products of a window's pixels with each other."""
+    _, height, width, channels = keras.tree.flatten(layer.output)[0].shape
+    return height * width * (4 * channels**2 + 2 * layer.window**2 * channels)
+
+
+def _resampling_macs(layer):
+    """Counts a convolution of what is smaller, and the filter of what is larger."""
+    before = keras.tree.flatten(layer.input)[0].shape
+    after = keras.tree.flatten(layer.output)[0].shape
+    small, large = sorted((before, after), key=lambda shape: shape[1])
+    filtered = math.prod(large[1:3]) * TAPS.size * large[-1]
+    return math.prod(small[1:3]) * math.prod(layer.kernel.shape) + filtered
 
 
 def _inner_macs(layer):

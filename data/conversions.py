@@ -1,5 +1,6 @@
 """Pictures and masks as Python programs have them, as the arrays that models take."""
 
+import logging
 import os
 
 import numpy as np
@@ -8,6 +9,8 @@ from PIL import Image
 from inpainting_zoo.data.holes import hole_of
 from inpainting_zoo.data.images import open_picture, to_rgb
 from inpainting_zoo.errors import InputError
+
+log = logging.getLogger(__name__)
 
 WANTED = "image: (H, W, 3), (H, W, 4), (H, W, 1) or (H, W)"
 WANTED_MASK = "mask: bool, 0 and 1, or 0 to 255 with the hole from 128 on"
@@ -94,7 +97,9 @@ def as_mask(mask, shape: tuple[int, int]) -> np.ndarray:
     if isinstance(mask, (str, os.PathLike)):
         mask = open_picture(mask)
     if isinstance(mask, Image.Image):
-        mask, _ = hole_of(mask)
+        mask, notes = hole_of(mask)
+        for note in notes:
+            log.warning(note)
     values = _as_array(mask, "mask")
     received = f"received {values.dtype} {values.shape}"
     if values.ndim == 3 and values.shape[2] in (1, 3):

@@ -8,6 +8,8 @@ from inpainting_zoo.errors import InputError
 
 COLOURED = 32  # between the channels of a pixel: more is a colour, not a grey
 STRAY = 0.05  # of the drawn pixels may have another colour: JPEG blurs colours
+MOST_GREY = 0.25  # of a mask; a wide soft brush stays below, a photograph does not
+FEW_LEVELS = 50
 
 
 def hole_of(
@@ -17,8 +19,8 @@ def hole_of(
 
     The hole is where the luminance is at least half of white (128 of 255). White is 1,
     255 or 65535, the smallest that is not below the largest value, so masks of 0 and 1,
-    16-bit and float masks mean what they show. A drawing of one colour on black means
-    what it would in white. Where alpha varies, a mask of a single visible colour is a
+    16-bit and float masks mean what they show. A drawing in colours on black means what
+    it would in white. Where alpha varies, a mask of a single visible colour is a
     drawing on glass: its hole is where it is opaque. With several colours it is laid
     over black.
 
@@ -43,10 +45,17 @@ def hole_of(
     values, drawing = _values(picture)
     # The 1 in a black JPEG is compression noise.
     lossy = picture.format in ("JPEG", "MPO")
-    hole = values >= (255 if lossy else white_of(values)) / 2
+    white = 255 if lossy else white_of(values)
+    hole = values >= white / 2
     labels = [] if lossy or drawing else _labels(picture, values, hole)
     if not labels:
-        return hole, []
+        grey = np.mean((values > white / 4) & (values < white * 3 / 4))
+        if grey <= MOST_GREY or len(levels_of(values)) <= FEW_LEVELS:
+            return hole, []
+        return hole, [
+            f"mask: {grey:.0%} of it is neither black nor white, as of a photograph; "
+            "the brighter half is the hole"
+        ]
     shown = ", ".join(map(str, labels[:5])) + (", ..." if len(labels) > 5 else "")
     return hole, [
         f"mask: its values {shown} look like labels; -mask_label N makes one of them "
@@ -96,26 +105,30 @@ def _values(picture):
             return np.rint(grey * (alpha / 255)), True
     rgb = picture.convert("RGB")
     if picture.mode not in ("1", "L", "LA"):
-        strength = _strength(np.asarray(rgb))
+        # Several colours of a palette are labels.
+        strength = _strength(np.asarray(rgb), several=picture.mode != "P")
         if strength is not None:
             return strength, True
     return np.asarray(rgb.convert("L")), False
 
 
-def _strength(rgb):
-    """How strong each pixel of a drawing in one colour on black is; None: it is none.
+def _strength(rgb, several):
+    """How strong each pixel of a drawing in colours on black is; None: it is none.
 
-    A pixel of strength s is s / 255 of the drawing's brightest.
+    A pixel of strength s is s / 255 of the drawing's brightest. Colours that are not
+    shades of one are strong, all of them, in a drawing: a photograph has all shades.
     """
     strength = rgb.max(axis=2)
+    if (strength - rgb.min(axis=2)).max() <= COLOURED:
+        return None
     brightest = rgb.reshape(-1, 3)[strength.argmax()].astype("float32")
     most = brightest.max()
-    if most - brightest.min() <= COLOURED:
-        return None
     drawn = strength >= most / 4
     expected = strength[drawn][:, None] * (brightest / most)
     stray = np.abs(rgb[drawn] - expected).max(axis=1) > COLOURED
-    if stray.mean() > STRAY:
+    weak = strength[drawn] < most / 2
+    drawing = several and weak.mean() <= STRAY and not drawn.all()
+    if stray.mean() > STRAY and not drawing:
         return None
     return np.rint(strength * (255 / most)).astype(np.uint8)
 

@@ -2,7 +2,9 @@
 
 import contextlib
 import dataclasses
+import logging
 import os
+import re
 import stat
 import threading
 from io import BytesIO
@@ -21,10 +23,16 @@ SUFFIXES = (
     *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".tif", ".tiff", ".bmp"),
     *(".ppm", ".pgm", ".pnm"),
 )
+UNREAD = (  # suffixes of pictures that are not read
+    *(".apng", ".avif", ".dds", ".dib", ".gif", ".heic", ".heif", ".hif", ".j2k"),
+    *(".jp2", ".jxl", ".mpo", ".pbm", ".pcx", ".sgi", ".svg", ".tga"),
+    *(".arw", ".cr2", ".cr3", ".dng", ".exr", ".hdr", ".ico", ".nef", ".psd", ".raf"),
+)
 MAX_PIXELS = 64_000_000
 
 Source = str | Path | bytes  # the path of a picture file, or its content
 
+log = logging.getLogger(__name__)
 _pillows_limit = threading.Lock()
 
 
@@ -172,6 +180,11 @@ def to_rgb(picture: Image.Image) -> np.ndarray:
         return np.stack([((grey + 128) // 257).astype(np.uint8)] * 3, axis=-1)
     if picture.mode == "F":
         grey = np.nan_to_num(np.asarray(picture))
+        if 1 < grey.max() < 16:
+            raise PictureError(
+                "image: must hold floats up to 1, 255 or 65535, received up to "
+                f"{grey.max():g}, which would be black"
+            )
         grey = np.rint(grey * (255 / white_of(grey))).clip(0, 255)
         return np.stack([grey.astype(np.uint8)] * 3, axis=-1)
     if picture.has_transparency_data:
@@ -209,7 +222,9 @@ def read_mask(
     return (hole != invert).astype(np.uint8)
 
 
-def list_images(source: str | Path, argument: str = "images") -> list[Path]:
+def list_images(
+    source: str | Path, argument: str = "images", warn: bool = True
+) -> list[Path]:
     """Lists picture files, sorted.
 
     Args:
@@ -221,13 +236,22 @@ def list_images(source: str | Path, argument: str = "images") -> list[Path]:
             the folder of that file, then in the working folder; empty lines and those
             that begin with # are left out.
         argument: what to call `source` in an error.
+        warn: whether pictures of a folder that are not read are named in a warning.
 
     Raises:
         InputError: if there is no such source, it cannot be read, or holds no picture.
     """
     try:
         if os.path.isdir(source):
-            found = _walk(source)
+            found, others = _walk(source)
+            if others and warn:
+                log.warning(
+                    "%s: %d pictures of kinds that are not read are left out, such as "
+                    "%r",
+                    argument,
+                    len(others),
+                    others[0],
+                )
         elif os.path.isfile(source):
             is_picture = str(source).lower().endswith(SUFFIXES)
             found = [str(source)] if is_picture else _read_list(source)
@@ -237,9 +261,11 @@ def list_images(source: str | Path, argument: str = "images") -> list[Path]:
             raise OSError("no such folder or file")
     except (OSError, UnicodeError) as error:
         reason = getattr(error, "strerror", None) or str(error)
+        if isinstance(error, UnicodeError):
+            reason = "no text in UTF-8, or in UTF-16 with a mark"
         raise InputError(
-            f"{argument}: must be a folder, a list file or embedded:, "
-            f"received {str(source)!r} ({reason})"
+            f"{argument}: must be a folder, a list file with a path a line, or "
+            f"embedded:, received {str(source)!r} ({reason})"
         ) from error
     if not found:
         raise InputError(f"{argument}: must hold pictures, {str(source)!r} has none")
@@ -250,16 +276,15 @@ def _walk(source):
     def fail(error):
         raise error
 
-    found = []
+    found, others = [], []
     for folder, folders, names in os.walk(source, onerror=fail):
         folders[:] = [name for name in folders if not name.startswith(".")]
-        paths = (
-            os.path.join(folder, name)
-            for name in names
-            if name.lower().endswith(SUFFIXES) and not name.startswith(".")
-        )
-        found += filter(os.path.isfile, paths)  # no FIFOs, no dangling links
-    return found
+        shown = [name for name in names if not name.startswith(".")]
+        for kinds, paths in ((SUFFIXES, found), (UNREAD, others)):
+            similar = (name for name in shown if name.lower().endswith(kinds))
+            # No FIFOs, no dangling links.
+            paths += filter(os.path.isfile, (os.path.join(folder, n) for n in similar))
+    return found, others
 
 
 def _read_list(source):
@@ -267,8 +292,12 @@ def _read_list(source):
     content = Path(source).read_bytes()
     marked = content.startswith((b"\xff\xfe", b"\xfe\xff"))
     text = content.decode("utf-16" if marked else "utf-8-sig")
-    names = (line.strip() for line in text.split("\n"))
+    names = (line.strip() for line in re.split(r"[\r\n]", text))
     names = [name for name in names if name and not name.startswith("#")]
+    if len(set(names)) < len(names):
+        log.warning(
+            "%s: lists %d of its pictures again", source, len(names) - len(set(names))
+        )
     places = [os.path.abspath(os.path.dirname(source)), os.getcwd()]
 
     def find(name):

@@ -15,7 +15,7 @@ import numpy as np
 
 from inpainting_zoo.data.boxes import blocks, centre, circle, rectangle, regions
 from inpainting_zoo.data.objects import one_object
-from inpainting_zoo.data.strokes import free_form, lama, strokes
+from inpainting_zoo.data.strokes import free_form, lama, mat, strokes
 from inpainting_zoo.errors import InputError, choose
 
 # The argument that gives the source of a keyword.
@@ -174,6 +174,11 @@ MASKS = {
         max_area=1,
         whole_radians=True,
     ),
+    # What MAT trains on, and the smaller holes that it is measured on as well.
+    "mat_512": partial(mat, boxes=(5, 3, 9), side=512),
+    "mat_512_small": partial(mat, boxes=(3, 2, 4), side=512),
+    "mat_256": partial(mat, boxes=(4, 2, 8)),
+    "mat_256_small": partial(mat, boxes=(2, 2, 3)),
     "centre": centre,
     # What context encoders hide when they predict 4 of 128 pixels beyond the hole.
     "inner_centre": partial(centre, share=7 / 16),

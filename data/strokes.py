@@ -54,18 +54,8 @@ def free_form(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
     mask, scale = _blank(height, width)
     radius = math.hypot(height, width) / scale / 8
     for _ in range(rng.integers(1, 4)):
-        segments = rng.integers(4, 12)
-        low, high = 2 * np.pi / 5 + np.array([-1, 1]) * rng.uniform(
-            0, 2 * np.pi / 15, size=2
-        )
-        angles = rng.uniform(low, high, size=segments)
-        angles[::2] *= -1
-        lengths = rng.normal(radius, radius / 2, size=segments).clip(0, 2 * radius)
-        brushes = np.full(segments, int(rng.uniform(12, 40)))
-        # The zigzag runs along x before the mirroring.
-        _draw_walk(mask, rng, np.pi / 2 - angles, lengths, brushes, scale)
-    flips = [axis for axis in (0, 1) if rng.random() < 0.5]
-    return usable(np.ascontiguousarray(np.flip(mask, flips)))
+        _zigzag(mask, rng, rng.integers(4, 12), radius, (12, 40), scale)
+    return usable(_mirrored(mask, rng))
 
 
 def lama(
@@ -121,6 +111,71 @@ def lama(
         if mask.mean() <= max_area:
             break
     return usable(mask)
+
+
+def mat(
+    rng: np.random.Generator,
+    height: int,
+    width: int,
+    boxes: tuple[int, int, int],
+    side: int = 256,
+) -> np.ndarray:
+    """Draws boxes of any size and zigzag strokes, as MAT is trained on.
+
+    Up to a half of a box lies outside. Strokes are those of `free_form`, of 4 to 17
+    segments, 12 to 48 pixels wide.
+
+    Args:
+        boxes: how many there are of boxes of up to half the side, of boxes of up to the
+            side, and of strokes: each below its number.
+        side: of the square that lengths are given for, in pixels.
+
+    Reference:
+        Li et al., 2022, https://arxiv.org/abs/2203.15270
+    """
+    halves, wholes, strokes = boxes
+    while True:
+        mask, scale = _blank(height, width, side)
+        for most, share in ((halves, 1 / 2), (wholes, 1)):
+            for _ in range(rng.integers(most)):
+                (top, bottom), (left, right) = (
+                    _span(rng, length, share) for length in (height, width)
+                )
+                mask[top:bottom, left:right] = 1
+        radius = math.hypot(height, width) / scale / 8
+        brushed = np.zeros_like(mask)
+        for _ in range(rng.integers(strokes)):
+            # OpenCV's brushes are a pixel wider.
+            _zigzag(brushed, rng, rng.integers(4, 18), radius, (11, 47), scale)
+        mask |= _mirrored(brushed, rng)
+        if 0 < mask.mean() < 1 or mask.size == 1:
+            return usable(mask)
+
+
+def _span(rng, length, share):
+    """Returns first and last + 1 of a box along an axis, half of it outside at most."""
+    size = int(rng.integers(max(1, int(length * share))))
+    start = int(rng.integers(-(size // 2), length - size + size // 2 + 1))
+    return max(start, 0), max(min(start + size, length), 0)
+
+
+def _zigzag(mask, rng, segments, radius, brush, scale):
+    """Draws a stroke that turns by about 2 pi / 5, now left, now right."""
+    low, high = 2 * np.pi / 5 + np.array([-1, 1]) * rng.uniform(
+        0, 2 * np.pi / 15, size=2
+    )
+    angles = rng.uniform(low, high, size=segments)
+    angles[::2] *= -1
+    lengths = rng.normal(radius, radius / 2, size=segments).clip(0, 2 * radius)
+    brushes = np.full(segments, int(rng.uniform(*brush)))
+    # The zigzag runs along x before the mirroring.
+    _draw_walk(mask, rng, np.pi / 2 - angles, lengths, brushes, scale)
+
+
+def _mirrored(mask, rng):
+    """Mirrors both ways at random."""
+    flips = [axis for axis in (0, 1) if rng.random() < 0.5]
+    return np.ascontiguousarray(np.flip(mask, flips))
 
 
 def _blank(height, width, side=256):

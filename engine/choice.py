@@ -8,22 +8,26 @@ from pathlib import Path
 from inpainting_zoo.errors import InputError
 
 ENGINES = ("tensorflow", "jax")
+# With anything else in its file Keras does not start; we make our own choices.
+KERAS_SETTINGS = {
+    "floatx": ("float16", "float32", "float64"),
+    "image_data_format": ("channels_last", "channels_first"),
+}
 
 
 def check_engine():
     """Checks that the engine that Keras will load is one of ours and installed.
 
     Raises:
-        InputError: if it is not; names where it was chosen.
+        InputError: if it is not, naming where it was chosen, or if Keras would not
+            start with what is in its file.
     """
     folder = Path(os.environ.get("KERAS_HOME") or os.path.expanduser("~/.keras"))
+    config = _keras_config(folder / "keras.json")
     name, source = os.environ.get("KERAS_BACKEND"), "KERAS_BACKEND"
     if not name:
-        try:
-            name = json.loads((folder / "keras.json").read_text()).get("backend")
-            source = f"{folder / 'keras.json'} (KERAS_BACKEND is not set)"
-        except (OSError, ValueError, AttributeError):  # as Keras does, then its default
-            name = None
+        name = config.get("backend")
+        source = f"{folder / 'keras.json'} (KERAS_BACKEND is not set)"
     name = name or "tensorflow"
     known = " or ".join(ENGINES)
     if name not in ENGINES:
@@ -35,6 +39,30 @@ def check_engine():
             f"KERAS_BACKEND: must be {known} and installed, received {name!r} from "
             f"{source}, which is not installed"
         )
+
+
+def _keras_config(path):
+    """Returns what is in Keras's file, as far as Keras would start with it."""
+    try:
+        config = json.loads(path.read_text())
+    except (OSError, ValueError):  # which Keras leaves out
+        return {}
+    if not isinstance(config, dict):
+        raise InputError(
+            f"{path}: must hold settings of Keras by name, received {config!r}"
+        )
+    for name, valid in KERAS_SETTINGS.items():
+        if name in config and config[name] not in valid:
+            raise InputError(
+                f"{path}: {name} must be {' or '.join(valid)}, received "
+                f"{config[name]!r}"
+            )
+    if not isinstance(config.get("epsilon", 1e-7), float):
+        raise InputError(
+            f"{path}: epsilon must be a number such as 1e-07, received "
+            f"{config['epsilon']!r}"
+        )
+    return config
 
 
 def choose_devices(gpu: str | None):

@@ -117,3 +117,41 @@ def irfft2(real, imaginary, width):
     y = tf.transpose(tf.complex(real, imaginary), (0, 3, 1, 2))
     size = [tf.shape(real)[1], width]
     return tf.transpose(tf.signal.irfft2d(y, size), (0, 2, 3, 1))
+
+
+def convolve_channels(x, kernel, margins=(0, 0), stride: int = 1):
+    """Returns the correlation of every channel of (B, H, W, C) with one kernel.
+
+    Args:
+        x: features.
+        kernel: NumPy array (h, w).
+        margins: zeros before and after each axis.
+        stride: of the positions that are kept.
+    """
+    channels = x.shape[-1]
+    kernel = ops.cast(kernel[..., None, None], x.dtype)
+    if BACKEND == "jax":
+        return jax.lax.conv_general_dilated(
+            x,
+            jax.numpy.tile(kernel, (1, 1, 1, channels)),
+            (stride, stride),
+            [margins, margins],
+            dimension_numbers=("NHWC", "HWIO", "NHWC"),
+            feature_group_count=channels,
+        )
+    kernel = ops.tile(kernel, (1, 1, channels, 1))
+    # TensorFlow's own explicit padding here fails in its optimizer of graphs.
+    x = ops.pad(x, [(0, 0), margins, margins, (0, 0)])
+    return tf.nn.depthwise_conv2d(x, kernel, [1, stride, stride, 1], "VALID")
+
+
+def scaled_once(x, kernel, scale: float):
+    """Returns scale * kernel, computed no sooner than x.
+
+    TensorFlow would else compute the kernels of all layers at the start, since they
+    wait for nothing, and hold as much memory as all weights take.
+    """
+    if BACKEND == "jax":
+        return kernel * scale
+    with tf.control_dependencies([x]):
+        return kernel * scale

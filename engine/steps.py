@@ -119,6 +119,7 @@ class StepModel(keras.Model):
 
     def __init__(self, *arguments, **options):
         super().__init__(*arguments, **options)
+        self.jit_compile = BACKEND == "jax"  # until `compile`, as it has it
         self.means = {name: keras.metrics.Mean(name) for name in self.EVALUATED}
 
     def training_step(self, batch):

@@ -13,7 +13,7 @@ from inpainting_zoo.ensemble.model import ROLES, Ensemble
 from inpainting_zoo.environment import peak_memory
 from inpainting_zoo.errors import InputError
 from inpainting_zoo.evaluation import protocol
-from inpainting_zoo.evaluation.progress import Progress
+from inpainting_zoo.evaluation.progress import resumable
 from inpainting_zoo.evaluation.report import format_report, write_report
 from inpainting_zoo.metrics.bootstrap import bootstrap_intervals
 from inpainting_zoo.metrics.measures import chosen_measures, finite_mean
@@ -113,22 +113,21 @@ def measure(settings, cache: Cache, members: dict, size: int, measures: dict) ->
     choice = better_by_area(cache.pairs("train", members, settings.seed, size))
     about = {"weights_sha256": weights, "measures": [*measures], "seed": settings.seed}
     path = cache.experiments / f"{name}.json"
-    progress = Progress(path.with_suffix(".parts"), about)
-    report = protocol.evaluate(
-        cache.pairs("validation", members, settings.seed, size),
-        methods(model, choice),
-        settings.seed,
-        weights_sha256=weights,
-        measures=measures,
-        progress=progress,
-    )
-    report |= {
-        "members": {role: member.source for role, member in members.items()},
-        "choice": choice,
-        "gain": gain(report, settings.seed),
-    }
-    write_report(report, path)
-    progress.remove()
+    with resumable(path.with_suffix(".parts"), about) as progress:
+        report = protocol.evaluate(
+            cache.pairs("validation", members, settings.seed, size),
+            methods(model, choice),
+            settings.seed,
+            weights_sha256=weights,
+            measures=measures,
+            progress=progress,
+        )
+        report |= {
+            "members": {role: member.source for role, member in members.items()},
+            "choice": choice,
+            "gain": gain(report, settings.seed),
+        }
+        write_report(report, path)
     print(f"report: {path}, with .csv and .png beside it")
     return report
 

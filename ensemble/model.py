@@ -10,7 +10,8 @@ from keras import ops
 
 from inpainting_zoo.ensemble.members import Member
 from inpainting_zoo.ensemble.networks import build_networks
-from inpainting_zoo.errors import InputError, WeightsError, choose
+from inpainting_zoo.errors import InputError, choose
+from inpainting_zoo.features.load import advising
 from inpainting_zoo.losses.edges import laplacian_edge_loss, sobel_edge_loss
 from inpainting_zoo.losses.feature_distance import perceptual_loss
 from inpainting_zoo.losses.style import style_loss
@@ -52,7 +53,7 @@ class Ensemble(Inpainter):
         self,
         image_size: int = 256,
         first: str = "lama_big",
-        second: str = "patchmatch",
+        second: str = "mat_512",
         mse_weight: float = 1.0,
         edge_weight: float = 1.0,
         perceptual_weight: float = 0.01,
@@ -108,12 +109,8 @@ class Ensemble(Inpainter):
         """Loads the network of the perceptual and style losses, if any weighs."""
         if not (self.loss_weights["perceptual"] or self.loss_weights["style"]):
             return None
-        try:
-            return features(self.perceptual, TAPS)
-        except (InputError, WeightsError) as error:
-            raise type(error)(
-                f"{error}; or train without it: -set perceptual_weight=0 style_weight=0"
-            ) from error
+        load = advising(features, "it: -set perceptual_weight=0 style_weight=0")
+        return load(self.perceptual, TAPS)
 
     def as_inputs(self, batch):
         """See `Inpainter.as_inputs`; the mask is the hole that the members filled."""
@@ -196,7 +193,7 @@ class Ensemble(Inpainter):
         pictures = {k: v[None] for k, v in (aligned or {}).items() if k in ROLES}
         return self.predict_images(image[None], mask[None], **pictures)[0]
 
-    def _further_inputs(self, shape, seed, **completed):
+    def further_inputs(self, shape, seed, **completed):
         """Fits what members completed as the images are fitted: (B, H, W, 3)."""
         return {
             role: as_floats(np.stack([self._fitted(x) for x in pictures]), 0)[0]

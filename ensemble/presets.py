@@ -7,7 +7,7 @@ PRESETS = {
     "ensemble": {
         "description": "two models joined in colours of HVI; 3.7 M parameters",
         "model": MODEL,
-        "config": {"image_size": 256, "first": "lama_big", "second": "patchmatch"},
+        "config": {"image_size": 256, "first": "lama_big", "second": "mat_512"},
         "training": TRAINING,
     },
     "ensemble_faces_128": {

@@ -14,7 +14,7 @@ from inpainting_zoo.environment import versions
 from inpainting_zoo.errors import InputError, choose
 from inpainting_zoo.evaluation import protocol, report_004
 from inpainting_zoo.evaluation.baselines import BASELINES
-from inpainting_zoo.evaluation.progress import Progress
+from inpainting_zoo.evaluation.progress import resumable
 from inpainting_zoo.evaluation.report import check_report, format_report, write_report
 from inpainting_zoo.inpainting import strategies
 from inpainting_zoo.metrics.measures import chosen_measures
@@ -42,11 +42,10 @@ def evaluate(settings: EvaluateSettings):
     name, model, weights = chosen_model(settings)
     pairs = make_pairs(settings, model, images, mask_files, objects)
     about = decisive(settings, weights, [*images, *mask_files, *objects])
-    progress = Progress(Path(settings.report).with_suffix(".parts"), about)
-    kept = {"weights_sha256": weights, "measures": measures, "progress": progress}
-    report = score(settings, pairs, name, model, baselines, **kept)
-    write_report(report, settings.report)
-    progress.remove()
+    with resumable(Path(settings.report).with_suffix(".parts"), about) as progress:
+        kept = {"weights_sha256": weights, "measures": measures, "progress": progress}
+        report = score(settings, pairs, name, model, baselines, **kept)
+        write_report(report, settings.report)
     print(format_report(report))
     print(f"report: {settings.report}, with .csv and .png beside it")
     if settings.experiment_name:

@@ -1,7 +1,7 @@
 """What an evaluation has measured so far, in a folder that a later run goes on from."""
 
+import contextlib
 import json
-import shutil
 import tempfile
 from pathlib import Path
 
@@ -9,8 +9,33 @@ import numpy as np
 
 from inpainting_zoo.errors import InputError
 from inpainting_zoo.storage.files import write_json
+from inpainting_zoo.storage.locks import held
 
-ABOUT, ROWS = "about.json", "rows.jsonl"
+ABOUT, ROWS, VECTORS = "about.json", "rows.jsonl", "*.f32"
+
+
+@contextlib.contextmanager
+def resumable(folder: Path, about: dict):
+    """Yields what was measured in a folder, which is deleted at the end of the block.
+
+    After an error it stays, for the next run. Meanwhile no other run can take it.
+
+    Args:
+        folder: of this evaluation alone.
+        about: see `Progress`.
+
+    Raises:
+        InputError: if the folder holds something else, or another run has it.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with held(folder, "report"):
+        try:
+            progress = Progress(folder, about)
+            yield progress
+            progress.remove()
+        finally:
+            with contextlib.suppress(OSError):  # what was measured is in it
+                folder.rmdir()
 
 
 class Progress:
@@ -18,7 +43,7 @@ class Progress:
 
     Args:
         folder: where they are kept; a temporary one by default.
-        about: all that decides the numbers, fit for JSON. What a folder holds of
+        about: all that decides the numbers, fit for JSON. What the folder holds of
             another evaluation is deleted.
 
     Raises:
@@ -29,32 +54,44 @@ class Progress:
         self._scratch = None if folder else tempfile.TemporaryDirectory()
         self.folder = Path(folder or self._scratch.name)
         self.about, self.pictures, self.sizes = about, [], {}
-        path = self.folder / ABOUT
-        if self.folder.exists() and any(self.folder.iterdir()) and not path.is_file():
+        if not any(self.folder.iterdir()):
+            return
+        try:
+            former = json.loads((self.folder / ABOUT).read_bytes())
+        except (OSError, ValueError) as error:
             raise InputError(
                 "report: must have the folder of its parts to itself, received "
                 f"{str(self.folder)!r}, which holds something else"
-            )
-        if path.is_file() and json.loads(path.read_text()) == about:
-            self._resume()
-        elif folder:
+            ) from error
+        if former != about or not self._resume():
             self.remove()
+            self.pictures, self.sizes = [], {}
 
     def _resume(self):
-        """Reads the pictures of which all was written, and cuts off what was not."""
-        path, kept = self.folder / ROWS, b""
-        for line in path.read_bytes().splitlines(True) if path.is_file() else ():
-            if not line.endswith(b"\n"):
-                break
-            found, kept = json.loads(line), kept + line
-            self.pictures.append(found["rows"])
-            self.sizes = found["sizes"]
-        for file in (path, *self.folder.glob("*.f32")):
-            if file.is_file():
-                with open(file, "r+b") as opened:
-                    opened.truncate(
-                        len(kept) if file == path else self.sizes.get(file.name, 0)
-                    )
+        """Reads the pictures of which all was written, and cuts off what was not.
+
+        Returns:
+            Whether the files hold what they should.
+        """
+        path, length = self.folder / ROWS, 0
+        if not path.is_file():
+            return False
+        with open(path, "rb") as lines:
+            for line in lines:
+                if not line.endswith(b"\n"):
+                    break
+                found = json.loads(line)
+                length += len(line)
+                self.pictures.append(found["rows"])
+                self.sizes = found["sizes"]
+        lengths = {ROWS: length, **self.sizes}
+        files = {name: self.folder / name for name in lengths}
+        if any(files[n].stat().st_size < lengths[n] for n in files):
+            return False
+        for name, file in files.items():
+            with open(file, "r+b") as opened:
+                opened.truncate(lengths[name])
+        return True
 
     def add(self, rows: list, vectors: dict):
         """Writes what was measured of one picture.
@@ -81,5 +118,10 @@ class Progress:
         return np.memmap(path, np.float32, "r").reshape(len(self.pictures), -1)
 
     def remove(self):
-        """Deletes the folder."""
-        shutil.rmtree(self.folder, ignore_errors=True)
+        """Deletes the files."""
+        for file in (
+            self.folder / ABOUT,
+            self.folder / ROWS,
+            *self.folder.glob(VECTORS),
+        ):
+            file.unlink(missing_ok=True)

@@ -173,7 +173,14 @@ class Scores:
         return found
 
     def _notes(self):
-        return [
+        areas = [rows[0]["hole_area"] for rows in self.progress.pictures]
+        kinds = {"no hole": 0.0, "nothing but a hole": 1.0}
+        notes = [
+            f"masks: {areas.count(area)} of {len(areas)} have {what}"
+            for what, area in kinds.items()
+            if area in areas
+        ]
+        return notes + [
             f"{measure.title}: of {self.images} pictures, under {measure.enough}; "
             "compare it with that of the same pictures alone"
             for measure in self.of_set.values()

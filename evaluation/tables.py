@@ -40,6 +40,18 @@ def number(value, measure: str) -> str:
     return "-" if value is None else f"{value:.{MEASURES[measure].digits}f}"
 
 
+def cell(found: dict, measure: str) -> str:
+    """Returns a measured number as text, with its interval where there is one.
+
+    Args:
+        found: measure -> number, and "intervals".
+        measure: name in `MEASURES`.
+    """
+    ends = found.get("intervals", {}).get(measure)
+    shown = number(found.get(measure), measure)
+    return f"{shown} ({interval(ends, measure)})" if ends else shown
+
+
 def interval(ends: list | None, measure: str) -> str:
     """Returns the two ends of an interval of a measure as text."""
     return "-" if ends is None else " to ".join(number(end, measure) for end in ends)

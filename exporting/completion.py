@@ -10,10 +10,11 @@ from inpainting_zoo.models.pixels import as_floats
 class Completion(keras.layers.Layer):
     """Completes images (B, H, W, 3), given masks (B, H, W, 1), nonzero in the hole.
 
-    Known pixels are selected, not computed, so they stay what they are bit for bit.
+    Takes [image, mask, *what the model draws at random]. Known pixels are selected, not
+    computed, so they stay what they are bit for bit.
 
     Args:
-        model: an `Inpainter` that neither draws nor takes options.
+        model: an `Inpainter`; its options have their defaults.
         pixels: "uint8" on 0..255 or "float32" on [-1, 1], in and out.
     """
 
@@ -22,8 +23,13 @@ class Completion(keras.layers.Layer):
         # Its variables are saved with this layer; those of training are none of them.
         self.parts, self.predict = list(model.parts.values()), model.call
         self.sizes, self.pixels = model.sizes, pixels
+        self.drawn, self.fixed = (
+            [*model.drawn_shapes()],
+            model.condition(**model.OPTIONS),
+        )
 
-    def call(self, image, hole):
+    def call(self, inputs):
+        image, hole, *drawn = inputs
         # LiteRT can neither compare nor select integers of 8 bits.
         known, hole = ops.cast(image, "float32"), ops.cast(hole, "float32") != 0
         height, width = ops.shape(image)[1:3]
@@ -32,17 +38,19 @@ class Completion(keras.layers.Layer):
         fit = self.sizes
         sizes = (fit.side or fit.multiple, fit.least, fit.padding)
         inputs = {name: pad_to_multiple(x, *sizes) for name, x in inputs.items()}
+        fixed = {k: ops.convert_to_tensor(v) for k, v in self.fixed.items()}
+        inputs |= fixed | dict(zip(self.drawn, drawn))
         prediction = self.predict(inputs)[:, :height, :width]
         if self.pixels == "uint8":
             prediction = ops.clip(ops.round((prediction + 1) * 127.5), 0, 255)
         return ops.cast(ops.where(hole, prediction, known), self.pixels)
 
-    def compute_output_spec(self, image, hole):
-        return keras.KerasTensor(image.shape, self.pixels)
+    def compute_output_spec(self, inputs):
+        return keras.KerasTensor(inputs[0].shape, self.pixels)
 
 
 def completing_graph(model, side: int | None, pixels: str):
-    """Builds a Keras model: (image, mask) -> {"completed": image}.
+    """Builds a Keras model: [image, mask, *drawn] -> {"completed": image}.
 
     Args:
         model: an `Inpainter`.
@@ -51,5 +59,6 @@ def completing_graph(model, side: int | None, pixels: str):
     """
     image = keras.Input((side, side, 3), name="image", dtype=pixels)
     mask = keras.Input((side, side, 1), name="mask", dtype=pixels)
-    completed = Completion(model, pixels)(image, mask)
-    return keras.Model([image, mask], {"completed": completed})
+    drawn = [keras.Input(x, name=name) for name, x in model.drawn_shapes().items()]
+    inputs = [image, mask, *drawn]
+    return keras.Model(inputs, {"completed": Completion(model, pixels)(inputs)})

@@ -27,7 +27,8 @@ def export(
 
     It takes an image (B, H, W, 3) and a mask (B, H, W, 1) of the same type, nonzero in
     the hole, and returns the image with its hole predicted and everything else bit for
-    bit as it was. Heights and widths stay open where format and generator allow it.
+    bit as it was. What the model draws at random are further inputs, by the names of
+    `Inpainter.draw`. Heights and widths stay open where format and generator allow it.
 
     Args:
         model: an `Inpainter`.
@@ -50,18 +51,12 @@ def export(
             "format: a model with networks can be exported, received one that has none "
             "and copies from the picture"
         )
-    further = model.condition(**model.OPTIONS)
-    if further or model.draws:
-        raise InputError(
-            f"format: a model of image and mask alone can be exported, received one "
-            f"that takes {', '.join(further) or 'random numbers'} as well"
-        )
     found = formats.get(format)
     side = _side(model, image_size, found.any_size)
     graph = completing_graph(model, side, pixels)
     signature = [
-        keras.layers.InputSpec(pixels, (found.batch, side, side, channels), name=name)
-        for name, channels in (("image", 3), ("mask", 1))
+        keras.layers.InputSpec(x.dtype, (found.batch, *x.shape[1:]), name=x.name)
+        for x in graph.inputs
     ]
     options = {"input_signature": [signature], "verbose": False}
     written = contextlib.nullcontext() if found.transforms else only_products()

@@ -18,7 +18,7 @@ EPSILON = 1e-3
 CLASSES = {"inception": 1008, "inception_torchvision": 1000}  # by which files differ
 OF_2015 = Weights(
     file="pt_inception-2015-12-05-6726825d.pth",
-    sha256="6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2",
+    digest="6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2",
     urls=(
         "https://github.com/mseitzer/pytorch-fid/releases/download/fid_weights/"
         "pt_inception-2015-12-05-6726825d.pth",
@@ -88,17 +88,16 @@ def inception_network(name: str, weights: Path):
 
     def convolve(x, layer, stride=1, padding="same"):
         kernel, bias = _folded(arrays, layer, weights, x.shape[-1])
-        convolution = keras_layers.Conv2D(
+        return keras_layers.Conv2D(
             kernel.shape[-1],
             kernel.shape[:2],
             stride,
             padding,
             activation="relu",
-            kernel_initializer="zeros",  # random ones take seconds
-        )
-        x = convolution(x)
-        convolution.set_weights([kernel, bias])
-        return x
+            # Begun with, because random numbers to be replaced take seconds.
+            kernel_initializer=lambda *_, **__: kernel,
+            bias_initializer=lambda *_, **__: bias,
+        )(x)
 
     def chain(x, block, *layers):
         for layer in layers:
@@ -208,4 +207,5 @@ def _folded(arrays, layer, path, below):
     if kernel.shape[1] != below:
         raise WeightsError(f"inception_weights: {layer} has a wrong shape in {path}")
     scale = gamma / np.sqrt(variance + EPSILON)
-    return kernel.transpose(2, 3, 1, 0) * scale, beta - mean * scale
+    kernel, bias = kernel.transpose(2, 3, 1, 0) * scale, beta - mean * scale
+    return np.float32(kernel), np.float32(bias)

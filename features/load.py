@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
-from inpainting_zoo.errors import choose
+from inpainting_zoo.errors import InputError, WeightsError, choose
 from inpainting_zoo.features.resnet import resnet50_dilated
 from inpainting_zoo.features.vgg import vgg16, vgg19
 
@@ -21,6 +21,23 @@ def loader(files: Mapping | None = None) -> Callable:
         return build(taps, (files or {}).get(name), **options)
 
     return load
+
+
+def advising(load: Callable, advice: str) -> Callable:
+    """Returns what loads a frozen network, or says how to do without it.
+
+    Args:
+        load: see `loader`.
+        advice: what the loss is called, and the setting that turns it off.
+    """
+
+    def load_or_advise(name, taps, **options):
+        try:
+            return load(name, taps, **options)
+        except (InputError, WeightsError) as error:
+            raise type(error)(f"{error}; or train without {advice}") from error
+
+    return load_or_advise
 
 
 FEATURES = {

@@ -85,8 +85,9 @@ def lpips_network(name: str, weights: str | None = None):
         HEAD.format(i): np.empty((1, 1, output.shape[-1], 1))
         for i, output in enumerate(network.outputs)
     }
-    check(variables | heads, arrays, weights)
-    assign(variables, arrays, weights)
+    origin = f"lpips_weights: {weights}"
+    check(variables | heads, arrays, origin)
+    assign(variables, arrays, origin)
     network.trainable = False
     return network, [np.ravel(arrays[name]) for name in heads]
 
@@ -99,7 +100,9 @@ def _build(name, plan):
         for channels, side, stride in block:
             # AlexNet's first kernel, 11 pixels wide, has a margin of 2 alone.
             x = keras_layers.ZeroPadding2D(2 if stride == 4 else side // 2)(x)
-            x = keras_layers.Conv2D(channels, side, stride, activation="relu")(x)
+            x = keras_layers.Conv2D(
+                channels, side, stride, activation="relu", kernel_initializer="zeros"
+            )(x)
             outputs.append(x)
     return keras.Model(image, [outputs[tap] for tap in plan.taps], name=name)
 

@@ -51,12 +51,13 @@ def _vgg(
     taps,
     weights: str | None = None,
     substitutes: dict | None = None,
+    rectified: bool = True,
 ):
     """Builds images (B, H, W, 3) in [-1, 1] -> [(B, h, w, C), ...], frozen.
 
     Args:
         taps: names of the layers, such as "block3_conv2", whose outputs after the ReLU
-            are returned, in this order.
+            are returned, in this order; before it, if not `rectified`.
         weights: the `.h5` file of Keras without the top, and no other such file, or an
             `.npz` file with keys such as `block3_conv2__kernel` (HWIO) and
             `block3_conv2__bias`, or the VGG16 of LPIPS, which is torchvision's, with
@@ -78,7 +79,8 @@ def _vgg(
     else:
         vgg, normalize = _from_keras(network, weights), _caffe
     image = keras.Input((None, None, 3), name="vgg_image")
-    taps = keras.Model(vgg.inputs, [vgg.get_layer(name).output for name in names])
+    found = _activations(vgg) if rectified else _before_activations(vgg)
+    taps = keras.Model(vgg.inputs, [found[name] for name in names])
     features = keras.Model(image, taps(normalize(image)), name=network.name)
     features.trainable = False
     return features
@@ -86,6 +88,24 @@ def _vgg(
 
 vgg16 = functools.partial(_vgg, VGG16)
 vgg19 = functools.partial(_vgg, VGG19)
+
+
+def _activations(vgg):
+    """Returns name of a layer -> its output."""
+    return {layer.name: layer.output for layer in vgg.layers}
+
+
+def _before_activations(vgg):
+    """Returns name of a convolution -> its output before the ReLU."""
+    x, found = vgg.inputs[0], {}
+    for layer in vgg.layers[1:]:
+        if "_conv" not in layer.name:
+            x = layer(x)
+            continue
+        layer.activation = keras.activations.linear
+        found[layer.name] = layer(x)
+        x = keras.ops.relu(found[layer.name])
+    return found
 
 
 def _caffe(image):

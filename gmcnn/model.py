@@ -9,7 +9,8 @@ import inspect
 import keras
 from keras import ops
 
-from inpainting_zoo.errors import InputError, WeightsError, choose
+from inpainting_zoo.errors import InputError, choose
+from inpainting_zoo.features.load import advising
 from inpainting_zoo.gmcnn.networks import build_critic, build_generator
 from inpainting_zoo.layers.window import crop, hole_window
 from inpainting_zoo.losses.adversarial import ADVERSARIAL, gradient_penalty
@@ -78,6 +79,11 @@ class GMCNN(GeneratorInpainter):
         generator = build_generator(**generator)
         super().__init__(generator, image_size, Sizes(multiple=4), seed)
         self.local_size = local_size or image_size // 2
+        if self.local_size > image_size:
+            raise InputError(
+                f"local_size: must be at most image_size ({image_size}), received "
+                f"{local_size}"
+            )
         self.critic_channels = critic_channels
         self.critic_steps = critic_steps
         self.critic_topology = critic
@@ -112,12 +118,8 @@ class GMCNN(GeneratorInpainter):
         return Stage(self.adversarial_step, learns, batches=self.critic_steps + 1)
 
     def _vgg(self, features):
-        try:
-            return features("vgg19", TAPS, substitutes=SUBSTITUTES)
-        except (InputError, WeightsError) as error:
-            raise type(error)(
-                f"{error}; or train without ID-MRF: -id_mrf_weight 0"
-            ) from error
+        load = advising(features, "ID-MRF: -id_mrf_weight 0")
+        return load("vgg19", TAPS, substitutes=SUBSTITUTES)
 
     def warm_up_step(self, batch, minimize):
         """Takes a step of the generator by reconstruction alone."""

@@ -13,9 +13,14 @@ from pathlib import Path
 from tqdm import tqdm
 
 from inpainting_zoo.errors import InputError
-from inpainting_zoo.inpainting.ledger import Ledger
+from inpainting_zoo.inpainting.ledger import BEGUN, Ledger, read_rows
 from inpainting_zoo.inpainting.pairing import Masks, find_images
-from inpainting_zoo.inpainting.picture import PictureWarning, SaveError, inpaint_file
+from inpainting_zoo.inpainting.picture import (
+    PictureWarning,
+    SaveError,
+    inpaint_file,
+    is_intact,
+)
 from inpainting_zoo.storage.files import (
     refuse_overwriting,
     refuse_replacing,
@@ -76,13 +81,14 @@ def inpaint_folder(
                 f"save_to: must hold all outputs, {name!r} would lie outside of it"
             )
         mask = masks.of(name)
+        ledger.begin(name)
         key = _key(settings, mask, *([] if in_place else [image]))
         if done := ledger.done(name, key, output):
             return {**done, "status": "skipped", "reason": "done before", "seconds": 0}
         row = inpaint_file(model, image, mask, output, in_place=in_place, **options)
         return {**row, "file": name, "output": name, "key": key}
 
-    with _open_ledger(save_dir) as ledger:
+    with _open_ledger(save_dir, [save_dir / name for name in images]) as ledger:
         for name, reason in left_out.items():
             ledger.add(_row(name, "skipped", reason))
         counts = _run(attempt, images, ledger, save_dir)
@@ -130,9 +136,16 @@ def _check_outputs(images, masks, image_dir, save_dir, in_place):
         [*pictures, *masks.files],
         "save_to: must not hold the images, unless -in_place is given, nor the masks",
     )
-    of_a_run = (save_dir / LEDGER).is_file()
-    words = f"outputs of a run, recorded in {LEDGER}"
-    refuse_replacing("save_to", outputs, words, lambda path: of_a_run)
+    rows = read_rows(save_dir / LEDGER)
+
+    def is_former(output):
+        row = rows.get(str(output.relative_to(save_dir)), {})
+        if not (recorded := row.get("sha256")):
+            return row.get("status") == BEGUN
+        return file_sha256(output) == recorded or not is_intact(output)
+
+    words = f"outputs of a run, as recorded in {LEDGER}"
+    refuse_replacing("save_to", outputs, words, is_former)
 
 
 def _key(settings, *paths):
@@ -171,11 +184,11 @@ def _give_up(ledger, rest, folder, error):
 
 
 @contextlib.contextmanager
-def _open_ledger(save_dir):
+def _open_ledger(save_dir, outputs):
     try:
         save_dir.mkdir(parents=True, exist_ok=True)
         with held(save_dir, "save_to"):
-            remove_parts(save_dir)
+            remove_parts(*{path.parent for path in outputs} | {save_dir})
             with Ledger(save_dir / LEDGER) as ledger:
                 yield ledger
     except OSError as error:

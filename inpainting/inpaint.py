@@ -1,5 +1,6 @@
 """The command that completes pictures: a file or a folder, once or in variants."""
 
+import logging
 from pathlib import Path
 
 from inpainting_zoo.chosen import chosen_model
@@ -8,6 +9,8 @@ from inpainting_zoo.inpainting.folder import inpaint_folder
 from inpainting_zoo.inpainting.picture import check_output, inpaint_file, is_picture
 from inpainting_zoo.options import InpaintSettings
 from inpainting_zoo.storage.files import refuse_replacing
+
+log = logging.getLogger(__name__)
 
 
 def inpaint(settings: InpaintSettings) -> int:
@@ -21,6 +24,8 @@ def inpaint(settings: InpaintSettings) -> int:
         for _, save_to in variants(settings):
             check_output(*paths, save_to, settings.in_place)
             refuse_replacing("save_to", [save_to], "a picture", is_picture)
+            if save_to.exists() and not settings.in_place:
+                log.warning("save_to: replaces the picture %r", str(save_to))
     name, model, weights = chosen_model(settings)
     check_options(model, settings)
     recipe = f"{name} {weights}"

@@ -4,9 +4,39 @@ import contextlib
 import errno
 import json
 import os
+import re
 from pathlib import Path
 
+from inpainting_zoo.errors import InputError
 from inpainting_zoo.storage.files import sha256, write_bytes
+
+BEGUN = "begun"  # of a file whose output may be there and have no hash
+CUT = re.compile(r'\{"file": ("(?:[^"\\]|\\.)*")')  # begins a row
+
+
+def read_rows(path: Path) -> dict:
+    """Returns the last row of each file in a ledger; none if there is no ledger.
+
+    Raises:
+        InputError: if a line, but for the last, which a kill may cut, is no such row.
+    """
+    rows, lines = {}, []
+    with contextlib.suppress(FileNotFoundError):
+        lines = path.read_text("utf-8", errors="replace").splitlines()
+    for number, line in enumerate(lines, 1):
+        try:
+            row = json.loads(line)
+            rows[row["file"]] = row
+        except (ValueError, TypeError, KeyError) as error:
+            cut = CUT.match(line) if number == len(lines) else None
+            if cut:
+                rows[json.loads(cut[1])] = {"file": json.loads(cut[1]), "status": BEGUN}
+            elif number < len(lines) or not line.startswith("{"):
+                raise InputError(
+                    f"save_to: must hold no {path.name} but that of a run, received "
+                    f"{str(path)!r}, whose line {number} is something else"
+                ) from error
+    return rows
 
 
 class Ledger:
@@ -17,16 +47,14 @@ class Ledger:
 
     Args:
         path: of the ledger; an existing one is continued.
+
+    Raises:
+        InputError: see `read_rows`.
     """
 
     def __init__(self, path: Path):
         self.path = path
-        self.rows = {}
-        with contextlib.suppress(FileNotFoundError):
-            for line in path.read_text("utf-8", errors="replace").splitlines():
-                with contextlib.suppress(ValueError, TypeError, KeyError):
-                    row = json.loads(line)  # the last line may be cut
-                    self.rows[row["file"]] = row
+        self.rows = read_rows(path)
         self._rewrite()
         # A buffer would hold what a full disk has refused, and try it again.
         self._file = open(path, "ab", buffering=0)  # noqa: SIM115
@@ -67,6 +95,11 @@ class Ledger:
         if not row.get("sha256") or row.get("key") != key or not output.is_file():
             return None
         return row if sha256(output) == row["sha256"] else None
+
+    def begin(self, file: str):
+        """Records that a file is attempted, unless an earlier output is known."""
+        if not self.rows.get(file, {}).get("sha256"):
+            self.add({"file": file, "status": BEGUN})
 
     def _rewrite(self):
         lines = "".join(json.dumps(row) + "\n" for row in self.rows.values())

@@ -5,13 +5,9 @@ import re
 from collections import defaultdict
 from pathlib import Path, PurePath
 
-from inpainting_zoo.data.images import SUFFIXES, list_images
+from inpainting_zoo.data.images import SUFFIXES, UNREAD, list_images
 from inpainting_zoo.errors import InputError
 
-UNREAD = (  # suffixes of pictures that are not read
-    *(".avif", ".gif", ".heic", ".heif", ".jp2", ".jxl", ".pbm", ".svg", ".tga"),
-    *(".arw", ".cr2", ".cr3", ".dng", ".exr", ".hdr", ".ico", ".nef", ".psd", ".raf"),
-)
 MASK_OF = re.compile(r"(.+)_mask\d*")  # a picture's stem in its mask's
 
 
@@ -44,7 +40,7 @@ def find_images(image_dir: Path, *besides: Path) -> tuple[list[str], dict[str, s
             if not any((root / name).is_relative_to(path) for path in besides)
         ]
 
-    images = named(list_images(image_dir, "image"))
+    images = named(list_images(image_dir, "image", warn=False))
     similar = (
         os.path.join(folder, name)
         for folder, folders, files in os.walk(image_dir)

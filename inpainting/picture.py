@@ -32,6 +32,8 @@ MOSTLY_HOLE = 0.8  # of the picture: the mask may be inverted
 MOST_ASPECT_DIFFERENCE = 0.01
 SAME_SHARE = 0.99  # of a mask's pixels that are the picture's: it is the picture
 SAME_VALUE = 8  # how far apart the same pixel may be in two files
+SAME_COURSE = 0.95  # correlation of a picture's copy with it
+LEAST_GREY = 0.1  # of a photograph; an edge is less of a mask
 
 
 class SaveError(InputError):
@@ -156,6 +158,8 @@ def inpaint_file(
     start = time.perf_counter()
     image_path, save_path = Path(image_path), Path(save_path)
     check_output(image_path, mask_path, save_path, in_place)
+    if in_place and _is_file(save_path, image_path):
+        save_path = save_path.resolve()  # what a link leads to, not the link
     content, notes = complete_bytes(
         model,
         image_path,
@@ -212,6 +216,15 @@ def is_picture(path) -> bool:
     return True
 
 
+def is_intact(path) -> bool:
+    """Whether a file is a picture that can be read to its end."""
+    try:
+        open_picture(path)
+    except InputError:
+        return False
+    return True
+
+
 def _is_file(path, other):
     both = os.path.exists(path) and os.path.exists(other)
     return both and os.path.samefile(path, other)
@@ -241,9 +254,9 @@ def _is_same(picture, drawing):
     """Whether a mask is the picture itself, with an erased part.
 
     Raises:
-        InputError: if it is the picture without one.
+        InputError: if it is the picture without one, or a copy of it.
     """
-    if picture.size != drawing.size or drawing.mode == "1":
+    if drawing.mode == "1":
         return False
     shown, drawn = to_rgb(picture), to_rgb(drawing)
     clear = np.zeros(drawn.shape[:2], bool)
@@ -252,15 +265,36 @@ def _is_same(picture, drawing):
     visible = drawn[~clear] if clear.any() else drawn.reshape(-1, 3)
     if not clear.all() and len(levels_of(visible)) <= 2:  # as of a mask
         return False
+    if not clear.any() and (_agrees(shown, drawn, ~clear) or _is_copy(shown, drawn)):
+        raise InputError(
+            "mask: must show the hole in white on black, received the picture itself"
+        )
+    return clear.any() and _agrees(shown, drawn, ~clear)
+
+
+def _agrees(shown, drawn, visible):
+    """Whether two pictures (H, W, 3) are the same where one is visible, (H, W)."""
+    if shown.shape != drawn.shape:
+        return False
     same = cv2.absdiff(shown, drawn).max(axis=2) <= SAME_VALUE
-    for where in (~clear, ~clear & (drawn.max(axis=2) > SAME_VALUE)):
-        if not where.any() or same[where].mean() < SAME_SHARE:
-            return False
-    if clear.any():
-        return True
-    raise InputError(
-        "mask: must show the hole in white, received the picture without a hole"
+    bright = visible & (drawn.max(axis=2) > SAME_VALUE)
+    return all(w.any() and same[w].mean() >= SAME_SHARE for w in (visible, bright))
+
+
+def _is_copy(shown, drawn):
+    """Whether a picture looks like another: grey, scaled, as JPEG, or painted white."""
+    grey = cv2.cvtColor(drawn, cv2.COLOR_RGB2GRAY)
+    if np.mean((grey > 63) & (grey < 192)) < LEAST_GREY:
+        return False
+    small = (
+        cv2.resize(x, (32, 32), interpolation=cv2.INTER_AREA).astype("float32")
+        for x in (cv2.cvtColor(shown, cv2.COLOR_RGB2GRAY), grey)
     )
+    x, y = (values.ravel() for values in small)
+    apart = y < 224  # from what is painted white
+    if apart.mean() < 0.2 or min(np.std(x[apart]), np.std(y[apart])) < SAME_VALUE:
+        return False
+    return np.corrcoef(x[apart], y[apart])[0, 1] > SAME_COURSE
 
 
 def _fit(mask, size, resize_mask):

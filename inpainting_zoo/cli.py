@@ -14,10 +14,11 @@ COMMANDS = {
     "animate": "inpainting_zoo.training.animate:animate_experiment",
     "convert": "inpainting_zoo.weights.convert:convert",
     "export": "inpainting_zoo.exporting.command:export",
+    "serve": "inpainting_zoo.serving.serve:serve",
     "ensemble": "inpainting_zoo.ensemble.command:ensemble",
     "presets": "inpainting_zoo.chosen:list_presets",
 }
-ENGINE_FREE = ("presets", "inpaint")  # but for what models load themselves
+ENGINE_FREE = ("presets", "inpaint", "serve")  # but for what models load themselves
 
 
 def main(argv: list) -> int:
@@ -50,9 +51,9 @@ def run(command: str, settings) -> int:
     choice.choose_devices(gpu)
     with interrupted_at_once():
         function = pkgutil.resolve_name(COMMANDS[command])
+    choice.check_devices(gpu)
     if command in ENGINE_FREE:
         return function(settings) or 0
-    choice.check_devices(gpu)
     from inpainting_zoo.engine.backend import explicit_settings
 
     with explicit_settings():

@@ -50,10 +50,28 @@ def _check_gpu(value):
         raise InputError(f"gpu: must be a number or none, received {value!r}")
 
 
+def _check_name(value):
+    path = os.path.normpath(value)
+    if not value or os.path.isabs(value) or path.split(os.sep)[0] in ("..", "."):
+        raise InputError(
+            "experiment_name: must be the name of a folder in -output_path, received "
+            f"{value!r}"
+        )
+
+
 def gpu():
     """Returns the field that chooses devices."""
     text = "number of the GPU to use, or none; all"
     return option(None, text, check=_check_gpu)
+
+
+def _check_mask_files(settings):
+    """Refuses what says how mask files are read where there are none."""
+    for name in ("mask_label", "invert_mask"):
+        if getattr(settings, name) not in (None, False) and not settings.mask_path:
+            raise InputError(
+                f"{name}: needs mask files by -mask_path, received none of them"
+            )
 
 
 def _refuse_run_settings(arguments):
@@ -85,7 +103,7 @@ class TrainSettings(Settings):
         {}, "what a stage takes beside each image, such as target=FOLDER"
     )
     experiment_name: str | None = option(
-        None, "folder in -output_path; the preset's name"
+        None, "folder in -output_path; the preset's name", check=_check_name
     )
     output_path: str = option("outputs", "folder of experiments", writes="folder")
     stage: str | None = option(None, "of training, by name; the model's last")
@@ -173,8 +191,11 @@ class TrainSettings(Settings):
                 check(fields[name], self.set[name])
 
     def complete(self):
-        if not (self.train_path or self.resume):  # which has it on record
+        if self.resume:  # which has them on record
+            return
+        if not self.train_path:
             raise InputError("train_path: is needed, received none")
+        _check_mask_files(self)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -194,7 +215,7 @@ class ModelSettings(Settings):
         check="inpainting_zoo.presets:get",
     )
     experiment_name: str | None = option(
-        None, "generator of an experiment in -output_path"
+        None, "generator of an experiment in -output_path", check=_check_name
     )
     from_weights: str | None = option(None, "weight file of this library")
     output_path: str = option("outputs", "folder of experiments")
@@ -273,6 +294,7 @@ class EvaluateSettings(ModelSettings):
 
     def __post_init__(self):
         super().__post_init__()
+        _check_mask_files(self)
         if not self.experiment_name:
             return
         folder = os.path.realpath(os.path.join(self.output_path, self.experiment_name))
@@ -324,6 +346,11 @@ class InpaintSettings(ModelSettings):
 
     def __post_init__(self):
         super().__post_init__()
+        if self.mask_from and self.mask_label is not None:
+            raise InputError(
+                "mask_label: must not be given with -mask_from, which does not look at "
+                f"labels, received {self.mask_label!r}"
+            )
         if self.feathering > self.mask_dilation:
             raise InputError(
                 f"feathering: must be at most -mask_dilation ({self.mask_dilation}), "
@@ -380,7 +407,9 @@ class AnimateSettings(Settings):
 
     NEEDED: ClassVar[tuple] = ("experiment_name",)
 
-    experiment_name: str | None = option(None, "experiment in -output_path to show")
+    experiment_name: str | None = option(
+        None, "experiment in -output_path to show", check=_check_name
+    )
     output_path: str = option("outputs", "folder of experiments")
     save_to: str | None = option(
         None, "GIF file to write; animation.gif in the experiment", writes="file"
@@ -443,6 +472,26 @@ class ExportSettings(ModelSettings):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class ServeSettings(Settings):
+    """Settings of the page and its service."""
+
+    port: int = option(
+        8000, "where the page is; 0 takes a free one", least=0, most=65535
+    )
+    host: str = option("127.0.0.1", "address to listen on; others let strangers in")
+    queue: int = option(8, "requests at once, waiting ones included", least=1)
+    max_megabytes: int = option(100, "refuse larger picture files", least=1)
+    max_pixels: int = max_pixels()
+    body_seconds: float = option(
+        60.0, "within which a request must have been sent", above=0
+    )
+    model_megabytes: int = option(
+        2000, "weights held at once; the least recently used model leaves", least=1
+    )
+    gpu: str | None = gpu()
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class PresetsSettings(Settings):
     """The list of presets has no settings."""
 
@@ -454,6 +503,7 @@ COMMANDS = {
     "animate": (AnimateSettings, "show an experiment's samples over its epochs"),
     "convert": (ConvertSettings, "turn an official checkpoint into a weight file"),
     "export": (ExportSettings, "write a model as a SavedModel, ONNX or LiteRT file"),
+    "serve": (ServeSettings, "open a page with a brush on this machine"),
     "ensemble": (EnsembleSettings, "join two models, from pictures to a table"),
     "presets": (PresetsSettings, "list what can be loaded"),
 }

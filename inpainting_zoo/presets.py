@@ -2,6 +2,7 @@
 
 import contextlib
 import inspect
+import math
 from importlib import import_module
 from pathlib import Path
 
@@ -10,7 +11,9 @@ from inpainting_zoo.ensemble.presets import PRESETS as ENSEMBLE_PRESETS
 from inpainting_zoo.errors import InputError, WeightsError, choose
 from inpainting_zoo.gmcnn.presets import PRESETS as GMCNN_PRESETS
 from inpainting_zoo.lama.presets import PRESETS as LAMA_PRESETS
+from inpainting_zoo.mat.presets import PRESETS as MAT_PRESETS
 from inpainting_zoo.patch_match.presets import PRESETS as PATCH_MATCH_PRESETS
+from inpainting_zoo.stable_diffusion.presets import PRESETS as STABLE_DIFFUSION_PRESETS
 from inpainting_zoo.storage.checkpoints import METADATA, assign, check, load_weights
 from inpainting_zoo.storage.downloads import (
     SHIPPED,
@@ -27,7 +30,9 @@ PRESETS = {
     **GMCNN_PRESETS,
     **CONTEXT_ENCODER_PRESETS,
     **LAMA_PRESETS,
+    **MAT_PRESETS,
     **ENSEMBLE_PRESETS,
+    **STABLE_DIFFUSION_PRESETS,
 }
 # What `inpaint` takes where nothing is named; docs/patchmatch.md has the rule by which
 # another takes its place.
@@ -99,11 +104,17 @@ def build(name: str, **overrides):
                 f"{name}: arguments are {', '.join(known)}; received {argument!r}"
             )
         kind = known[argument].annotation
-        if kind is float and isinstance(value, int):
-            continue
-        if not isinstance(value, kind):
+        if not isinstance(value, int | float if kind is float else kind):
             words = getattr(kind, "__name__", kind)
             raise InputError(f"{name}: {argument} must be {words}, received {value!r}")
+        # No count of ours is 0 unless that is its default, and no weight negative.
+        least = int(kind is not float and known[argument].default != 0)
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        if number and not least <= value < math.inf:  # NaN is neither
+            raise InputError(
+                f"{name}: {argument} must be a number of at least {least}, received "
+                f"{value!r}"
+            )
     return model.create(**config)
 
 
@@ -258,7 +269,7 @@ def _memory_last():
 
 def digest(name: str) -> str:
     """Returns the SHA-256 of a preset's weights, of each part if it has several."""
-    return " ".join(weights.sha256 for weights in get(name)["weights"].values())
+    return " ".join(weights.digest for weights in get(name)["weights"].values())
 
 
 def verify(name: str):
@@ -277,7 +288,35 @@ def verify(name: str):
         raise InputError(f"preset: one of {', '.join(trained())}, received {name!r}")
     for weights in get(name)["weights"].values():
         path = locate(weights, WEIGHTS)
-        check_hash(path, weights.sha256, path)
+        check_hash(path, weights.digest, path)
+
+
+def about(name: str) -> dict:
+    """Returns what helps to choose a preset; this loads no engine.
+
+    Args:
+        name: of a preset.
+
+    Returns:
+        name, description, licence (of the weights, "" without any), bytes (of the
+        weights) and here: whether it completes pictures without a download.
+
+    Raises:
+        InputError: if no preset has this name.
+    """
+    weights = get(name).get("weights", {}).values()
+    files = [place(w, WEIGHTS) for w in weights]
+    there = [file.is_file() for file in files]
+    sizes = [
+        f.stat().st_size if t else w.size for w, f, t in zip(weights, files, there)
+    ]
+    return {
+        "name": name,
+        "description": get(name)["description"],
+        "licence": ", ".join(dict.fromkeys(w.licence for w in weights)),
+        "bytes": sum(sizes),
+        "here": all(there),
+    }
 
 
 def table() -> str:

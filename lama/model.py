@@ -11,7 +11,8 @@ import math
 import numpy as np
 from keras import ops
 
-from inpainting_zoo.errors import InputError, WeightsError, choose
+from inpainting_zoo.errors import InputError, choose
+from inpainting_zoo.features.load import advising
 from inpainting_zoo.lama import refinement
 from inpainting_zoo.lama.architectures import PERCEPTUAL
 from inpainting_zoo.lama.networks import (
@@ -20,6 +21,7 @@ from inpainting_zoo.lama.networks import (
     split_generator,
 )
 from inpainting_zoo.losses.adversarial import (
+    lazily,
     logistic_critic_loss,
     non_saturating_generator_loss,
     r1_penalty,
@@ -141,12 +143,7 @@ class LaMa(GeneratorInpainter):
             return None
         name, taps = self.perceptual.network, self.perceptual.taps
         log.info("perceptual loss: %s, %s", name, ", ".join(taps))
-        try:
-            return features(name, taps)
-        except (InputError, WeightsError) as error:
-            raise type(error)(
-                f"{error}; or train without it: -set perceptual_weight=0"
-            ) from error
+        return advising(features, "it: -set perceptual_weight=0")(name, taps)
 
     def reconstruction_step(self, batch, minimize):
         """Takes a step of the generator by reconstruction alone."""
@@ -196,18 +193,17 @@ class LaMa(GeneratorInpainter):
         return weighted_sum(terms, self.loss_weights, "discriminator")
 
     def _gradient_penalty(self, image):
-        """Returns R1 in the steps that have one (lazy regularization of StyleGAN2)."""
+        """Returns R1 in the steps that have one."""
 
         def penalty():
-            return every * r1_penalty(
+            return r1_penalty(
                 lambda x: self.discriminator(x, training=True)[-1], as_colours(image)
             )
 
-        every = self.gradient_penalty_every
-        if every == 1:
-            return penalty()
-        step = self.optimizers["discriminator"].iterations
-        return ops.cond(ops.equal(step % every, 0), penalty, lambda: 0.0)
+        def step():
+            return self.optimizers["discriminator"].iterations
+
+        return lazily(penalty, step, self.gradient_penalty_every)
 
     def reconstruction_terms(self, prediction, image, mask):
         """Returns the L1 distances and the perceptual one.

@@ -80,6 +80,24 @@ def r1_penalty(critic, real):
     return ops.mean(ops.sum(square, axis=(1, 2, 3)))
 
 
+def lazily(penalty: Callable, step: Callable, every: int):
+    """Returns a penalty in every so many steps only, weighed by as many; else 0.
+
+    Args:
+        penalty: takes nothing, returns a loss.
+        step: takes nothing, returns the number of the step.
+        every: steps from one penalty to the next.
+
+    Reference: Karras et al., Analyzing and Improving the Image Quality of StyleGAN,
+    CVPR 2020, appendix B.
+    """
+    if every == 1:
+        return penalty()
+    return ops.cond(
+        ops.equal(step() % every, 0), lambda: every * penalty(), lambda: 0.0
+    )
+
+
 @dataclasses.dataclass(frozen=True)
 class Adversarial:
     """The two sides of an adversarial loss.

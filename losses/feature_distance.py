@@ -2,6 +2,8 @@
 
 from keras import ops
 
+from inpainting_zoo.losses.reconstruction import absolute
+
 
 def feature_matching_loss(generated, target):
     """Returns the mean over feature maps of their mean squared differences.
@@ -31,3 +33,14 @@ def perceptual_loss(generated, target, relative: bool = False):
         distance = ops.mean(ops.square(x - y))
         total += distance / ops.mean(ops.square(y)) if relative else distance
     return total
+
+
+def absolute_feature_distance(generated, target, weights):
+    """Returns the sum over feature maps of their weighted mean absolute differences.
+
+    Args:
+        generated, target: lists of features (B, h, w, C).
+        weights: of the maps.
+    """
+    pairs = zip(generated, target, weights, strict=True)
+    return sum(weight * ops.mean(absolute(x - y)) for x, y, weight in pairs)

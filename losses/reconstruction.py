@@ -71,12 +71,12 @@ def reconstruction_loss(target, completed, weight, mask):
         weight: confidence (B, H, W, 1).
         mask: (B, H, W, 1), 1 in the hole.
     """
-    return _mean_where(mask, _absolute(completed - target) * weight)
+    return _mean_where(mask, absolute(completed - target) * weight)
 
 
 def known_loss(target, prediction, mask):
     """Returns the L1 distance per known pixel and channel; 0 without known pixels."""
-    return _mean_where(1 - mask, _absolute(prediction - target))
+    return _mean_where(1 - mask, absolute(prediction - target))
 
 
 def weighted_absolute_error(target, prediction, weight):
@@ -86,7 +86,7 @@ def weighted_absolute_error(target, prediction, weight):
         target, prediction: images (B, H, W, 3).
         weight: (B, H, W, 1).
     """
-    return ops.mean(weight * _absolute(prediction - target))
+    return ops.mean(weight * absolute(prediction - target))
 
 
 def _mean_where(region, x):
@@ -95,7 +95,7 @@ def _mean_where(region, x):
     return ops.sum(x * region) / (pixels * x.shape[-1])
 
 
-def _absolute(x):
+def absolute(x):
     """|x|, of derivative 0 at 0 on every engine; JAX's own has 1 there."""
     return x * ops.stop_gradient(ops.sign(x))
 

@@ -131,7 +131,7 @@ NETWORKS = {
 # FID needs as many pictures as features. Fewer than half as many can be separated, real
 # from completed, whatever they show.
 FID = {"least": 2048, "enough": 5000}
-IDS = {"least": 1024, "enough": 5000}
+IDS = {"least": 1025, "enough": 5000}
 MEASURES = {
     "psnr": Measure("PSNR", 2, whole(quality.psnr), headline=True),
     "psnr_hole": Measure("hole PSNR", 2, quality.psnr_hole, headline=True),

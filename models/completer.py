@@ -1,10 +1,14 @@
 """What completes pictures: the half of a model that use sees; takes no engine."""
 
+import logging
+
 import numpy as np
 
 from inpainting_zoo.data.conversions import as_given, as_mask, as_picture
 from inpainting_zoo.errors import InputError, choose
 from inpainting_zoo.models.pixels import blend, dilate
+
+log = logging.getLogger(__name__)
 
 
 class Completer:
@@ -133,6 +137,11 @@ class Completer:
         masks = [as_mask(mask, completed.shape[1:3]) for mask in masks]
         holes = np.stack([dilate(mask, mask_dilation, feathering) for mask in masks])
         wanted = np.flatnonzero(holes.any(axis=(1, 2)))
+        if kept := len(masks) - len(wanted):
+            log.warning(
+                "mask: %s no hole, the picture stays as it is",
+                "has" if len(masks) == 1 else f"{kept} of {len(masks)} have",
+            )
         if len(wanted):
             found = self.predict_images(
                 completed[wanted], holes[wanted], seed, **options

@@ -33,12 +33,17 @@ class Inpainter(Completer, StepModel):
 
     EVALUATED = ("loss", "psnr")
 
+    def __init_subclass__(cls, **kwargs):
+        super().__init_subclass__(**kwargs)
+        if "draws" not in vars(cls):
+            cls.draws = cls.draw is not Inpainter.draw
+
     def __init__(self, image_size: int, sizes: Sizes, seed: int = 0):
         super().__init__()
         self.image_size, self.sizes = image_size, sizes
         self.seed_generator = keras.random.SeedGenerator(seed, name="seed_generator")
-        self.stage_name = self.stage = self._compiled_call = None
-        self.optimizers, self.averages = {}, {}
+        self.stage_name = self.stage = None
+        self.optimizers, self.averages, self._compiled = {}, {}, {}
         self.built = True
 
     @classmethod
@@ -80,6 +85,11 @@ class Inpainter(Completer, StepModel):
         """Returns the random inputs of one picture: name -> array (1, ...)."""
         return {}
 
+    def drawn_shapes(self) -> dict:
+        """Returns name -> shape without batch of what `draw` draws and `call` needs."""
+        drawn = self.draw(np.random.default_rng(0), self.image_size, self.image_size)
+        return {name: array.shape[1:] for name, array in drawn.items()}
+
     def validation_loss(self, prediction, image, mask):
         """Returns the loss that validation shows, of shape (); None for none.
 
@@ -120,11 +130,16 @@ class Inpainter(Completer, StepModel):
         self.stage = self.make_stage(stage, features or loader())
         self.optimizers = {}
         for name in self.stage.learns:
+            correction = self.stage.correction(name)
             optimizer = make_optimizer(
                 f"{name}_optimizer",
-                factor=self.stage.rates.get(name, 1.0),
+                factor=self.stage.rates.get(name, 1.0) * correction,
                 clip=self.stage.clip.get(name),
             )
+            for beta in ("beta_1", "beta_2"):
+                if hasattr(optimizer, beta):
+                    corrected = getattr(optimizer, beta) ** correction
+                    setattr(optimizer, beta, corrected)
             if self.stage.computes_in(name, "float16"):
                 optimizer = keras.optimizers.LossScaleOptimizer(
                     optimizer, name=f"{optimizer.name}_scale"
@@ -132,7 +147,7 @@ class Inpainter(Completer, StepModel):
             optimizer.build(self.stage.trainable(name))
             self.optimizers[name] = optimizer
         self.averages = self._new_averages() if self.stage.average else {}
-        self._compiled_call = None  # an average may stand for the weights from now on
+        self._compiled = {}  # an average may stand for the weights from now on
         self.compile(next(iter(self.optimizers.values())), **compile_options)
 
     def _new_averages(self):
@@ -199,7 +214,7 @@ class Inpainter(Completer, StepModel):
         batch = self.as_inputs(batch)
         image, mask = batch["image"], batch["mask"]
         with substituted(*self._averaged_variables()):
-            prediction = self.call({**self._further_inputs(image.shape, 0), **batch})
+            prediction = self.call({**self.further_inputs(image.shape, 0), **batch})
         error = ops.mean(ops.square(paste(prediction, image, mask) - image), (1, 2, 3))
         loss = self.validation_loss(prediction, image, mask)
         logs = {} if loss is None else {"loss": loss}
@@ -265,17 +280,12 @@ class Inpainter(Completer, StepModel):
 
     # Use.
 
-    @property
-    def draws(self) -> bool:
-        """Whether another seed gives another picture."""
-        return type(self).draw is not Inpainter.draw
-
     @explicit_settings()
     def predict_images(self, images, masks, seed: int = 0, **options):
         """Returns the raw predictions of pictures of one size, uint8 (B, H, W, 3)."""
         fitted, holes, restores = zip(*map(self.sizes.fit, images, masks))
         image, mask = as_floats(np.stack(fitted), np.stack(holes)[..., None])
-        inputs = self._further_inputs(image.shape, seed, **options)
+        inputs = self.further_inputs(image.shape, seed, **options)
         inputs |= {"image": image, "mask": mask}
         found = to_uint8(ops.convert_to_numpy(self._run(inputs)))
         return np.stack([restore(y) for restore, y in zip(restores, found)])
@@ -291,7 +301,7 @@ class Inpainter(Completer, StepModel):
         """
         return self.predict_image(image, mask)
 
-    def _further_inputs(self, shape, seed, **options):
+    def further_inputs(self, shape, seed, **options):
         """Returns what `call` takes beside images of a shape (B, H, W, 3) and masks.
 
         Every picture draws the same, so that none depends on the others of its batch.
@@ -310,11 +320,15 @@ class Inpainter(Completer, StepModel):
     @property
     def compiled_call(self):
         """What `call` does, compiled, with the averages of weights where there are."""
-        if self._compiled_call is None:
+        return self.compiled_method("call")
+
+    def compiled_method(self, name: str):
+        """Returns a method that takes a dict of tensors, as `compiled_call` is."""
+        if name not in self._compiled:
             variables = [*named(self.parts).values()]
             used = [*self.use_state().values()] if self.averages else None
-            self._compiled_call = compiled(self.call, variables, used)
-        return self._compiled_call
+            self._compiled[name] = compiled(getattr(self, name), variables, used)
+        return self._compiled[name]
 
     def validation_number(self, prediction, image, mask):
         """Returns `validation_loss` of one picture as a number, or None.

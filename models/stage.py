@@ -19,6 +19,9 @@ class Stage:
         inputs: names in a batch beyond "image" and "mask".
         rates: name of an optimizer -> factor of the learning rate.
         clip: name of an optimizer -> largest norm of all its gradients together.
+        lazy: name of an optimizer -> steps n from one lazy term of its loss to the
+            next; with c = n / (n + 1) its learning rate is multiplied by c, and betas
+            of Adam are taken to the power c (StyleGAN2, appendix B).
         average: half-life, in images, of the exponential average of the weights that
             use takes instead of the last ones; None takes the last ones.
     """
@@ -29,7 +32,13 @@ class Stage:
     inputs: tuple = ()
     rates: Mapping = dataclasses.field(default_factory=dict)
     clip: Mapping = dataclasses.field(default_factory=dict)
+    lazy: Mapping = dataclasses.field(default_factory=dict)
     average: float | None = None
+
+    def correction(self, name: str) -> float:
+        """Returns c of an optimizer, 1 without a lazy term; see `lazy`."""
+        every = self.lazy.get(name)
+        return every / (every + 1) if every else 1.0
 
     def owners(self) -> dict:
         """Returns what holds the variables that are trained, by a stable name.

@@ -31,7 +31,8 @@ class Weights:
 
     Args:
         file: its name, in the folder of shipped weights or in the cache.
-        sha256: that it must have, in hexadecimal digits.
+        digest: SHA-256 that it must have, or MD5 where no other is published, in
+            hexadecimal digits.
         urls: where it can be downloaded, the first choice first; none if it is shipped.
         size: of the download, in bytes.
         licence: what it may be used for.
@@ -41,7 +42,7 @@ class Weights:
     """
 
     file: str
-    sha256: str
+    digest: str
     urls: tuple = ()
     size: int = 0
     licence: str = ""
@@ -87,7 +88,7 @@ def locate(weights: Weights, shipped) -> Path:
         what = f"downloads {megabytes(weights.size)} from {weights.urls[0]} to {path}"
         about = f"{what}; {weights.source}; {weights.licence}"
         print(f"{weights.file}: {about}", file=sys.stderr)
-    return fetch(weights.urls, path, weights.sha256)
+    return fetch(weights.urls, path, weights.digest)
 
 
 def place(weights: Weights, shipped) -> Path:

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from inpainting_zoo.errors import InputError
+from inpainting_zoo.storage.locks import free, marked
 
 FORMER = "former"  # where a folder waits within that of its replacement
 
@@ -28,7 +29,7 @@ def atomic(path):
     # `path` may be as long as a name can be, so the temporary one is not made of it.
     part = path.parent / f".zoo-{secrets.token_hex(8)}.part"
     try:
-        with open(part, "xb") as file:
+        with open(part, "xb") as file, marked(part):
             yield file
             file.flush()
             os.fsync(file.fileno())
@@ -61,9 +62,11 @@ def replacing(path, suffix: str = ""):
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     for lost in path.parent.glob(f".zoo-*.part/{FORMER}/{glob.escape(path.name)}"):
-        _bring_back(lost)
+        if free(lost.parents[1]):
+            _bring_back(lost)
     named = {"prefix": ".zoo-", "suffix": ".part"}
-    with tempfile.TemporaryDirectory(**named, dir=path.parent) as folder:
+    temporary = tempfile.TemporaryDirectory(**named, dir=path.parent)
+    with temporary as folder, marked(folder):
         part = Path(folder, f"part{suffix}")
         yield part
         for file in (part, *part.rglob("*")):
@@ -88,9 +91,13 @@ def _bring_back(former):
         os.replace(former, place)
 
 
-def remove_parts(folder):
-    """Removes what killed programs left of `atomic` and `replacing` in a folder."""
-    for part in list(Path(folder).rglob(".zoo-*.part")):
+def remove_parts(*folders):
+    """Removes what killed programs left of `atomic` and `replacing` in folders.
+
+    What a program that still runs is writing stays.
+    """
+    parts = [part for folder in folders for part in Path(folder).glob(".zoo-*.part")]
+    for part in filter(free, parts):
         if part.is_dir():
             for former in part.glob(f"{FORMER}/*"):
                 _bring_back(former)

@@ -4,6 +4,7 @@ import contextlib
 import errno
 import logging
 import os
+import re
 import socket
 from pathlib import Path
 
@@ -16,6 +17,7 @@ except ImportError:  # on Windows
 
 log = logging.getLogger(__name__)
 LOCK = "lock"
+CONTENT = re.compile(r".+, process \d+\n")  # of that file
 
 
 @contextlib.contextmanager
@@ -51,6 +53,7 @@ def _open_locked(path, argument):
         file = open(path, "a+")  # noqa: SIM115
         try:
             _lock(file, argument)
+            _check_content(file, argument)
             if os.path.samestat(os.fstat(file.fileno()), os.stat(path)):
                 return file
         except FileNotFoundError:
@@ -72,6 +75,47 @@ def _lock(file, argument):
         ) from error
     except OSError as error:  # some network file systems have no locks either
         log.warning("%s: not locked, %s", file.name, error.strerror)
+
+
+def _check_content(file, argument):
+    """Refuses a file of somebody else, which would be emptied."""
+    file.seek(0)
+    if (content := file.read(1000)) and not CONTENT.fullmatch(content):
+        raise InputError(
+            f"{argument}: must hold no file {LOCK} but that of a run, received "
+            f"{file.name!r}, which is something else"
+        )
+
+
+@contextlib.contextmanager
+def marked(path: str | Path):
+    """Marks a file or folder as in use in a block, where the system can; see `free`."""
+    number = None
+    with contextlib.suppress(OSError):
+        number = os.open(path, os.O_RDONLY)
+        _flock(number)
+    try:
+        yield
+    finally:
+        if number is not None:
+            os.close(number)
+
+
+def free(path: str | Path) -> bool:
+    """Returns whether no process has `marked` a file or folder that is there."""
+    try:
+        number = os.open(path, os.O_RDONLY)
+    except OSError:
+        return False
+    try:
+        _flock(number)
+    except BlockingIOError:
+        return False
+    except OSError:
+        pass  # nothing is marked on this system
+    finally:
+        os.close(number)
+    return True
 
 
 def _flock(file):

@@ -11,8 +11,13 @@ import numpy as np
 
 from inpainting_zoo.errors import WeightsError
 from inpainting_zoo.storage.arrays import Arrays, check_expansion, trusting_nothing
-from inpainting_zoo.storage.inert_pickle import StandIn, describe
-from inpainting_zoo.storage.torch_tensors import is_key, named_tensors, storage_of
+from inpainting_zoo.storage.inert_pickle import Persistent, StandIn, describe
+from inpainting_zoo.storage.torch_tensors import (
+    embedded_storages,
+    is_key,
+    named_tensors,
+    storage_of,
+)
 
 ZIP = b"PK\x03\x04"
 COMPRESSIONS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
@@ -27,7 +32,8 @@ def read_torch(path, argument: str = "source") -> Arrays:
     array; each is read when it is asked for.
 
     Args:
-        path: an existing file, of the zip format or of the one before it.
+        path: an existing file, of the zip format or of the one before it, or of
+            `pickle.dump`, if its suffix is .pkl.
         argument: what to call it in an error.
 
     Raises:
@@ -40,8 +46,9 @@ def read_torch(path, argument: str = "source") -> Arrays:
 
 def _open(path, argument):
     with open(path, "rb") as file:
-        open_file = _zip if file.read(len(ZIP)) == ZIP else _stream
-    value, sizes, read_bytes = open_file(path)
+        zipped = file.read(len(ZIP)) == ZIP
+    plain = _pickle if os.path.splitext(path)[1].lower() == ".pkl" else _stream
+    value, sizes, read_bytes = (_zip if zipped else plain)(path)
     tensors = named_tensors(value, sizes)
     if not tensors:
         standing = isinstance(value, StandIn)
@@ -63,6 +70,60 @@ def _open(path, argument):
         return np.asarray(array, kept, order="C")
 
     return Arrays({name: tensor.shape for name, tensor in tensors.items()}, read)
+
+
+def _pickle(path):
+    """Opens what `pickle.dump` wrote of modules; returns what `_zip` does.
+
+    Each of its storages is the content of a file as `_stream` opens it.
+    """
+    with open(path, "rb") as file:
+        value, _ = describe(file)
+    sizes, contents = {}, {}
+    for number, storage in enumerate(embedded_storages(value)):
+        (content,) = storage.arguments
+        file = io.BytesIO(content)
+        found, counts, starts = _parts(file, len(content), content.__getitem__)
+        (inner,), key = counts, str(number)
+        _, named, _, *rest = found.id
+        storage.state = Persistent(("storage", named, key, *rest))
+        sizes[key], contents[key] = counts[inner], memoryview(content)[starts[inner] :]
+
+    def read(key, offset, length):
+        return contents[key][offset : offset + length]
+
+    return value, sizes, read
+
+
+def _parts(file, size, at):
+    """Reads five pickles, the fourth of which is the value, then storages one by one.
+
+    Args:
+        file: see `describe`.
+        size: of the file, in bytes.
+        at: takes a slice, returns the bytes there.
+
+    Returns:
+        `(value, key -> bytes of a storage, key -> where they begin)`.
+    """
+    magic, version = (describe(file)[0] for _ in range(2))
+    if (magic, version) != (MAGIC, VERSION):
+        raise ValueError("no file of PyTorch")
+    about, _ = describe(file)
+    if about.get("little_endian") is not True:
+        raise ValueError("its numbers are big-endian")
+    value, references = describe(file)
+    storages = {s.key: s for s in map(storage_of, references) if s}
+    keys, _ = describe(file)
+    sizes, starts, place = {}, {}, file.tell()
+    for key in filter(is_key, keys):
+        count = int.from_bytes(at(slice(place, place + 8)), "little")
+        starts[str(key)] = place + 8
+        sizes[str(key)] = count * storages[str(key)].dtype.itemsize
+        place += 8 + sizes[str(key)]
+        if place > size:
+            raise ValueError(f"its storage {key} ends after the file")
+    return value, sizes, starts
 
 
 def _zip(path):
@@ -100,31 +161,11 @@ def _zip(path):
 
 
 def _stream(path):
-    """Opens what `torch.save` wrote before PyTorch 1.6; returns what `_zip` does.
-
-    Five pickles, the fourth of which is the value, then the storages one by one.
-    """
-    size = os.path.getsize(path)
+    """Opens what `torch.save` wrote before PyTorch 1.6; returns what `_zip` does."""
     with open(path, "rb") as opened:
         file = mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ)
     with file:
-        magic, version = (describe(file)[0] for _ in range(2))
-        if (magic, version) != (MAGIC, VERSION):
-            raise ValueError("no file of PyTorch")
-        about, _ = describe(file)
-        if about.get("little_endian") is not True:
-            raise ValueError("its numbers are big-endian")
-        value, references = describe(file)
-        storages = {s.key: s for s in map(storage_of, references) if s}
-        keys, _ = describe(file)
-        sizes, starts, place = {}, {}, file.tell()
-        for key in filter(is_key, keys):
-            count = int.from_bytes(file[place : place + 8], "little")
-            starts[str(key)] = place + 8
-            sizes[str(key)] = count * storages[str(key)].dtype.itemsize
-            place += 8 + sizes[str(key)]
-            if place > size:
-                raise ValueError(f"its storage {key} ends after the file")
+        value, sizes, starts = _parts(file, os.path.getsize(path), file.__getitem__)
 
     def read(key, offset, length):
         with open(path, "rb") as file:

@@ -20,6 +20,10 @@ PARAMETERS = {
     "torch._utils._rebuild_parameter",
     "torch._utils._rebuild_parameter_with_state",
 }
+# What StyleGAN's programs pickle: objects whose classes come as text, and storages, as
+# in any pickle of tensors, as the bytes of a file.
+PERSISTENT = "torch_utils.persistence._reconstruct_persistent_obj"
+EMBEDDED = "torch.storage._load_from_bytes"
 WITH_ATTRIBUTES = "torch._tensor._rebuild_from_type_v2"
 
 
@@ -84,6 +88,19 @@ def storage_of(reference: Persistent) -> Storage | None:
     return Storage(str(key), np.dtype(DTYPES[dtype[1]]), count)
 
 
+def embedded_storages(value) -> list:
+    """Returns the stand-ins of storages that lie in a pickle itself, as bytes.
+
+    A tensor's is what its `state` refers to by then.
+    """
+    found = {}
+    for _, made in _named(value):
+        reference = (_arguments(made) or [None])[0]
+        if isinstance(reference, StandIn) and reference.name == EMBEDDED:
+            found[id(reference)] = reference
+    return list(found.values())
+
+
 def is_key(value) -> bool:
     """Whether it is safe to hash a stranger's value, and to make text of it."""
     return isinstance(value, str | int)
@@ -121,13 +138,16 @@ def _items(value):
         for pair in pairs if isinstance(pairs, list) else ():
             if isinstance(pair, list | tuple) and is_key(pair[0]):
                 yield str(pair[0]), pair[1]
+    if value.name == PERSISTENT and isinstance(value.arguments[0], dict):
+        state = value.arguments[0].get("state")
+        yield from state.items() if isinstance(state, dict) else ()
     yield from value.items.items()
     if isinstance(value.state, dict):
         yield from value.state.items()
 
 
-def _tensor(made):
-    """Returns what a stand-in is as a tensor, or None."""
+def _arguments(made):
+    """Returns what a tensor is made of, None of other stand-ins."""
     if made.name == WITH_ATTRIBUTES and len(made.arguments) == 4:
         function, _, arguments, _ = made.arguments
         if isinstance(function, Global) and isinstance(arguments, tuple):
@@ -136,7 +156,17 @@ def _tensor(made):
         made = made.arguments[0]
     if not isinstance(made, StandIn) or made.name not in TENSORS:
         return None
-    reference, offset, shape, strides = made.arguments[:4]
+    return made.arguments
+
+
+def _tensor(made):
+    """Returns what a stand-in is as a tensor, or None."""
+    arguments = _arguments(made)
+    if arguments is None:
+        return None
+    reference, offset, shape, strides = arguments[:4]
+    if isinstance(reference, StandIn) and reference.name == EMBEDDED:
+        reference = reference.state
     if isinstance(shape, StandIn) and shape.name == "torch.Size":
         (shape,) = shape.arguments
     storage = isinstance(reference, Persistent) and storage_of(reference)

@@ -129,3 +129,9 @@ def test_unknown_parts_are_refused(capsys):
         parse(["--only", "forwards"])
     assert stop.value.code == 2
     assert "forwards" in capsys.readouterr().err
+
+
+def test_multiply_adds_of_mat_are_the_published_ones():
+    with keras.StatelessScope(initialize_variables=False):
+        generator = presets.build("mat_512").generator
+    assert macs(generator, 512) / 1e9 == pytest.approx(287.4, abs=0.2)

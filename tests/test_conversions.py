@@ -107,6 +107,11 @@ def test_a_mask_file(tmp_path):
     np.testing.assert_array_equal(as_mask(path, (2, 3)), HOLE)
 
 
+def test_what_a_mask_file_is_doubted_for_is_said(tmp_path, caplog):
+    as_mask(file_of(HOLE * np.uint8(2), tmp_path / "m.png"), (2, 3))
+    assert "look like labels" in caplog.text
+
+
 @pytest.mark.parametrize(
     ("wrong", "words"),
     [

@@ -6,6 +6,7 @@ import textwrap
 
 import keras
 import numpy as np
+import onnxruntime
 import pytest
 from keras import ops
 from PIL import Image
@@ -224,3 +225,29 @@ def test_sizes_that_cannot_be(encoder, tmp_path):
     for size, message in ((64, "must be 128 for this model"), (0, "received 0")):
         with pytest.raises(exporting.InputError, match=message):
             exporting.export(encoder[0], "onnx", tmp_path / "a.onnx", size)
+
+
+def test_what_is_drawn_is_an_input(tmp_path):
+    """Style and maps of MAT, by name; another style gives another picture."""
+    keras.utils.set_random_seed(0)
+    config = {"channels": [2], "width": 6, "latent": 4, "mapping_layers": 1}
+    model = presets.build("mat_small", depths=[1, 2, 1, 1, 1], **config)
+    path = tmp_path / "mat.onnx"
+    exporting.export(model, "onnx", path, pixels="float32")
+    session = onnxruntime.InferenceSession(path)
+    names = ["image", "mask", "z", "stage1_map", "stage2_map"]
+    assert [x.name for x in session.get_inputs()] == names
+    image, mask = random((1, 128, 128))
+    found = []
+    for seed in (0, 1):
+        drawn = model.draw(np.random.default_rng(seed), 128, 128)
+        inputs = {"image": image, "mask": mask} | {k: drawn[k] for k in names[2:]}
+        (completed,) = session.run(None, inputs)
+        prediction = model.predict(inputs, verbose=0)
+        expected = np.where(mask != 0, prediction, image)
+        assert np.abs(completed - expected).max() < 1e-4
+        np.testing.assert_array_equal(
+            completed[mask[..., 0] == 0], image[mask[..., 0] == 0]
+        )
+        found.append(completed)
+    assert np.abs(found[0] - found[1]).max() > 1e-3

@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageFilter
 
+from inpainting_zoo.data import embedded
 from inpainting_zoo.data.holes import hole_of
 from inpainting_zoo.errors import InputError
 
@@ -92,10 +93,21 @@ def test_a_coloured_brush_saved_as_jpeg(tmp_path):
     assert hole[inner].all() and not hole[~outer].any()
 
 
-def test_several_colours_are_read_by_luminance():
-    """Red is dark, yellow is not."""
-    mask = np.array([[[255, 0, 0], [255, 255, 0], [0, 0, 0], [0, 0, 255]]], np.uint8)
-    assert places(hole_of(Image.fromarray(mask))[0]) == [1]
+@pytest.mark.parametrize("second", [(0, 255, 0), (255, 255, 0), (224, 224, 192)])
+def test_brushes_of_several_colours_all_count(second):
+    """Also red, whose luminance is low; but a photograph is no drawing."""
+    mask = np.array([[[160, 0, 0], second, [0, 0, 0], [0, 0, 255]]], np.uint8)
+    assert places(hole_of(Image.fromarray(mask))[0]) == [0, 1, 3]
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L"])
+def test_a_photograph_is_noticed(mode):
+    photograph = Image.fromarray(embedded.face()).convert(mode)
+    _, (note,) = hole_of(photograph)
+    assert "neither black nor white, as of a photograph" in note
+    soft = Image.new("L", (64, 64))
+    soft.paste(255, (20, 20, 44, 44))
+    assert hole_of(soft.filter(ImageFilter.GaussianBlur(4)))[1] == []
 
 
 def test_an_erased_area_is_the_hole():

@@ -315,12 +315,37 @@ def test_list_file_is_relative_to_its_folder(tmp_path):
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
-@pytest.mark.parametrize("newline", ["\n", "\r\n"])
+@pytest.mark.parametrize("newline", ["\n", "\r\n", "\r"])
 def test_list_files_as_editors_write_them(tmp_path, encoding, newline):
     lines = ["# pictures", "  ü b.png\t", "", "   ", "sub/a.png", "#c.png"]
     path = tmp_path / "list.txt"
     path.write_bytes(newline.join(lines).encode(encoding))
     assert list_images(path) == [tmp_path / "sub/a.png", tmp_path / "ü b.png"]
+
+
+def test_what_a_list_says_wrong_is_said(tmp_path, caplog):
+    path = tmp_path / "list.txt"
+    path.write_text("a.png\nb.png\na.png\n")
+    assert len(list_images(path)) == 3
+    assert "lists 1 of its pictures again" in caplog.text
+    path.write_bytes("für.png".encode("cp1252"))
+    with pytest.raises(InputError, match="no text in UTF-8, or in UTF-16 with a mark"):
+        list_images(path)
+
+
+def test_pictures_that_are_not_read_are_named(tmp_path, caplog):
+    for name in ("a.png", "b.gif", "c.HEIC", ".hidden.gif", "d.txt"):
+        write(tmp_path / "a.png", PICTURE)
+        (tmp_path / name).touch()
+    list_images(tmp_path, "train_path")
+    (line,) = caplog.messages
+    assert line.startswith("train_path: 2 pictures of kinds that are not read")
+
+
+def test_floats_that_would_become_black_are_refused(tmp_path):
+    Image.fromarray(np.float32([[0.1, 1.6]])).save(tmp_path / "a.tif")
+    with pytest.raises(InputError, match=r"floats up to 1, 255 or 65535, .* to 1\.6"):
+        read_image(tmp_path / "a.tif")
 
 
 def test_list_file_falls_back_to_the_working_folder(tmp_path, monkeypatch):

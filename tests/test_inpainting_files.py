@@ -77,9 +77,11 @@ def leftovers(folder):
 
 
 def rows_of(folder):
+    """The row of each file, of which a stopped run says before that it has begun."""
     lines = (folder / "ledger.jsonl").read_text().splitlines()
-    rows = {row["file"]: row for row in map(json.loads, lines)}
-    assert len(rows) == len(lines)
+    found = [row for row in map(json.loads, lines) if row["status"] != "begun"]
+    rows = {row["file"]: row for row in found}
+    assert len(rows) == len(found)
     return rows
 
 

@@ -41,6 +41,10 @@ from inpainting_zoo.options import (
         (InpaintSettings, "variants", (0,), (2,)),
         (InpaintSettings, "mask_dilation", (-1,), (3,)),
         (InpaintSettings, "feathering", (-1, 1), (0,)),
+        (TrainSettings, "experiment_name", ("", "../up", ".", "/abs"), ("a", "a/b")),
+        (EvaluateSettings, "experiment_name", ("../up",), ("a",)),
+        (EvaluateSettings, "mask_label", ("1",), (None,)),
+        (EvaluateSettings, "invert_mask", (True,), (False,)),
         (EnsembleSettings, "members", (["a"], "ab", ["a", 1]), (("a", "b"),)),
         (EnsembleSettings, "per_category", (0,), (20,)),
         (AnimateSettings, "frames_per_second", (0, 51, math.nan), (50, 0.5)),
@@ -52,6 +56,15 @@ def test_every_setting_has_its_rule(kind, name, wrong, right):
             kind(**{name: value})
     for value in right:
         assert getattr(kind(**{name: value}), name) == value
+
+
+def test_labels_need_masks_that_are_looked_at_for_them():
+    with pytest.raises(InputError, match="mask_label: must not be given with -mask_fr"):
+        InpaintSettings(mask_from="alpha", mask_label="1")
+    files = {"train_path": "a", "mask_path": "b"}
+    TrainSettings(mask_label="1", **files).complete()
+    with pytest.raises(InputError, match="mask_label: needs mask files by -mask_path"):
+        TrainSettings(mask_label="1", train_path="a").complete()
 
 
 def test_arguments_of_the_model_keep_the_rules_of_options():

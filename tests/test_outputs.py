@@ -14,7 +14,7 @@ from inpainting_zoo.inpainting.folder import inpaint_folder
 from inpainting_zoo.inpainting.picture import check_output, inpaint_file
 from inpainting_zoo.models.completer import Completer
 from inpainting_zoo.storage.checkpoints import save_weights
-from inpainting_zoo.storage.files import refuse_replacing
+from inpainting_zoo.storage.files import atomic, refuse_replacing
 from inpainting_zoo.storage.locks import held
 from inpainting_zoo.training.animate import animate
 from inpainting_zoo.training.experiment import Experiment
@@ -80,12 +80,58 @@ def test_a_folder_run_replaces_only_what_one_has_written(folder):
             inpaint_folder(Grey(), images, masks, output)
     former = (images / "a.png").read_bytes(), (masks / "a.png").read_bytes()
     assert former == tuple(p.read_bytes() for p in (images / "a.png", masks / "a.png"))
+    (folder / "mine/ledger.jsonl").write_text("my accounts\n")
+    with pytest.raises(InputError, match="whose line 1 is something else"):
+        inpaint_folder(Grey(), images, masks, folder / "mine")
+    assert (folder / "mine/ledger.jsonl").read_text() == "my accounts\n"
     for _ in range(2):
         assert inpaint_folder(Grey(), images, masks, folder / "out") == 0
     assert sorted(p.name for p in (folder / "out").iterdir()) == [
         "a.png",
         "ledger.jsonl",
     ]
+
+
+def test_what_was_retouched_or_came_from_elsewhere_stays(folder):
+    """But not an output that is damaged, or that a killed run has not recorded."""
+    images, masks, out = folder / "images", folder / "masks", folder / "out"
+    assert inpaint_folder(Grey(), images, masks, out) == 0
+    written, ledger = (out / "a.png").read_bytes(), (out / "ledger.jsonl").read_text()
+    shutil.copy(images / "a.png", out / "a.png")
+    with pytest.raises(InputError, match=r"recorded in ledger\.jsonl, .*a\.png"):
+        inpaint_folder(Grey(), images, masks, out)
+    (out / "a.png").write_bytes(written[:45])
+    assert inpaint_folder(Grey(), images, masks, out) == 0
+    assert (out / "a.png").read_bytes() == written
+    for begun in ('{"file": "a.png", "status": "begun"}\n', ledger[:30]):
+        (out / "ledger.jsonl").write_text(begun)
+        assert inpaint_folder(Grey(), images, masks, out) == 0
+        assert "begun" not in (out / "ledger.jsonl").read_text()
+    (out / "ledger.jsonl").write_text("")
+    with pytest.raises(InputError, match=r"recorded in ledger\.jsonl, .*a\.png"):
+        inpaint_folder(Grey(), images, masks, out)
+
+
+def test_what_others_are_writing_stays(folder):
+    """A part of a program that still runs; those of killed ones are removed."""
+    out = folder / "out"
+    (out / "exp").mkdir(parents=True)
+    left = [out / ".zoo-1.part", out / "exp/.zoo-2.part"]
+    for path in left:
+        path.write_bytes(b"")
+    with atomic(out / "other.bin") as file:
+        assert inpaint_folder(Grey(), folder / "images", folder / "masks", out) == 0
+        file.write(b"whole")
+    assert (out / "other.bin").read_bytes() == b"whole"
+    assert not left[0].exists() and left[1].exists()
+
+
+def test_in_place_through_a_link_replaces_what_it_leads_to(folder):
+    image, link = folder / "images/a.png", folder / "link.png"
+    link.symlink_to(image)
+    former = image.read_bytes()
+    inpaint_file(Grey(), link, folder / "masks/a.png", link, in_place=True)
+    assert link.is_symlink() and image.read_bytes() != former
 
 
 def test_two_folder_runs_do_not_share_an_output_folder(folder):

@@ -350,7 +350,7 @@ def test_the_picture_itself_is_no_mask(name):
     y, x = np.mgrid[:12, :16]
     image = Image.fromarray(np.dstack([9 * x, 9 * y, 5 * (x + y)]).astype(np.uint8))
     options = {"quality": 100, "subsampling": 0} if name == "JPEG" else {}
-    with pytest.raises(InputError, match="received the picture without a hole"):
+    with pytest.raises(InputError, match="received the picture itself"):
         complete_bytes(Plain(never), encoded(image), encoded(image, name, **options))
 
 

@@ -1,12 +1,13 @@
 """Evaluations that go on where they were, and the vectors that they keep."""
 
 import dataclasses
+from contextlib import nullcontext
 
 import numpy as np
 import pytest
 
 from inpainting_zoo.errors import InputError
-from inpainting_zoo.evaluation.progress import Progress
+from inpainting_zoo.evaluation.progress import resumable
 from inpainting_zoo.evaluation.protocol import evaluate
 from inpainting_zoo.evaluation.report import format_report
 from inpainting_zoo.metrics.measures import MEASURES, chosen_measures
@@ -46,9 +47,9 @@ def home(tmp_path, monkeypatch):
 
 def measured(folder, times=99, about=ABOUT):
     method, measures = Stopping(times), chosen_measures("psnr,lpips,kid_alexnet")
-    progress = Progress(folder, about)
-    options = {"pictures": 1, "measures": measures, "progress": progress}
-    return evaluate(pairs(6), {"grey": method}, 0, **options), method.done
+    with resumable(folder, about) if folder else nullcontext() as progress:
+        options = {"pictures": 1, "measures": measures, "progress": progress}
+        return evaluate(pairs(6), {"grey": method}, 0, **options), method.done
 
 
 def test_an_interrupted_evaluation_goes_on(tmp_path):
@@ -69,15 +70,32 @@ def test_an_interrupted_evaluation_goes_on(tmp_path):
     assert all((picture[name] == wanted[name]).all() for name in wanted)
     assert report == whole and report["methods"]["grey"]["kid_alexnet"] > 0
     assert "kid_alexnet" not in report["methods"]["grey"]["bins"]["20-30"]
-    # Of other settings it begins anew.
-    assert measured(folder, about={"seed": 4})[1] == 6
+    assert not folder.exists()
+
+
+def test_what_is_of_other_settings_or_incomplete_is_not_gone_on_with(tmp_path):
+    folder = tmp_path / "r.parts"
+    for damage, about in ((None, {"seed": 4}), (b"short", ABOUT)):
+        with pytest.raises(KeyboardInterrupt):
+            measured(folder, times=2)
+        if damage:
+            (folder / "alexnet-truth.f32").write_bytes(damage)
+        assert measured(folder, about=about)[1] == 6
+
+
+def test_two_evaluations_do_not_share_a_folder(tmp_path):
+    folder = tmp_path / "r.parts"
+    refused = pytest.raises(InputError, match="in use by another run")
+    with resumable(folder, ABOUT), refused:
+        measured(folder)
+    assert not folder.exists()
 
 
 def test_a_folder_of_something_else_stays(tmp_path):
     (tmp_path / "r.parts").mkdir()
     (tmp_path / "r.parts" / "mine.txt").write_text("precious")
     with pytest.raises(InputError, match=r"folder of its parts .*r\.parts"):
-        Progress(tmp_path / "r.parts", ABOUT)
+        measured(tmp_path / "r.parts")
     assert (tmp_path / "r.parts" / "mine.txt").read_text() == "precious"
 
 

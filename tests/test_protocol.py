@@ -64,6 +64,16 @@ def test_means_over_images_by_hand():
     assert found["bins"]["0-10"]["psnr"] is None
 
 
+def test_masks_of_nothing_and_of_everything_are_noted():
+    pairs = [grey_pair("a", 0.5), grey_pair("b", 0), grey_pair("c", 1)]
+    report = evaluate(pairs, {"x": off_by_51}, 0)
+    assert report["notes"] == [
+        "masks: 1 of 3 have no hole",
+        "masks: 1 of 3 have nothing but a hole",
+    ]
+    assert "1 of 3 have no hole" in format_report(report)
+
+
 def test_identical_images_are_counted_and_left_out_of_the_mean():
     pairs = [grey_pair("a", 0.5), grey_pair("b", 0), grey_pair("c", 0.5)]
     found = evaluate(pairs, {"x": off_by_51}, 0)["methods"]["x"]

@@ -9,7 +9,14 @@ from PIL import Image
 
 from conftest import ROOT
 from inpainting_zoo import arguments, presets
-from inpainting_zoo.evaluation.tables import headlines, interval, markdown, number, text
+from inpainting_zoo.evaluation.tables import (
+    cell,
+    headlines,
+    interval,
+    markdown,
+    number,
+    text,
+)
 from inpainting_zoo.storage.arrays import FORMATS
 from inpainting_zoo.storage.files import sha256
 from inpainting_zoo.tools import make_readme, measure, publish, train_faces
@@ -73,7 +80,7 @@ def test_every_shipped_weight_can_be_trained_again():
 def scores(psnr, bins):
     """A row of an evaluation, with bins of (area, images, PSNR)."""
     row = {"psnr": psnr, "psnr_hole": psnr - 6, "ssim": 0.9, "l1": 0.01, "l1_hole": 0.1}
-    row |= {"l2": 0.002, "l2_hole": 0.02, "lpips": 0.05}
+    row |= {"l2": 0.002, "l2_hole": 0.02, "lpips": 0.05, "kid_alexnet": 0.25}
     return row | {
         "outside_max": 0,
         "intervals": {"psnr": [psnr - 1.23456789, psnr + 1], "ssim": None},
@@ -144,10 +151,11 @@ def test_reports_become_tables(reports):
     assert "### faces at 256 px, 4 pictures" in page
     lines = page.splitlines()
     rows = [line for line in lines if line.startswith(("| one", "| two", "| telea"))]
+    others = "0.9000 | 0.0100 | 0.1000 | 0.0500 | 0.2500 |"
     assert rows == [
-        "| one | 25.12 | 19.12 | 0.9000 | 0.0100 | 0.1000 | 0.0500 |",
-        "| two | 26.00 | 20.00 | 0.9000 | 0.0100 | 0.1000 | 0.0500 |",
-        "| telea | 24.25 | 18.25 | 0.9000 | 0.0100 | 0.1000 | 0.0500 |",
+        f"| one | 25.12 (23.89 to 26.12) | 19.12 | {others}",
+        f"| two | 26.00 (24.77 to 27.00) | 20.00 | {others}",
+        f"| telea | 24.25 (23.02 to 25.25) | 18.25 | {others}",
         *(f"| {m} | 40.00 | 20.00 | 17.00 | 19.00 |" for m in ("one", "two", "telea")),
     ]
     assert "| PSNR by hole area in % | 0-10 | 40-50 | 50-60 | over 40 |" in page
@@ -197,6 +205,9 @@ def test_numbers_and_deviations():
     assert number(3, "outside_max") == "3"
     assert interval([25.126, 26], "psnr") == "25.13 to 26.00"
     assert interval(None, "psnr") == "-"
+    sure = {"psnr": 25.5, "ssim": None, "intervals": {"psnr": [25, 26], "ssim": None}}
+    assert cell(sure, "psnr") == "25.50 (25.00 to 26.00)"
+    assert cell(sure, "ssim") == cell({}, "ssim") == "-"
 
 
 def test_columns_are_the_headlines_that_any_report_has():

@@ -12,12 +12,13 @@ FLOORS = [
     "benchmarks tools",
     "cli",
     "arguments",
+    "serving",
     "evaluation exporting inpainting training weights.convert "
     "ensemble.command ensemble.cache",
     # What an ensemble is made of are presets.
     "chosen ensemble.model ensemble.members",
     "presets",
-    "gmcnn context_encoder lama patch_match ensemble weights",
+    "gmcnn context_encoder lama mat patch_match ensemble stable_diffusion weights",
     "models",
     "metrics",
     "features losses",

@@ -76,6 +76,21 @@ def test_an_engine_that_is_none_of_ours_is_named(tmp_path):
     assert "keras.json" in found.stderr and len(found.stderr.splitlines()) == 1
 
 
+@pytest.mark.parametrize(
+    ("config", "words"),
+    [
+        ('{"floatx": "bfloat16"}', "floatx must be float16 or float32 or float64"),
+        ('{"epsilon": "x"}', "epsilon must be a number such as 1e-07, received 'x'"),
+        ('{"image_data_format": 3}', "image_data_format must be channels_last or"),
+        ("[]", "must hold settings of Keras by name, received []"),
+    ],
+)
+def test_what_keras_would_not_start_with_is_one_line(tmp_path, config, words):
+    (tmp_path / "keras.json").write_text(config)
+    found = python(COMMAND, "presets", KERAS_HOME=str(tmp_path))
+    assert words in found.stderr and len(found.stderr.splitlines()) == 1
+
+
 ASIDE = """
 import os, sys
 from inpainting_zoo import cli, terminal

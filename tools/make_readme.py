@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 
 from inpainting_zoo.evaluation.protocol import BINS
-from inpainting_zoo.evaluation.tables import headlines, markdown, number
+from inpainting_zoo.evaluation.tables import cell, headlines, markdown, number
 from inpainting_zoo.metrics.measures import MEASURES
 from inpainting_zoo.storage.files import write_bytes
 from inpainting_zoo.tools.curves import draw
@@ -35,13 +35,15 @@ NUMBERS = """## Numbers
 
 The completed image against the truth, by the protocol that `runner.py evaluate`
 follows: means over the pictures, PSNR in dB, L1 on [0, 1]; "hole PSNR" is that of the
-hole alone. Beside the networks stand mean colour, OpenCV's Telea and Navier-Stokes, and
-scikit-image's biharmonic inpainting. At a size that is not a preset's own, pictures are
-completed at the preset's and the result is enlarged into their holes. `faces_pairs_40`
-are faces with irregular holes, `faces_centre` the same faces with a square hole of half
-their side, `scenes_test` scenes with holes of NVIDIA's irregular masks in order, of
-which the training of GMCNN may have seen some. No picture was trained on, and no hole
-of `faces_pairs_40`. What copies or invents sharp texture pays for it in PSNR.
+hole alone; in brackets, where it was measured, the 95 % interval of a mean
+([measures](../docs/metrics.md)). Beside the networks stand mean colour, OpenCV's Telea
+and Navier-Stokes, and scikit-image's biharmonic inpainting. At a size that is not a
+preset's own, pictures are completed at the preset's and the result is enlarged into
+their holes. `faces_pairs_40` are faces with irregular holes, `faces_centre` the same
+faces with a square hole of half their side, `scenes_test` scenes with holes of NVIDIA's
+irregular masks in order, of which the training of GMCNN may have seen some. No picture
+was trained on, and no hole of `faces_pairs_40`. What copies or invents sharp texture
+pays for it in PSNR.
 """
 EXAMPLES = """## Examples
 
@@ -133,8 +135,7 @@ def comparisons(evaluations):
         yield f"### {test_set} at {size} px, {images} pictures\n"
         shown = headlines(methods.values())
         rows = [
-            [name, *(number(found.get(m), m) for m in shown)]
-            for name, found in methods.items()
+            [name, *(cell(found, m) for m in shown)] for name, found in methods.items()
         ]
         head = ["method", *(MEASURES[m].title for m in shown)]
         yield markdown(head, rows) + "\n"

@@ -71,11 +71,12 @@ class Experiment:
         Raises:
             InputError: if another process trains there, or states have no manifest.
         """
-        files = [self.folder / name for name in ("config.json", "metrics.json")]
+        names = ("config.json", "metrics.json", "weights/*", "summaries/*")
+        files = [file for name in names for file in self.folder.glob(name)]
         words = "the files of a former run"
         refuse_replacing("experiment_name", files, words, self._is_of_a_run)
         with locked(self.folder, "experiment_name"):
-            remove_parts(self.folder)  # of runs that were killed
+            remove_parts(self.folder, *self.folder.rglob("*/"))  # of killed runs
             self.checkpoints.begin()
             yield
 

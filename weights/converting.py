@@ -10,9 +10,10 @@ import numpy as np
 from inpainting_zoo.errors import InputError, WeightsError
 from inpainting_zoo.storage.arrays import Arrays
 
+NOTHING = re.compile("(?!)")
 SHOWN = 3  # names in an error
 OFFICIAL = ("gmcnn_official_pytorch", "gmcnn_official_tf1", "context_encoder")
-OFFICIAL += ("lama_big", "lama_fourier", "lama_regular")
+OFFICIAL += ("lama_big", "lama_fourier", "lama_regular", "mat_512", "mat_256")
 
 
 def from_official(
@@ -22,7 +23,10 @@ def from_official(
 
     What a family's program calls its tensors is in `weights/convert_<family>.py`:
     `official_tensors(variables, config)`, and `IGNORED`, which matches the names of
-    training state that use does not need.
+    training state that use does not need; where some files lack tensors, which are 0
+    then, `OPTIONAL`, which matches those; where there is more than one layout,
+    `canonical(tensors, variables, config)`, which gives what was opened the names of
+    the first.
 
     Args:
         tensors: by their official names, which a wrapper such as "module." may precede.
@@ -44,17 +48,29 @@ def from_official(
     if not importlib.util.find_spec(module):
         raise InputError(f"preset: no official names are known of {family}")
     converter = importlib.import_module(module)
+    if hasattr(converter, "canonical"):
+        tensors = converter.canonical(tensors, variables, config)
     expected = converter.official_tensors(variables, config)
     prefix = _prefix(tensors, expected, source)
     expected = {prefix + name: tensor for name, tensor in expected.items()}
+    optional = getattr(converter, "OPTIONAL", NOTHING)
+    absent = {
+        name: shape
+        for name, (_, shape, _) in expected.items()
+        if name not in tensors and optional.fullmatch(name.removeprefix(prefix))
+    }
     others = [name for name in tensors if name not in expected]
     ignored = [name for name in others if _ignored(name, prefix, expected, converter)]
-    _compare(tensors, expected, set(others) - set(ignored), preset, source)
+    needed = {name: t for name, t in expected.items() if name not in absent}
+    _compare(tensors, needed, set(others) - set(ignored), preset, source)
     theirs = {ours: name for name, (ours, _, _) in expected.items()}
 
     def read(ours):
         name = theirs[ours]
-        tensor, (_, _, to_ours) = tensors[name], expected[name]
+        _, _, to_ours = expected[name]
+        if name in absent:
+            return to_ours(np.zeros(absent[name], "float32"))
+        tensor = tensors[name]
         if tensor.dtype.kind != "f" or not np.isfinite(tensor).all():
             raise WeightsError(
                 f"{source} does not fit {preset}: not finite floats: {name}"

@@ -8,6 +8,13 @@ import numpy as np
 
 from inpainting_zoo.errors import InputError, WeightsError
 from inpainting_zoo.storage.arrays import Arrays, read_arrays, trusting_nothing
+from inpainting_zoo.storage.component_folders import (
+    INDEX,
+    component_files,
+    joined,
+    shards,
+    snapshot,
+)
 from inpainting_zoo.storage.files import sha256
 from inpainting_zoo.storage.torch_files import read_torch
 
@@ -16,11 +23,13 @@ def read_tensors(source, argument: str = "source") -> Arrays:
     """Opens name -> array, in the layout of the program that wrote it.
 
     Args:
-        source: a file of PyTorch (.pth, .pt, .ckpt, .bin, .pth.tar), TorchScript
+        source: a file of PyTorch (.pth, .pt, .ckpt, .bin, .pth.tar, .pkl), TorchScript
             included, whose nested dictionaries and modules become names with dots, a
             .safetensors file, an .npz file whose keys are the tensors' names (if any
-            starts with "w:", only those, and without it), or a TensorFlow checkpoint:
-            its prefix or its folder.
+            starts with "w:", only those, and without it), an index of such files
+            (.safetensors.index.json), a folder of diffusers, whose components precede
+            the names ("unet.conv_in.weight"), or a TensorFlow checkpoint: its prefix
+            or its folder.
         argument: what to call it in an error.
 
     Raises:
@@ -30,22 +39,30 @@ def read_tensors(source, argument: str = "source") -> Arrays:
     """
     source = Path(source)
     read = _reader(source)
-    if read is not _tensorflow and not source.is_file():
+    if read not in (_tensorflow, _components) and not source.is_file():
         raise InputError(f"{argument}: must be a file, received {str(source)!r}")
     opened = functools.partial(read, source, argument)
     return trusting_nothing(opened, argument, "a readable checkpoint", source)
 
 
 def digests(source) -> dict:
-    """Returns file name -> SHA-256 of the files that `read_tensors` would read."""
-    source = Path(source)
-    return {path.name: sha256(path) for path in files_of(source)}
+    """Returns file -> SHA-256 of the files that `read_tensors` would read.
+
+    A file is called by its path in the source if that is a folder, else by its name.
+    """
+    folder = Path(source) if Path(source).is_dir() else Path(source).parent
+    return {str(path.relative_to(folder)): sha256(path) for path in files_of(source)}
 
 
 def files_of(source) -> list[Path]:
     """Returns the files that `read_tensors` would read, sorted."""
     source = Path(source)
-    if _reader(source) is not _tensorflow:
+    read = _reader(source)
+    if read is _components:
+        return [f for path in component_files(source).values() for f in files_of(path)]
+    if read is _shards:
+        return [source, *sorted({*shards(source, "source").values()})]
+    if read is not _tensorflow:
         return [source]
     prefix = _prefix(source)
     return sorted(filter(Path.is_file, prefix.parent.glob(f"{prefix.name}.*")))
@@ -55,7 +72,32 @@ def _reader(source):
     """Returns what reads a file of this suffix; "snap.ckpt" may be of either engine."""
     if Path(f"{source}.index").is_file():
         return _tensorflow
+    if source.name.endswith(INDEX):
+        return _shards
+    if source.is_dir() and component_files(source):
+        return _components
     return READERS.get(source.suffix.lower(), _tensorflow)
+
+
+def _components(folder, argument):
+    opened = {
+        f"{name}.": read_tensors(path, argument)
+        for name, path in component_files(folder).items()
+    }
+    tokenizer = snapshot(folder) / "tokenizer"
+    about = {"tokenizer": str(tokenizer)} if tokenizer.is_dir() else {}
+    return joined(opened, about)
+
+
+def _shards(index, argument):
+    files = shards(index, argument)
+    opened = {path: read_tensors(path, argument) for path in {*files.values()}}
+    if missing := [name for name, path in files.items() if name not in opened[path]]:
+        raise WeightsError(
+            f"{argument}: {files[missing[0]]} lacks {missing[0]}, which its index names"
+        )
+    shapes = {name: opened[path].shapes[name] for name, path in files.items()}
+    return Arrays(shapes, lambda name: opened[files[name]][name])
 
 
 def _arrays(path, argument):
@@ -103,5 +145,5 @@ def _prefix(path, argument="source"):
 
 READERS = {
     **dict.fromkeys((".npz", ".safetensors"), _arrays),
-    **dict.fromkeys((".pth", ".pt", ".ckpt", ".bin", ".tar"), read_torch),
+    **dict.fromkeys((".pth", ".pt", ".ckpt", ".bin", ".tar", ".pkl"), read_torch),
 }

@@ -224,7 +224,7 @@ def official(tmp_path, monkeypatch):
         weights = dataclasses.replace(
             preset["weights"]["generator"],
             urls=urls,
-            sha256=hashlib.sha256(content).hexdigest(),
+            digest=hashlib.sha256(content).hexdigest(),
             size=len(content),
         )
         config = preset["config"] | {"base_channels": 8, "blocks": 2}
@@ -313,7 +313,7 @@ def test_the_cache_folder_without_a_home(monkeypatch, tmp_path, caplog):
     monkeypatch.setenv("HOME", str(tmp_path))
     assert cache_folder() == tmp_path / ".cache" / "inpainting_zoo"
     assert not caplog.records
-    monkeypatch.setenv("HOME", "/nonexistent")
+    monkeypatch.setenv("HOME", str(tmp_path / "none"))
     assert cache_folder().name == "inpainting_zoo"
     assert "no home directory" in caplog.text and str(cache_folder()) in caplog.text
 

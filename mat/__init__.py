@@ -1,0 +1,1 @@
+"""MAT: large holes completed by a transformer that knows what is known."""

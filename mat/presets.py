@@ -1,0 +1,49 @@
+"""Configurations of MAT by name."""
+
+from inpainting_zoo.storage.downloads import Weights
+
+MODEL = "inpainting_zoo.mat.model:MAT"
+RELEASES = "https://github.com/Sanster/models/releases/download"
+TRAINING = {"batch_size": 8, "learning_rate": 1e-3, "adam_betas": [0.0, 0.99]}
+
+PRESETS = {
+    "mat_512": {
+        "description": "the official MAT at 512 px; 61.6 M parameters",
+        "model": MODEL,
+        "config": {"image_size": 512, "masks": "mat_512=1"},
+        "training": TRAINING,
+        "weights": {
+            "generator": Weights(
+                "Places_512_FullData_G.pth",
+                "8ca927835fa3f5e21d65ffcb165377ed",
+                urls=(f"{RELEASES}/add_mat/Places_512_FullData_G.pth",),
+                size=250_500_000,  # about
+                licence="CC BY-NC 4.0: no commercial use",
+                source=(
+                    "trained by the authors of MAT (https://github.com/fenglinglwb/MAT)"
+                    " on Places, as https://github.com/Sanster/models keeps it"
+                ),
+                official=True,
+            )
+        },
+    },
+    "mat_256": {
+        "description": "the official MAT at 256 px; 59.8 M parameters",
+        "model": MODEL,
+        "config": {"image_size": 256, "channels": [128, 256, 512]},
+        "training": TRAINING,
+    },
+    "mat_small": {
+        "description": "a narrow MAT at 128 px; trains on a CPU in hours",
+        "model": MODEL,
+        "config": {
+            "image_size": 128,
+            "channels": [32, 64, 128],
+            "width": 60,
+            "latent": 128,
+            "mapping_layers": 4,
+            "average": 2000.0,
+        },
+        "training": TRAINING,
+    },
+}

@@ -1,0 +1,1 @@
+"""A page with a brush, and the HTTP service behind it."""

@@ -1,0 +1,122 @@
+"""The form of a request: two pictures, and options under the command's own names."""
+
+import json
+
+from starlette.datastructures import Headers, UploadFile
+from starlette.formparsers import MultiPartException, MultiPartParser
+from starlette.requests import Request
+
+from inpainting_zoo.errors import InputError, choose
+from inpainting_zoo.options import InpaintSettings
+from inpainting_zoo.presets import DEFAULT
+from inpainting_zoo.serving.refusal import Refusal
+from inpainting_zoo.settings import kind_of
+
+FILES = ("image", "mask")
+FORMATS = ("png", "jpeg", "webp", "tiff", "bmp")
+# Options of `inpaint` that name no file of this machine.
+NAMES = (
+    *("preset", "seed", "mask_dilation", "feathering", "with_options", "strategy"),
+    *("invert_mask", "resize_mask", "mask_label", "mask_from", "fill_alpha"),
+)
+FIELDS = {
+    field.metadata.get("flag", field.name): field
+    for field in InpaintSettings.options()
+    if field.name in NAMES
+}
+MOST_TEXT = 2**16  # bytes of a field that is no file
+
+
+class _InMemory(MultiPartParser):
+    spool_max_size = 2**40  # pictures of strangers are never written to a disk
+
+
+async def read_form(request: Request, max_bytes: int) -> dict:
+    """Reads a request's form.
+
+    Args:
+        request: with a body of multipart/form-data.
+        max_bytes: of each picture.
+
+    Returns:
+        What `completion` takes, by name: the two pictures as bytes, texts otherwise.
+
+    Raises:
+        Refusal: 413 or 415 if a picture is too large or the body is no form.
+        InputError: if a field is unknown, missing or there twice.
+    """
+    kind = request.headers.get("content-type", "")
+    if kind.partition(";")[0].strip().lower() != "multipart/form-data":
+        raise Refusal(
+            415, f"content-type: must be multipart/form-data, received {kind!r}"
+        )
+    parts, known = {}, dict.fromkeys([*FILES, "format", *FIELDS])
+    for name, value in await _parts(request, len(known)):
+        choose("field", name, known)
+        if name in parts:
+            raise InputError(f"{name}: must be given once, received it twice")
+        if isinstance(value, UploadFile) != (name in FILES):
+            what = "a file" if name in FILES else "text"
+            other = "text" if name in FILES else "a file"
+            raise InputError(f"{name}: must be {what}, received {other}")
+        if name in FILES and value.size > max_bytes:
+            raise Refusal(
+                413, f"{name}: at most {max_bytes} bytes, received {value.size}"
+            )
+        parts[name] = await value.read() if name in FILES else value
+    for name in FILES:
+        if name not in parts:
+            raise InputError(f"{name}: is needed, received none")
+    return parts
+
+
+async def _parts(request, most):
+    headers = Headers({"content-type": request.headers["content-type"]})
+    limits = {"max_files": most, "max_fields": most, "max_part_size": MOST_TEXT}
+    try:
+        parser = _InMemory(headers, request.stream(), **limits)
+        return (await parser.parse()).multi_items()
+    except MultiPartException as error:
+        reason = error.message.rstrip(".")
+        raise InputError(
+            f"body: must be a form of {', '.join(FILES)} and options, received one "
+            f"that is not ({reason})"
+        ) from error
+
+
+def completion(parts: dict) -> tuple[str, str, dict, dict]:
+    """Checks the options of a form.
+
+    Args:
+        parts: texts by name; pictures among them are left out.
+
+    Returns:
+        The preset's name, the output's format, options of `complete_bytes`, and the
+        model's own.
+
+    Raises:
+        InputError: if one breaks its rule.
+    """
+    output = parts.get("format", "png")
+    choose("format", output, dict.fromkeys(FORMATS))
+    given = {f.name: value_of(f, parts[name]) for name, f in FIELDS.items()
+             if name in parts}  # fmt: skip
+    settings = InpaintSettings(**given)
+    options = {name: getattr(settings, name) for name in given}
+    preset = options.pop("preset", DEFAULT)
+    return preset, output, options, options.pop("with_options", {})
+
+
+def value_of(field, text: str):
+    """Returns the value that a text stands for: as it is, or as JSON.
+
+    Args:
+        field: of `InpaintSettings`, which checks the value.
+        text: as it was sent.
+    """
+    if kind_of(field) is str:
+        return text
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return text

@@ -1,0 +1,117 @@
+"""The description of the service for programs, made from the settings' own fields."""
+
+from inpainting_zoo import __version__, presets
+from inpainting_zoo.serving.form import FIELDS, FILES, FORMATS
+from inpainting_zoo.settings import found, kind_of
+
+KINDS = {int: "integer", float: "number", bool: "boolean", str: "string"}
+RULES = {
+    "least": "minimum",
+    "most": "maximum",
+    "above": "exclusiveMinimum",
+    "below": "exclusiveMaximum",
+}
+ABOUT = {
+    "name": {"type": "string"},
+    "description": {"type": "string"},
+    "licence": {"type": "string"},
+    "bytes": {"type": "integer", "description": "of its weights"},
+    "here": {"type": "boolean", "description": "nothing has to be downloaded"},
+}
+WHOLE = {"type": "integer", "minimum": 0}
+REFUSALS = {
+    400: "a rule is broken",
+    403: "Host or Origin is another site's",
+    408: "the body did not arrive in time",
+    413: "the body or a picture is too long",
+    415: "the body is no form",
+    500: "the service failed",
+    503: "the queue is full; Retry-After says when to try again",
+}
+
+TEXT = {"type": "string"}
+ERROR = {
+    "type": "object",
+    "properties": dict.fromkeys(("error", "argument", "rule", "received"), TEXT),
+    "required": ["error", "argument", "rule", "received"],
+}
+
+
+def description() -> dict:
+    """Returns the service as OpenAPI 3.1 describes it."""
+    names = list(presets.PRESETS)
+    name = {"type": "string", "enum": names}
+    in_path = {"name": "name", "in": "path", "required": True, "schema": name}
+    model = _object(
+        {**ABOUT, "options": {"type": "object"}, "draws": {"type": "boolean"}}
+    )
+    models = {"default": {"type": "string"}}
+    models["models"] = {"type": "array", "items": _object(ABOUT)}
+    whole = dict.fromkeys(("places", "taken", "max_bytes", "max_pixels"), WHOLE)
+    health = _object({"status": {"const": "ok"}, **whole})
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "Keras inpainting zoo", "version": __version__},
+        "paths": {
+            "/api/health": {"get": _operation("Limits and how many wait.", health)},
+            "/api/models": {
+                "get": _operation("The models that have weights.", _object(models))
+            },
+            "/api/models/{name}": {
+                "get": _operation("What a model declares.", model, 400, 503)
+                | {"parameters": [in_path]}
+            },
+            "/api/inpaint": {"post": _inpaint()},
+        },
+    }
+
+
+def _inpaint():
+    form = _object(
+        {
+            **{name: {"type": "string", "format": "binary"} for name in FILES},
+            "format": {"type": "string", "enum": list(FORMATS), "default": "png"},
+            **{name: _field(field) for name, field in FIELDS.items()},
+        }
+    )
+    form |= {"required": list(FILES), "additionalProperties": False}
+    operation = _operation("Completes a picture.", {}, 400, 408, 413, 415, 503)
+    operation["requestBody"] = {
+        "required": True,
+        "content": {"multipart/form-data": {"schema": form}},
+    }
+    operation["responses"]["200"] = {
+        "description": "The picture, of the input's size.",
+        "content": {f"image/{name}": {} for name in FORMATS},
+        "headers": {
+            "X-Seed": {"schema": WHOLE},
+            "X-Notes": {"schema": {"type": "string", "description": "a JSON list"}},
+        },
+    }
+    return operation
+
+
+def _operation(summary, schema, *refusals):
+    """An operation that answers in JSON, and what it may refuse."""
+    responses = {"200": {"description": summary, "content": _json(schema)}}
+    for status in sorted({403, 500, *refusals}):
+        refused = {"description": REFUSALS[status], "content": _json(ERROR)}
+        responses[str(status)] = refused
+    return {"summary": summary, "responses": responses}
+
+
+def _json(schema):
+    return {"application/json": {"schema": schema}}
+
+
+def _object(properties):
+    return {"type": "object", "properties": properties, "required": list(properties)}
+
+
+def _field(field):
+    kind = KINDS.get(kind_of(field), "object")
+    schema = {"type": kind, "description": field.metadata["help"]}
+    schema |= {RULES[k]: v for k, v in field.metadata.items() if k in RULES}
+    if "choices" in field.metadata:
+        schema["enum"] = list(found(field.metadata["choices"]))
+    return schema

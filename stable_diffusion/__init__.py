@@ -1,0 +1,1 @@
+"""Stable Diffusion for inpainting: a latent diffusion model that a text guides."""

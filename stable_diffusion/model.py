@@ -1,0 +1,314 @@
+"""Stable Diffusion for inpainting: latents are denoised step by step, beside a text.
+
+Reference: Rombach et al., High-Resolution Image Synthesis with Latent Diffusion Models,
+CVPR 2022.
+"""
+
+import inspect
+
+import numpy as np
+from keras import ops
+from tqdm import tqdm
+
+from inpainting_zoo.engine.operations import fold
+from inpainting_zoo.errors import InputError, choose
+from inpainting_zoo.models.inpainter import Inpainter
+from inpainting_zoo.models.sizes import Sizes
+from inpainting_zoo.stable_diffusion import samplers
+from inpainting_zoo.stable_diffusion.autoencoder import build_decoder, build_encoder
+from inpainting_zoo.stable_diffusion.text_encoder import build_text_encoder
+from inpainting_zoo.stable_diffusion.tokenizer import END, clip_tokenizer
+from inpainting_zoo.stable_diffusion.unet import build_unet
+
+NO_ARGUMENTS = {}
+
+
+class StableDiffusion(Inpainter):
+    """A text encoder, an autoencoder, and a U-Net that sees what is known.
+
+    The U-Net takes noisy latents, the mask and the latents of the picture with an empty
+    hole. It is shown squares of one size; see `models.sizes.Sizes`.
+
+    Args:
+        image_size: side of those squares in pixels.
+        unet: arguments of `build_unet` that differ from its defaults; but for its
+            context_channels, which are the text encoder's channels.
+        autoencoder: those of `build_encoder` and `build_decoder`.
+        decoder: those of `build_decoder` alone, such as "conditional".
+        text_encoder: those of `build_text_encoder`.
+        latent_scale: factor of the autoencoder's latents, whose variance is 1 then.
+        predicts: name in `PREDICTS`, what the U-Net was trained to predict.
+        pad_token: what fills short prompts; it is attended to.
+        dtype: Keras dtype policy of the networks, such as "bfloat16".
+        seed: of everything random within a training step.
+    """
+
+    OPTIONS = {  # noqa: RUF012
+        "prompt": "",
+        "negative_prompt": "",
+        "num_steps": 30,
+        "guidance_scale": 7.5,
+        "sampler": "dpmpp",
+        "strength": 1.0,
+    }
+
+    def __init__(
+        self,
+        image_size: int = 512,
+        unet: dict = NO_ARGUMENTS,
+        autoencoder: dict = NO_ARGUMENTS,
+        decoder: dict = NO_ARGUMENTS,
+        text_encoder: dict = NO_ARGUMENTS,
+        latent_scale: float = 0.18215,
+        predicts: str = "noise",
+        pad_token: str = END,
+        dtype: str = "float32",
+        seed: int = 0,
+    ):
+        encoder = _made("autoencoder", build_encoder, autoencoder, dtype)
+        decoder = _made("decoder", build_decoder, {**autoencoder, **decoder}, dtype)
+        text = _made("text_encoder", build_text_encoder, text_encoder, dtype)
+        width = {"context_channels": text.output.shape[-1]}
+        unet = _made("unet", build_unet, {**unet, **width}, dtype)
+        self.shrinks = _halvings(encoder)
+        multiple = self.shrinks * _halvings(unet)
+        side = Sizes(multiple=multiple, least=multiple, side=image_size)
+        super().__init__(image_size, side, seed)
+        self.unet, self.text_encoder = unet, text
+        self.encoder, self.decoder = encoder, decoder
+        self.latent_scale, self.pad_token = latent_scale, pad_token
+        self.noise_of = choose("predicts", predicts, PREDICTS)
+
+    @property
+    def parts(self):
+        return {
+            "unet": self.unet,
+            "encoder": self.encoder,
+            "decoder": self.decoder,
+            "text_encoder": self.text_encoder,
+        }
+
+    def condition(
+        self, prompt, negative_prompt, num_steps, guidance_scale, sampler, strength
+    ):
+        """Returns what the options mean to the networks.
+
+        Args:
+            prompt: what the hole should show.
+            negative_prompt: what it should not.
+            num_steps: of the sampler, 1 to 999.
+            guidance_scale: how much the prompt counts, from 1, where the negative one
+                does not count at all and steps take half of the time.
+            sampler: name in `samplers.SAMPLERS`.
+            strength: above 0, at most 1; below 1 sampling starts from what the picture
+                has in the hole, with so much of the noise.
+
+        Returns:
+            "prompt" and, if it counts, "negative_prompt", int32 (1, 77); "rows"
+            (1, N, 3 + 2 HISTORY), see `samplers.Schedule.rows`; "noise_weight" and, if
+            the picture is seen, "picture_weight" (1,) at the start; "guidance" (1,).
+
+        Raises:
+            InputError: if an option breaks its rule.
+        """
+        schedule = samplers.schedule(sampler, num_steps, strength)
+        number = isinstance(guidance_scale, int | float)
+        if not number or isinstance(guidance_scale, bool) or not guidance_scale >= 1:
+            raise InputError(
+                f"guidance_scale: must be a number from 1, received {guidance_scale!r}"
+            )
+        texts = {"negative_prompt": negative_prompt, "prompt": prompt}
+        for name, text in texts.items():
+            if not isinstance(text, str):
+                raise InputError(f"{name}: must be text, received {text!r}")
+        length = self.text_encoder.input.shape[1]
+        arrays = {
+            "prompt": self.tokenizer(prompt, length),
+            "rows": schedule.rows(),
+            "noise_weight": np.float32(schedule.start),
+            "guidance": np.float32(guidance_scale),
+        }
+        if guidance_scale > 1:
+            arrays["negative_prompt"] = self.tokenizer(negative_prompt, length)
+        if strength < 1:
+            weights = samplers.add_noise(*np.eye(2), schedule.alphas[0])
+            weights = np.float32(weights / schedule.scales[0])
+            arrays["picture_weight"], arrays["noise_weight"] = weights
+        return {name: np.asarray(array)[None] for name, array in arrays.items()}
+
+    @property
+    def tokenizer(self):
+        return clip_tokenizer(self.pad_token)
+
+    def remarks(self, hole, **options):
+        chosen, remarks = self.chosen(options), []
+        room = self.text_encoder.input.shape[1] - 2  # start and end
+        for name in ("prompt", "negative_prompt"):
+            count = len(self.tokenizer.ids(chosen[name])) - 2
+            if count > room:
+                remarks.append(
+                    f"{name}: {room} tokens are read, {count - room} are not"
+                )
+        return remarks
+
+    def draw(self, rng, height, width):
+        shape = (1, height // self.shrinks, width // self.shrinks)
+        channels = self.unet.output.shape[-1]
+        return {"noise": rng.standard_normal((*shape, channels), np.float32)}
+
+    def call(self, inputs):
+        """See `Inpainter.call`; all steps are one graph."""
+
+        def steps(state, rows):
+            return fold(
+                lambda history, row: self.advance(
+                    {**state, "history": history, "row": row}
+                ),
+                state["history"],
+                ops.swapaxes(rows, 0, 1),
+            )
+
+        return self._sample(inputs, lambda name: getattr(self, name), steps)
+
+    def _run(self, inputs):
+        """Predicts step by step, so that one can see it and stop it.
+
+        Each network is compiled once, whatever the sampler and the number of steps.
+        """
+
+        def steps(state, rows):
+            bar = tqdm(range(rows.shape[1]), "sampling", disable=None, leave=False)
+            for i in bar:
+                state["history"] = run("advance")({**state, "row": rows[:, i]})
+            return state["history"]
+
+        run = self.compiled_method
+        return self._sample(inputs, run, steps)
+
+    def _sample(self, inputs, run, steps):
+        """Returns a prediction (B, H, W, 3) in [-1, 1].
+
+        Args:
+            inputs: of `call`.
+            run: takes the name of a method and returns it, compiled or not.
+            steps: takes the state of the first step and the rows of all (B, N, ...),
+                returns the last history.
+        """
+        picture = {name: inputs[name] for name in ("image", "mask")}
+        latents = inputs["noise"] * _aside(inputs["noise_weight"])
+        if "picture_weight" in inputs:
+            encoded = run("encode")({"image": inputs["image"]})
+            latents = latents + encoded * _aside(inputs["picture_weight"])
+        texts = {k: inputs[k] for k in ("prompt", "negative_prompt") if k in inputs}
+        unknown = ops.zeros_like(latents)
+        older = [unknown] * (samplers.HISTORY - 1)
+        history = [ops.stack([new, *older], axis=1) for new in (latents, unknown)]
+        state = {
+            "history": ops.stack(history, axis=1),
+            "known": run("encode_known")(picture),
+            "guidance": inputs["guidance"],
+            **{k: run("embed")({"tokens": ids}) for k, ids in texts.items()},
+        }
+        history = steps(state, inputs["rows"])
+        return run("decode")({"latents": history[:, 0, 0], **picture})
+
+    def encode(self, inputs):
+        """Returns the latents (B, h, w, 4) of an "image" (B, H, W, 3)."""
+        moments = self.encoder(inputs["image"])
+        mean = moments[..., : moments.shape[-1] // 2]
+        return self.latent_scale * mean
+
+    def encode_known(self, inputs):
+        """Returns what the U-Net sees beside noise: the mask, latents of what is known.
+
+        Args:
+            inputs: "image" (B, H, W, 3) and "mask" (B, H, W, 1).
+        """
+        image, mask = inputs["image"], inputs["mask"]
+        latents = self.encode({"image": image * (1 - mask)})
+        step = self.shrinks  # the first pixel of each cell, as PyTorch takes it
+        return ops.concatenate([mask[:, ::step, ::step], latents], axis=-1)
+
+    def embed(self, inputs):
+        """Returns the embeddings (B, 77, C) of "tokens" (B, 77)."""
+        return self.text_encoder(inputs["tokens"])
+
+    def advance(self, inputs):
+        """Takes a step: returns the history with new latents and a new noise.
+
+        Args:
+            inputs: "history" (B, 2, HISTORY, h, w, 4), latents and noises, newest
+                first; "row" (B, 3 + 2 HISTORY), see `samplers.Schedule.rows`; what
+                `predict_noise` takes.
+        """
+        history, row = inputs["history"], inputs["row"]
+        timestep, alpha, scale = (row[:, i] for i in range(3))
+        shown = _aside(scale) * history[:, 0, 0]
+        noise = self.predict_noise(shown, timestep, _aside(alpha), inputs)
+        latents = history[:, 0]
+        noises = ops.concatenate([noise[:, None], history[:, 1, :-1]], axis=1)
+        remembered = ops.stack([latents, noises], axis=1)
+        weights = ops.reshape(row[:, 3:], (-1, 2, samplers.HISTORY, 1, 1, 1))
+        new = ops.sum(weights * remembered, axis=(1, 2))
+        latents = ops.concatenate([new[:, None], latents[:, :-1]], axis=1)
+        return ops.stack([latents, noises], axis=1)
+
+    def predict_noise(self, shown, timestep, alpha, inputs):
+        """Returns the noise (B, h, w, 4) in latents, by classifier-free guidance.
+
+        Args:
+            shown: the noisy latents (B, h, w, 4).
+            timestep: (B,).
+            alpha: (B, 1, 1, 1), share of the signal in their variance.
+            inputs: "known" (B, h, w, 5); "prompt" and perhaps "negative_prompt", their
+                embeddings (B, 77, C); "guidance" (B,).
+
+        Reference: Ho and Salimans, Classifier-Free Diffusion Guidance, 2022.
+        """
+        seen = ops.concatenate([shown, inputs["known"]], axis=-1)
+        if "negative_prompt" not in inputs:
+            found = self.unet([seen, timestep, inputs["prompt"]])
+            return self.noise_of(found, shown, alpha)
+        texts = [inputs["negative_prompt"], inputs["prompt"]]
+        twice = [ops.concatenate(x) for x in ([seen] * 2, [timestep] * 2, texts)]
+        negative, positive = ops.split(self.unet(twice), 2)
+        found = negative + _aside(inputs["guidance"]) * (positive - negative)
+        return self.noise_of(found, shown, alpha)
+
+    def decode(self, inputs):
+        """Returns the picture of "latents"; "image" and "mask" may be seen as well."""
+        latents = inputs["latents"] / self.latent_scale
+        if len(self.decoder.inputs) == 1:
+            return self.decoder(latents)
+        image, mask = inputs["image"], inputs["mask"]
+        return self.decoder([latents, image * (1 - mask), mask])
+
+
+def _made(name, build, options, dtype):
+    """Builds a network from a preset's arguments of it."""
+    known = inspect.signature(build).parameters
+    for option in options:
+        choose(f"{name}, its argument", option, dict(known))
+    return build(**{"dtype": dtype, **options})
+
+
+def _halvings(network):
+    """Returns how many times wider what comes in is than what is narrowest."""
+    return 2 ** sum(
+        layer.name.endswith("downsamplers.0.conv") for layer in network.layers
+    )
+
+
+def _aside(x):
+    """Numbers of pictures (B,) as (B, 1, 1, 1)."""
+    return ops.reshape(x, (-1, 1, 1, 1))
+
+
+def _noise_of_velocity(predicted, shown, alpha):
+    return ops.sqrt(alpha) * predicted + ops.sqrt(1 - alpha) * shown
+
+
+PREDICTS = {
+    "noise": lambda predicted, shown, alpha: predicted,
+    "velocity": _noise_of_velocity,
+}

@@ -1,0 +1,79 @@
+"""Folders of several networks, as diffusers writes them, and files in shards."""
+
+import json
+from pathlib import Path
+
+from inpainting_zoo.errors import InputError, WeightsError
+from inpainting_zoo.storage.arrays import Arrays
+
+COMPONENTS = ("unet", "vae", "text_encoder")
+# Names of files in the order in which they are looked for.
+FILES = (
+    "diffusion_pytorch_model.safetensors",
+    "diffusion_pytorch_model.fp16.safetensors",
+    "diffusion_pytorch_model.safetensors.index.json",
+    "diffusion_pytorch_model.bin",
+    "model.safetensors",
+    "model.fp16.safetensors",
+    "model.safetensors.index.json",
+    "pytorch_model.bin",
+)
+INDEX = ".index.json"
+
+
+def component_files(folder: Path) -> dict:
+    """Returns component -> the file of its weights, of a folder of diffusers.
+
+    Args:
+        folder: holds a folder for each component; or that of a repository in the cache
+            of Hugging Face, with one snapshot. Others have none.
+    """
+    found, folder = {}, snapshot(folder)
+    for name in COMPONENTS:
+        files = [folder / name / file for file in FILES]
+        if there := [*filter(Path.is_file, files)]:
+            found[name] = there[0]
+    return found
+
+
+def snapshot(folder: Path) -> Path:
+    """Returns the one snapshot of a repository in the cache, or the folder itself."""
+    snapshots = sorted(folder.glob("snapshots/*/"))
+    return snapshots[0] if len(snapshots) == 1 else folder
+
+
+def shards(index: Path, argument: str) -> dict:
+    """Returns name of a tensor -> the file beside an index that holds it.
+
+    Raises:
+        InputError: if a file is missing.
+        WeightsError: if the index is damaged, or names a file elsewhere.
+    """
+    try:
+        names = json.loads(index.read_text("utf-8"))["weight_map"]
+        found = {name: index.with_name(file) for name, file in names.items()}
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise WeightsError(
+            f"{argument}: must be an index of shards, received {str(index)!r} ({error})"
+        ) from error
+    for path in dict.fromkeys(found.values()):
+        if not path.is_file():
+            raise InputError(f"{argument}: lacks {str(path)!r}, which its index names")
+    return found
+
+
+def joined(parts: dict, metadata: dict) -> Arrays:
+    """Returns the arrays of several files as of one.
+
+    Args:
+        parts: what precedes the names, such as "unet." -> `Arrays`.
+        metadata: see `Arrays`.
+    """
+    places = {start + name: (start, name) for start, a in parts.items() for name in a}
+
+    def read(full):
+        start, name = places[full]
+        return parts[start][name]
+
+    shapes = {full: parts[start].shapes[name] for full, (start, name) in places.items()}
+    return Arrays(shapes, read, metadata)

@@ -1,0 +1,283 @@
+"""MAT as a model: many answers, options, sizes, masks, official files, training."""
+
+import numpy as np
+import pytest
+from keras import ops
+from PIL import Image
+
+from inpainting_zoo import cli, presets
+from inpainting_zoo.data.masks import MASKS
+from inpainting_zoo.errors import InputError, WeightsError
+from inpainting_zoo.storage.checkpoints import as_arrays, save_weights
+from inpainting_zoo.weights.convert import convert_file
+from inpainting_zoo.weights.convert_mat import official_tensors
+from parity import difference, golden, nhwc
+from torch_writer import (
+    KINDS,
+    NONE,
+    Writer,
+    call,
+    dictionary,
+    number,
+    save_state_dict,
+    storage,
+    text,
+    tuple_of,
+)
+
+both_engines = pytest.mark.both_engines
+OFFICIAL = {
+    "image_size": 128,
+    "channels": [6, 8, 10, 12],
+    "width": 12,
+    "latent": 16,
+    "mapping_layers": 4,
+}
+NARROW = {
+    "channels": [2, 4],
+    "width": 6,
+    "latent": 8,
+    "mapping_layers": 2,
+    "depths": [1, 2, 1, 1, 1],
+    "perceptual_weight": 0,
+}
+
+
+@pytest.fixture(scope="module")
+def arrays():
+    return golden("mat/tiny_128")
+
+
+@pytest.fixture(scope="module")
+def state_dict(arrays):
+    return {k.removeprefix("sd/"): v for k, v in arrays.items() if k.startswith("sd/")}
+
+
+def given(arrays):
+    """As the docstring of `predict` has it."""
+    first, second = arrays["mul_map_stage1"], arrays["mul_map_stage2"]
+    inputs = {
+        "image": nhwc(arrays["images_in"]),
+        "mask": 1 - nhwc(arrays["masks_in"]),
+        "z": arrays["z"],
+        "stage1_map": first.reshape(2, 16, 16, 12).astype("float32"),
+        "stage2_map": nhwc(second).astype("float32"),
+    }
+    return inputs
+
+
+def run(model, inputs):
+    inputs = {name: ops.convert_to_tensor(x) for name, x in inputs.items()}
+    return ops.convert_to_numpy(model.compiled_call(inputs))
+
+
+def close(found, expected):
+    expected = nhwc(expected)
+    return (np.abs(found - expected) <= 1e-3 + 1e-4 * np.abs(expected)).all()
+
+
+@both_engines
+def test_a_converted_file_predicts_what_the_original_does(state_dict, arrays, tmp_path):
+    """By names as people's files have them, with each kind of the options."""
+    source, target = tmp_path / "official.npz", tmp_path / "ours.safetensors"
+    np.savez(source, **{f"w:model.{k}": v for k, v in state_dict.items()}, extra=1.0)
+    convert_file(source, "mat_512", target, OFFICIAL)
+    model, _ = presets.load_file(target)
+    found = model.predict(given(arrays), verbose=0)
+    assert close(found, arrays["output_const"])
+    for case, options in {
+        "const_trunc0p5": {"truncation": 0.5},
+        "none_expected_mulmap0p5": {"expected": True, "noise": "none"},
+    }.items():
+        inputs = given(arrays) | model.condition(**model.chosen(options))
+        assert close(run(model, inputs), arrays[f"output_{case}"]), case
+
+
+def same(model, state_dict):
+    """Whether a model has the weights of an official state dict."""
+    variables = model.use_state()
+    for theirs, (ours, _, to_ours) in official_tensors(variables, OFFICIAL).items():
+        assert difference(variables[ours], to_ours(state_dict[theirs])) == 0, theirs
+
+
+def without_noise(arrays):
+    """As generators are saved that were built without noise."""
+    return {k: v for k, v in arrays.items() if "noise" not in k}
+
+
+@both_engines
+def test_files_without_noise(state_dict, tmp_path):
+    path = tmp_path / "Places_512_FullData_G.pth"
+    save_state_dict(path, without_noise(state_dict))
+    model = presets.load("mat_512", path, **OFFICIAL)
+    same(model, {k: 0 * v if "noise" in k else v for k, v in state_dict.items()})
+
+
+def test_missing_tensors_are_named(state_dict, tmp_path):
+    kept = {k: v for k, v in state_dict.items() if "to_square" not in k}
+    np.savez(tmp_path / "torn.npz", **kept)
+    with pytest.raises(WeightsError, match=r"missing: 4 \(synthesis.first_stage.to_sq"):
+        presets.load("mat_512", tmp_path / "torn.npz", **OFFICIAL)
+
+
+@pytest.mark.parametrize("name", ["512", "512_small", "256", "256_small"])
+def test_masks_hide_as_much_as_the_official_ones(name):
+    side, areas = int(name[:3]), golden("mat/mask_areas")[name]
+    draw = MASKS[f"mat_{name}"]
+    ours = [draw(np.random.default_rng(i), side, side).mean() for i in range(400)]
+    assert np.mean(ours) == pytest.approx(np.mean(areas), abs=0.03)
+    for share in (0.1, 0.25, 0.5, 0.75):
+        expected = np.quantile(areas, share)
+        assert np.quantile(ours, share) == pytest.approx(expected, abs=0.05)
+    assert min(ours) > 0 and max(ours) < 1
+
+
+@pytest.fixture(scope="module")
+def narrow():
+    return presets.build("mat_small", **NARROW)
+
+
+def picture(height, width):
+    """Noise, and a hole a third as high and wide."""
+    rng = np.random.default_rng(0)
+    hole = np.zeros((height, width), np.uint8)
+    hole[height // 3 : 2 * height // 3, width // 3 : 2 * width // 3] = 1
+    return rng.integers(0, 256, (height, width, 3), np.uint8), hole
+
+
+@both_engines
+def test_a_seed_is_an_answer(narrow):
+    """The same again for the same seed, others for others; known pixels stay."""
+    image, hole = picture(129, 150)
+    found = [narrow.inpaint(image, hole, seed=seed) for seed in (0, 0, 1)]
+    np.testing.assert_array_equal(found[0], found[1])
+    assert (found[0] != found[2]).any()
+    for completed in found:
+        np.testing.assert_array_equal(completed[hole == 0], image[hole == 0])
+    assert narrow.draws
+
+
+def test_options(narrow):
+    """Without maps, noise and truncation left nothing is drawn."""
+    image, hole = picture(128, 128)
+    fixed = {"truncation": 0.0, "expected": True, "noise": "none"}
+    found = [narrow.inpaint(image, hole, seed=seed, **fixed) for seed in (0, 1)]
+    np.testing.assert_array_equal(*found)
+    for name in fixed:
+        options = {**fixed, name: narrow.OPTIONS[name]}
+        if name == "noise":
+            continue  # adds nothing before training, when its strength is 0
+        found = [narrow.inpaint(image, hole, seed=seed, **options) for seed in (0, 1)]
+        assert (found[0] != found[1]).any(), name
+    for options, words in (
+        ({"truncation": 2}, "truncation: must be a number from 0 to 1, received 2"),
+        ({"truncation": True}, "truncation: must be a number"),
+        ({"expected": 1}, "expected: must be true or false, received 1"),
+        ({"noise": "loud"}, "noise: one of stored, drawn, none, received 'loud'"),
+        ({"style": 1}, "option: one of truncation, expected, noise, received 'style'"),
+    ):
+        with pytest.raises(InputError, match=words):
+            narrow.inpaint(image, hole, **options)
+
+
+def test_sizes(narrow):
+    """The network sees one square of its own size, whatever the picture's."""
+    for height, width in ((129, 129), (40, 300), (1, 1)):
+        image, hole = picture(height, width)
+        fitted, unknown, _ = narrow.sizes.fit(image, hole)
+        assert fitted.shape == (128, 128, 3) and unknown.shape == (128, 128)
+    for overrides, words in (
+        ({"image_size": 192}, "image_size: must be a power of two, at least 128"),
+        ({"image_size": 64}, "image_size: must be a power of two, at least 128"),
+        ({"width": 7}, "heads: must divide the width of 7, received 6"),
+        ({"depths": [1, 1]}, r"depths: must be 5 numbers, received \[1, 1\]"),
+        ({"dtype": "mixed_float16"}, "dtype: must be float32 for this model"),
+        ({"perceptual": "vgg"}, "perceptual: one of vgg19, vgg16, received 'vgg'"),
+    ):
+        with pytest.raises(InputError, match=words):
+            presets.build("mat_small", **NARROW | overrides)
+
+
+def test_variants_by_the_command(narrow, tmp_path):
+    """Different answers, and one for a seed, whichever variant it is."""
+    weights = tmp_path / "weights.safetensors"
+    about = {"preset": "mat_small", "overrides": NARROW}
+    save_weights(weights, as_arrays(narrow.use_state()), about)
+    image, hole = picture(60, 70)
+    Image.fromarray(image).save(tmp_path / "image.png")
+    Image.fromarray(255 * hole).save(tmp_path / "mask.png")
+    command = ["inpaint", "-image", "image.png", "-mask", "mask.png"]
+    command = [str(tmp_path / x) if ".png" in x else x for x in command]
+    command += ["-from_weights", str(weights), "-with", "truncation=0.5", "-save_to"]
+    assert cli.main([*command, str(tmp_path / "a.png"), "-variants", "2"]) == 0
+    assert cli.main([*command, str(tmp_path / "b.png"), "-seed", "1"]) == 0
+    first, second, alone = (
+        np.asarray(Image.open(tmp_path / name))
+        for name in ("a_1.png", "a_2.png", "b.png")
+    )
+    assert (first != second).any()
+    np.testing.assert_array_equal(second, alone)
+
+
+class Pickler(Writer):
+    """Writes what the official program does with `pickle.dump`.
+
+    Args:
+        marker: file that would be made by who runs the code in it.
+    """
+
+    def __init__(self, marker):
+        super().__init__()
+        self.marker = marker
+
+    def tensor(self, array):
+        """A parameter, whose storage is a file of its own in the format before zip."""
+        inner = Writer()
+        inner.parts, inner.counts = {"7": array.tobytes()}, {"7": array.size}
+        path = self.marker.with_name("storage")
+        inner.save_stream(path, storage(KINDS[array.dtype.name], "7", array.size, NONE))
+        content = path.read_bytes()
+        held = call(
+            "torch.storage._load_from_bytes",
+            b"B" + len(content).to_bytes(4, "little") + content,
+        )
+        strides = [s // array.itemsize for s in array.strides]
+        numbers = [tuple_of(*map(number, n)) for n in (array.shape, strides)]
+        made = call("torch._utils._rebuild_tensor_v2", held, number(0), *numbers)
+        return call("torch._utils._rebuild_parameter", made, b"\x88", NONE)
+
+    def module(self, arrays):
+        """Modules in each other, each with the code of its class."""
+        parameters = {k: self.tensor(a) for k, a in arrays.items() if "." not in k}
+        inner = {}
+        for dotted in dict.fromkeys(k.partition(".")[0] for k in arrays if "." in k):
+            start = f"{dotted}."
+            below = {
+                k.removeprefix(start): a
+                for k, a in arrays.items()
+                if k.startswith(start)
+            }
+            inner[dotted] = self.module(below)
+        state = {"_parameters": parameters, "_buffers": {}, "_modules": inner}
+        state = {k: dictionary(v) for k, v in state.items()}
+        code = text(f"open({str(self.marker)!r}, 'w')")
+        about = {"type": text("class"), "module_src": code, "state": dictionary(state)}
+        kind = "torch_utils.persistence._reconstruct_persistent_obj"
+        return call(kind, dictionary(about))
+
+
+def test_official_pickles(state_dict, tmp_path):
+    """The average of the generator is taken, and no code in them is run."""
+    pickler = Pickler(tmp_path / "marker")
+    other = {k: 0 * v for k, v in state_dict.items()}
+    networks = {"G": other, "D": {"b4.conv.weight": np.zeros((2, 2), "float32")}}
+    networks["G_ema"] = state_dict
+    content = dictionary({k: pickler.module(v) for k, v in networks.items()})
+    path = tmp_path / "Places_512_FullData.pkl"
+    path.write_bytes(b"\x80\x03" + content + b".")
+    model = presets.load("mat_512", path, **OFFICIAL)
+    same(model, state_dict)
+    assert not pickler.marker.exists()
+    path.write_bytes(b"\x80\x03" + content[: len(content) // 2])
+    with pytest.raises(WeightsError, match="must be a readable checkpoint"):
+        presets.load("mat_512", path, **OFFICIAL)

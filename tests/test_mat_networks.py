@@ -1,0 +1,154 @@
+"""The networks of MAT against the official program, and its official weights."""
+
+import numpy as np
+import pytest
+from keras import ops
+
+from inpainting_zoo.engine.inference import compiled
+from inpainting_zoo.losses.adversarial import r1_penalty
+from inpainting_zoo.mat.networks import HEADS, build_discriminator, build_generator
+from inpainting_zoo.weights.convert_mat import IGNORED, official_tensors
+from parity import difference, golden, hwio, nhwc
+
+pytestmark = pytest.mark.both_engines
+TINY = {
+    "image_size": 128,
+    "channels": (6, 8, 10, 12),
+    "width": 12,
+    "latent": 16,
+    "mapping_layers": 4,
+}
+
+
+@pytest.fixture(scope="module")
+def arrays():
+    return golden("mat/tiny_128")
+
+
+@pytest.fixture(scope="module")
+def generator(arrays):
+    """The official one: its parameters, and what it stores beside them."""
+    generator = build_generator(**TINY)
+    variables = {f"generator/{v.path}": v for v in generator.variables}
+    names = official_tensors(variables, TINY)
+    official = [k.removeprefix("sd/") for k in arrays if k.startswith("sd/")]
+    assert set(names) == {k for k in official if not IGNORED.fullmatch(k)}
+    for theirs, (ours, shape, to_ours) in names.items():
+        assert arrays[f"sd/{theirs}"].shape == shape
+        variables[ours].assign(to_ours(arrays[f"sd/{theirs}"]))
+    stored = {"noise", "average"}
+    learned = [v for v in generator.variables if v.name not in stored]
+    assert sum(int(np.prod(v.shape)) for v in learned) == 74_214
+    assert {id(v) for v in learned} == {id(v) for v in generator.trainable_variables}
+    return generator
+
+
+def given(generator, arrays):
+    """What the golden was made of, by our names and layouts."""
+    maps = arrays["mul_map_stage1"].reshape(2, 16, 16, 12), arrays["mul_map_stage2"]
+    return {
+        "image": nhwc(arrays["images_in"]),
+        "mask": 1 - nhwc(arrays["masks_in"]),  # 1 is known there
+        "z": arrays["z"],
+        "truncation": np.ones((2, 1), "float32"),
+        "stage1_map": maps[0].astype("float32"),
+        "stage2_map": nhwc(maps[1]).astype("float32"),
+        "noise": np.zeros((2, *generator.input["noise"].shape[1:]), "float32"),
+        "noise_shares": np.array([[1, 0]] * 2, "float32"),
+    }
+
+
+@pytest.fixture(scope="module")
+def predict(generator):
+    return compiled(generator, generator.variables)
+
+
+def close(found, expected):
+    expected = nhwc(expected)
+    off = np.abs(ops.convert_to_numpy(found) - expected)
+    return (off <= 1e-3 + 1e-4 * np.abs(expected)).all()
+
+
+CASES = {
+    "const": {},
+    "none": {"noise_shares": 0.0},
+    "const_trunc0p5": {"truncation": 0.5},
+    "none_expected_mulmap0p5": {
+        "noise_shares": 0.0,
+        "stage1_map": 0.5,
+        "stage2_map": 0.5,
+    },
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_generator(generator, predict, arrays, case):
+    inputs = given(generator, arrays)
+    for name, value in CASES[case].items():
+        inputs[name] = np.full_like(inputs[name], value)
+    inputs = {name: ops.convert_to_tensor(x) for name, x in inputs.items()}
+    prediction, coarse = predict(inputs)
+    assert close(prediction, arrays[f"output_{case}"])
+    if f"stage1_{case}" in arrays:
+        assert close(coarse, arrays[f"stage1_{case}"])
+
+
+def test_mapping(generator, arrays):
+    mapping = generator.get_layer("mapping")
+    truncation = np.ones((2, 1), "float32")
+    w = ops.convert_to_numpy(mapping([arrays["z"], truncation]))
+    for i in range(arrays["ws"].shape[1]):
+        assert difference(w, arrays["ws"][:, i]) < 1e-5
+    average = ops.convert_to_numpy(mapping([arrays["z"], 0 * truncation]))
+    assert difference(average, np.tile(arrays["sd/mapping.w_avg"], (2, 1))) < 1e-5
+
+
+@pytest.fixture(scope="module")
+def discriminator():
+    arrays = golden("mat/tiny_discriminator")
+    network = build_discriminator(128, (4, 6, 6, 8), group=2)
+    for variable in network.variables:
+        array = arrays[f"sd/{official(variable.path)}"]
+        variable.assign(hwio(array))
+    return network, arrays
+
+
+def official(path):
+    """Returns what the official program calls a variable of the discriminator."""
+    layer, kind = path.split("/")
+    suffix = "_stg1" if layer.startswith("coarse_") else ""
+    part = layer.removeprefix("coarse_").removeprefix("head_")
+    block, _, conv = part.partition("_")
+    number = {"entry": "0.conv", "exit": "7"}.get(part)
+    if block.startswith("block"):
+        number = f"{8 - int(np.log2(int(block[5:])))}.{conv}"
+    dense = {"hidden": "fc0", "logits": "fc1"}.get(part)
+    name = f"{dense}{suffix}" if dense else f"Dis{suffix}.{number}"
+    return f"{name}.{'weight' if kind == 'kernel' else 'bias'}"
+
+
+def test_discriminator(discriminator):
+    """Logits, and R1 of each head and picture."""
+    network, arrays = discriminator
+    image, coarse, known = (
+        ops.convert_to_tensor(nhwc(arrays[name]))
+        for name in ("images_in", "images_stg1", "masks_in")
+    )
+    found = network([image, coarse, 1 - known])
+    for logits, name in zip(found, ("logits", "logits_stg1")):
+        assert difference(logits, arrays[name]) < 1e-5
+
+    def penalties(inputs):
+        return [
+            r1_penalty(lambda x, h=h: network.get_layer(h)([x, 1 - known]), inputs[h])
+            for h in HEADS
+        ]
+
+    inputs = dict(zip(HEADS, (image, coarse)))
+    found = compiled(penalties, network.variables)(inputs)
+    for penalty, name in zip(found, ("r1_penalty", "r1_penalty_stg1")):
+        expected = arrays[f"{name}_per_sample"].mean()
+        assert float(penalty) == pytest.approx(expected, rel=1e-4)
+    assert 5 * arrays["r1_penalty_per_sample"].mean() == pytest.approx(
+        arrays["r1_loss_gamma10"].mean()
+    )

@@ -1,0 +1,180 @@
+"""Training of MAT: its losses, lazy terms, averages, and what a state holds."""
+
+import functools
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+from inpainting_zoo import presets
+from inpainting_zoo.engine import backend
+from inpainting_zoo.engine.batches import stream
+from inpainting_zoo.errors import InputError
+from inpainting_zoo.features.load import loader
+from inpainting_zoo.layers.minibatch_deviation import MinibatchDeviation
+from inpainting_zoo.layers.truncation import Truncation
+from inpainting_zoo.losses.adversarial import lazily
+from inpainting_zoo.losses.feature_distance import absolute_feature_distance
+from parity import difference
+
+both_engines = pytest.mark.both_engines
+NARROW = {
+    "channels": [2],
+    "width": 6,
+    "latent": 4,
+    "mapping_layers": 1,
+    "depths": [1, 1, 1, 1, 1],
+    "perceptual_weight": 0,
+}
+
+
+def begun(**overrides):
+    keras.utils.set_random_seed(0)
+    model = presets.build("mat_small", **NARROW | overrides)
+    adam = functools.partial(keras.optimizers.Adam, beta_1=0.0, beta_2=0.99)
+    model.begin(
+        "adversarial",
+        lambda name, factor, clip: adam(1e-3 * factor, name=name),
+        run_eagerly=backend.BACKEND == "tensorflow",
+    )
+    return model
+
+
+def batch(i):
+    rng = np.random.default_rng(i)
+    mask = np.zeros((2, 128, 128, 1), np.uint8)
+    mask[:, 40:90, 20 + i : 90 + i] = 1
+    return {"image": rng.integers(0, 256, (2, 128, 128, 3), np.uint8), "mask": mask}
+
+
+def fit(model, start, stop):
+    """Trains; returns the logs of the last step."""
+    history = model.fit(
+        stream(batch, start, stop), steps_per_epoch=stop - start, verbose=0
+    ).history
+    return {name: values[-1] for name, values in history.items()}
+
+
+def numbers(model):
+    return {name: ops.convert_to_numpy(v) for name, v in model.state().items()}
+
+
+@both_engines
+def test_states_hold_all_that_training_goes_on_from():
+    """R1 in every second step, random numbers, averages: the same step again."""
+    model = begun(gradient_penalty_every=2, average=4.0)
+    logs = fit(model, 0, 1)
+    assert logs["gradient_penalty"] > 0
+    terms = logs["discriminator"] + logs["coarse_discriminator"]
+    terms += 5 * logs["gradient_penalty"]
+    assert logs["discriminator_loss"] == pytest.approx(terms, rel=1e-5)
+    terms = logs["adversarial"] + logs["coarse_adversarial"]
+    assert logs["generator_loss"] == pytest.approx(terms, rel=1e-5)
+    middle = numbers(model)
+    assert fit(model, 1, 2)["gradient_penalty"] == 0
+    end = numbers(model)
+    for name, variable in model.state().items():
+        variable.assign(middle[name])
+    fit(model, 1, 2)
+    for name, value in numbers(model).items():
+        np.testing.assert_array_equal(value, end[name], err_msg=name)
+    moved = [name for name in end if (end[name] != middle[name]).any()]
+    for kind in ("mapping_average", "noise_strength", "coarse_head", "seed_generator"):
+        assert any(kind in name for name in moved), kind
+    name, keep = "generator/coarse_entry/kernel", 0.5 ** (2 / 4)
+    averaged = keep * middle[f"average/{name}"] + (1 - keep) * end[name]
+    np.testing.assert_allclose(end[f"average/{name}"], averaged, rtol=1e-5, atol=1e-6)
+    used = ops.convert_to_numpy(model.use_state()[name])
+    np.testing.assert_array_equal(used, end[f"average/{name}"])
+
+
+def test_lazy_terms():
+    """One optimizer step more for n of them: rates and betas to the power n/(n+1)."""
+    model = begun()
+    generator, discriminator = model.optimizers.values()
+    assert float(generator.learning_rate) == pytest.approx(1e-3 * 4 / 5)
+    assert float(discriminator.learning_rate) == pytest.approx(1e-3 * 16 / 17)
+    assert generator.beta_2 == pytest.approx(0.99 ** (4 / 5))
+    assert discriminator.beta_2 == pytest.approx(0.99 ** (16 / 17))
+    assert generator.beta_1 == discriminator.beta_1 == 0
+    found = [
+        float(lazily(lambda: ops.ones(()), lambda i=i: ops.array(i), 4))
+        for i in range(5)
+    ]
+    assert found == [4, 0, 0, 0, 4]
+
+
+@both_engines
+def test_truncation_follows_the_average():
+    layer, w = Truncation(decay=0.5), np.array([[2.0, 4.0], [4.0, 0.0]], "float32")
+    half = np.full((2, 1), 0.5, "float32")
+    assert difference(layer([w, half]), w / 2) == 0
+    # The average is half of the mean, (3, 2), from then on.
+    moved = (w + np.array([1.5, 1])) / 2
+    assert difference(layer([w, half], training=True), moved) == 0
+    assert difference(layer([w, 0 * half]), np.array([[1.5, 1]] * 2)) == 0
+
+
+@both_engines
+def test_styles_are_mixed_from_a_layer_on():
+    model = presets.build("mat_small", **NARROW, mixing=1.0, training_truncation=1.0)
+    changed = []
+    for _ in range(4):
+        styles = ops.convert_to_numpy(model._styles(2, 8, 4))
+        steps = np.abs(np.diff(styles, axis=1)).max(axis=(0, 2))
+        changed.append(np.flatnonzero(steps))
+    assert all(len(places) == 1 for places in changed)
+    model.mixing = 0.0
+    styles = ops.convert_to_numpy(model._styles(2, 8, 4))
+    assert np.abs(np.diff(styles, axis=1)).max() == 0
+
+
+def test_groups_of_pictures():
+    """Of 4 pictures in groups of 2: 0 with 2 and 1 with 3."""
+    x = np.array([0, 5, 2, 5], "float32").reshape(4, 1, 1, 1)
+    found = ops.convert_to_numpy(MinibatchDeviation(2)(x))[..., 1].ravel()
+    np.testing.assert_allclose(found, [1, 1e-4, 1, 1e-4], rtol=1e-4)
+    with pytest.raises(InputError, match="a multiple of 3, or less, received 4"):
+        MinibatchDeviation(3)(x)
+
+
+def write_vgg(path):
+    """Writes a VGG16 file with random weights up to the last tap."""
+    rng, arrays, channels = np.random.default_rng(0), {}, 3
+    blocks = ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3))
+    for block, (width, convolutions) in enumerate(blocks, start=1):
+        for i in range(1, convolutions + 1):
+            kernel = rng.standard_normal((3, 3, channels, width), "float32")
+            name = f"block{block}_conv{i}"
+            arrays[f"{name}__kernel"] = kernel * (2 / 9 / channels) ** 0.5
+            arrays[f"{name}__bias"] = np.zeros(width, "float32")
+            channels = width
+    np.savez(path, **arrays)
+    return path
+
+
+def test_features_before_the_relu(tmp_path, caplog):
+    """They are what a ReLU makes the features after it of, and said in the log."""
+    load = loader({"vgg16": write_vgg(tmp_path / "vgg.npz")})
+    overrides = NARROW | {"perceptual": "vgg16", "perceptual_weight": 0.1}
+    model = presets.build("mat_small", **overrides)
+    with caplog.at_level("INFO"):
+        model.make_stage("adversarial", load)
+    assert "perceptual loss: vgg16, block4_conv3, block5_conv3" in caplog.text
+    image = np.random.default_rng(0).uniform(-1, 1, (1, 32, 32, 3)).astype("float32")
+    before = model.features(image)
+    after = load("vgg16", ("block4_conv3", "block5_conv3"))(image)
+    for x, y in zip(before, after):
+        assert difference(ops.relu(x), ops.convert_to_numpy(y)) < 1e-4
+        assert float(ops.min(x)) < 0
+    with pytest.raises(InputError, match="train without it: -set perceptual_weight=0"):
+        model.make_stage("adversarial", loader({"vgg16": tmp_path / "gone.npz"}))
+
+
+def test_distances_of_features():
+    """A quarter of 1 and half of 2."""
+    target = [np.zeros((1, 2, 2, 1), "float32")] * 2
+    generated = [target[0] + 1, target[1] - 2]
+    found = absolute_feature_distance(generated, target, (1 / 4, 1 / 2))
+    assert float(found) == pytest.approx(1.25)

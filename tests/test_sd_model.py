@@ -1,0 +1,166 @@
+"""Stable Diffusion as a model: the whole pipeline, options, known pixels."""
+
+import numpy as np
+import pytest
+from keras import ops
+
+from inpainting_zoo import presets
+from inpainting_zoo.errors import InputError
+from inpainting_zoo.inpainting.strategies import complete
+from inpainting_zoo.stable_diffusion import samplers
+from parity import difference, golden, nhwc
+from tiny_diffusion import NARROW, tiny_model
+
+pytestmark = pytest.mark.both_engines
+PIPELINES = {
+    "ddim_cfg7.5": {"sampler": "ddim"},
+    "ddim_nocfg": {"sampler": "ddim", "guidance_scale": 1.0},
+    "euler_cfg7.5": {"sampler": "euler"},
+    "pndm_cfg7.5": {"sampler": "pndm"},
+    "dpmpp2m_cfg7.5": {"sampler": "dpmpp"},
+}
+
+
+@pytest.fixture(scope="module")
+def arrays():
+    return golden("diffusion/pipeline_inpaint_tiny")
+
+
+@pytest.fixture(scope="module")
+def model():
+    return tiny_model()
+
+
+@pytest.fixture(scope="module")
+def narrow():
+    return presets.build("sd2_inpainting", **NARROW)
+
+
+@pytest.fixture(scope="module")
+def photograph():
+    """A picture larger than the network's, and two holes in it."""
+    picture = np.random.default_rng(0).integers(0, 256, (40, 23, 3), np.uint8)
+    hole = np.zeros((40, 23), np.uint8)
+    hole[3:8, 5:11] = hole[20:22, 1:3] = 1
+    return picture, hole
+
+
+def golden_inputs(model, arrays, **options):
+    """What `call` takes, as the pipeline of the golden was given it."""
+    inputs = model.condition(**{**model.OPTIONS, "num_steps": 4, **options})
+    for name in {"prompt", "negative_prompt"} & set(inputs):
+        ids = arrays[f"in/{name.replace('negative_prompt', 'negative')}_ids"]
+        inputs[name] = ids.astype("int32")
+    inputs["noise"] = nhwc(arrays["in/initial_latents"])
+    return inputs | {k: nhwc(arrays[f"in/{k}"]) for k in ("image", "mask")}
+
+
+@pytest.mark.parametrize("name", PIPELINES)
+def test_the_pipeline_of_diffusers(model, arrays, name):
+    """From picture, mask, noise and prompts to pixels."""
+    inputs = golden_inputs(model, arrays, **PIPELINES[name])
+    found = model._run(inputs)
+    assert difference(found, nhwc(arrays[f"{name}/decoded_raw"])) < 5e-4
+
+
+def test_the_graph_of_all_steps_is_the_same(narrow):
+    """As `fit` validates, and as it is exported."""
+    chosen = {**narrow.OPTIONS, "num_steps": 3, "sampler": "pndm", "strength": 0.9}
+    rng = np.random.default_rng(1)
+    inputs = narrow.condition(**chosen) | narrow.draw(rng, 16, 16)
+    inputs["image"] = rng.uniform(-1, 1, (1, 16, 16, 3)).astype("float32")
+    inputs["mask"] = np.ones((1, 16, 16, 1), "float32")
+    inputs = {k: ops.convert_to_tensor(v) for k, v in inputs.items()}
+    found = ops.convert_to_numpy(narrow._run(inputs))
+    assert difference(narrow.compiled_call(inputs), found) < 1e-5
+
+
+def test_pictures(narrow, photograph):
+    """Known pixels stay, alone and in a batch; seeds and prompts change the rest."""
+    picture, hole = photograph
+    chosen = {"num_steps": 2, "prompt": "a dog"}
+    plain = narrow.inpaint(picture, hole, **chosen)
+    np.testing.assert_array_equal(plain[hole == 0], picture[hole == 0])
+    again = narrow.inpaint_batch([picture[::-1], picture], [hole[::-1], hole], **chosen)
+    np.testing.assert_array_equal(again[1], plain)
+    assert narrow.draws
+    for options in (
+        {"seed": 1},
+        {"prompt": "a cat"},
+        {"negative_prompt": "blurry"},
+        {"guidance_scale": 1.0},
+        {"num_steps": 3},
+        {"sampler": "euler"},
+        {"strength": 0.5},
+    ):
+        other = narrow.inpaint(picture, hole, **chosen | options)
+        np.testing.assert_array_equal(other[hole == 0], picture[hole == 0])
+        assert (other != plain).any(), options
+
+
+def test_a_large_photograph_is_completed_in_crops(narrow, photograph):
+    """Of the network's size around each hole, at full resolution."""
+    picture = np.tile(photograph[0], (3, 5, 1))
+    hole = np.zeros(picture.shape[:2], np.uint8)
+    hole[5:9, 6:10] = hole[100:104, 90:93] = 1
+    found = complete(narrow, picture, hole, num_steps=1)
+    np.testing.assert_array_equal(found[hole == 0], picture[hole == 0])
+    assert (found != picture).any(-1)[hole == 1].mean() > 0.9
+
+
+def test_a_weak_change_keeps_what_is_there(narrow):
+    """One step of a thousand adds hardly any noise to what the picture has."""
+    chosen = {**narrow.OPTIONS, "num_steps": 500, "sampler": "ddim"}
+    rows = {s: narrow.condition(**{**chosen, "strength": s}) for s in (1.0, 0.002)}
+    assert rows[1.0]["rows"].shape[1] == 500 and "picture_weight" not in rows[1.0]
+    last = rows[0.002]
+    assert last["rows"].shape[1] == 1 and last["rows"][0, 0, 0] == 1
+    assert last["picture_weight"] > 0.999 and last["noise_weight"] < 0.05
+
+
+def test_options_are_checked(narrow, photograph):
+    for options, words in (
+        ({"guidance_scale": 0.5}, "guidance_scale: must be a number from 1, rec.* 0.5"),
+        ({"guidance_scale": "7"}, "guidance_scale: must be .* received '7'"),
+        ({"prompt": 7}, "prompt: must be text, received 7"),
+        ({"sampler": "heun"}, "sampler: one of ddim, .*, received 'heun'"),
+        ({"steps": 3}, "option: one of prompt, .* received 'steps'"),
+    ):
+        with pytest.raises(InputError, match=words):
+            narrow.inpaint(*photograph, **options)
+    with pytest.raises(
+        InputError, match=r"unet, its argument: one of channels, .*'wid"
+    ):
+        presets.build("sd2_inpainting", **NARROW | {"unet": {"width": 3}})
+    with pytest.raises(InputError, match="predicts: one of noise, velocity"):
+        presets.build("sd2_inpainting", **NARROW, predicts="x")
+
+
+def test_long_prompts_are_remarked(narrow, photograph):
+    assert narrow.remarks(photograph[1], prompt="a cat") == []
+    found = narrow.remarks(photograph[1], prompt="cat " * 80)
+    assert found == ["prompt: 75 tokens are read, 5 are not"]
+
+
+def test_velocity_is_noise_by_another_name():
+    """From alpha = 0.36: noise = 0.6 v + 0.8 x."""
+    model = presets.build("sd2_inpainting", **NARROW, predicts="velocity")
+    data, noise = (np.full((1, 2, 2, 4), value, "float32") for value in (3.0, -2.0))
+    alpha = np.float32(0.36)
+    shown = samplers.add_noise(data, noise, alpha)
+    found = model.noise_of(samplers.velocity(data, noise, alpha), shown, alpha)
+    assert difference(found, noise) < 1e-5
+
+
+def test_a_conditional_decoder_sees_what_is_known(photograph):
+    """Known pixels matter to the prediction by more than the latents' mask."""
+    autoencoder = {**NARROW["autoencoder"], "channels": (4, 8, 16, 16)}
+    decoder = {"conditional": True}
+    model = presets.build(
+        "sd15_inpainting", **NARROW | {"autoencoder": autoencoder}, decoder=decoder
+    )
+    found = model.inpaint(*photograph, num_steps=1)
+    picture, hole = photograph
+    np.testing.assert_array_equal(found[hole == 0], picture[hole == 0])
+    names = {layer.name for layer in model.decoder.layers}
+    assert "decoder.condition_encoder.layers.4" in names

@@ -1,0 +1,201 @@
+"""The service: what it answers, what it keeps in memory, and what it refuses."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from conftest import ROOT
+from inpainting_zoo import __version__, presets
+from inpainting_zoo.errors import InputError
+from inpainting_zoo.options import InpaintSettings, ServeSettings
+from inpainting_zoo.serving.form import FIELDS, completion
+from inpainting_zoo.serving.held import Held
+from inpainting_zoo.serving.serve import is_loopback, listen, serve
+from served import form, negative, noise, pixels, png, send, server, square
+
+IMAGE, HOLE = noise(40, 50), square(40, 50, 10, 20, 8)
+PAIR = {"image": png(IMAGE), "mask": png(HOLE)}
+
+
+@pytest.fixture(scope="module")
+def address():
+    with server() as found:
+        yield found
+
+
+def test_a_picture_comes_back_completed(address):
+    status, headers, content = send(address, body=form(**PAIR, seed="7"))
+    assert status == 200 and headers["Content-Type"] == "image/png"
+    expected = np.where(HOLE[..., None] != 0, 255 - IMAGE, IMAGE)
+    np.testing.assert_array_equal(pixels(content), expected)
+    assert headers["X-Seed"] == "7" and json.loads(headers["X-Notes"]) == []
+
+
+def test_options_are_those_of_the_command(address):
+    mask = png(255 - HOLE)
+    body = form(image=PAIR["image"], mask=mask, invert_mask="true", format="bmp")
+    status, headers, content = send(address, body=body)
+    assert status == 200 and headers["Content-Type"] == "image/bmp"
+    changed = (pixels(content) != IMAGE).all(axis=2)
+    np.testing.assert_array_equal(changed, HOLE != 0)
+    for name, field in FIELDS.items():
+        assert field in InpaintSettings.options(), name
+
+
+def test_notes_tell_what_should_be_known(address):
+    empty = png(np.zeros_like(HOLE))
+    _, headers, content = send(address, body=form(image=PAIR["image"], mask=empty))
+    assert "no pixel is hole" in json.loads(headers["X-Notes"])[0]
+    np.testing.assert_array_equal(pixels(content), IMAGE)
+
+
+@pytest.mark.parametrize(
+    ("fields", "status", "said"),
+    [
+        ({"image": b"some text"}, 400, "image: must be a readable picture"),
+        ({"mask": b"some text"}, 400, "mask: must be a readable picture"),
+        ({"mask": png(HOLE[:30])}, 400, "mask: must have the picture's aspect"),
+        ({"image": "a text"}, 400, "image: must be a file, received text"),
+        ({"seed": b"5"}, 400, "seed: must be text, received a file"),
+        ({"seed": "-1"}, 400, "seed: must be a whole number"),
+        ({"seed": "[" * 5000}, 400, "seed: must be a whole number"),
+        ({"mask_dilation": "NaN"}, 400, "mask_dilation: must be a finite number"),
+        ({"feathering": "3"}, 400, "feathering: must be at most"),
+        ({"fill_alpha": "yes"}, 400, "fill_alpha: must be of type bool"),
+        ({"preset": "none"}, 400, "preset: one of"),
+        ({"format": "gif"}, 400, "format: one of"),
+        ({"with": "[]"}, 400, "with: must be of type dict"),
+        ({"with": '{"seed": 1}'}, 400, "option: one of"),
+        ({"seed": "1" * 70_000}, 400, "body: must be a form"),
+        ({"save_to": "x.png"}, 400, "field: one of"),
+    ],
+)
+def test_a_broken_rule_is_named(address, fields, status, said):
+    found, _, error = send(address, body=form(**PAIR | fields))
+    assert found == status and error["error"].startswith(said)
+    assert error["argument"] == error["error"].partition(":")[0]
+    assert error["rule"] and error["received"] in error["error"]
+    assert "Traceback" not in json.dumps(error)
+
+
+def test_what_is_no_form_is_refused(address):
+    status, _, error = send(address, body=b"{}", Content_Type="application/json")
+    assert status == 415 and "must be multipart/form-data" in error["error"]
+    status, _, error = send(address, body=form(mask=PAIR["mask"]))
+    assert status == 400 and error["error"] == "image: is needed, received none"
+    status, _, error = send(address, body=form(**PAIR)[:-30])
+    assert status == 400 and error["argument"] in ("body", "mask")
+
+
+def test_what_fails_says_so_without_a_trace(caplog):
+    def broken(name):
+        raise RuntimeError("a secret place")
+
+    with server(broken) as address:
+        status, _, error = send(address, body=form(**PAIR))
+    assert status == 500 and "secret" not in json.dumps(error)
+    assert "a secret place" in caplog.text  # in the log it is
+
+
+def test_models_are_listed_with_what_helps_to_choose(address):
+    _, _, found = send(address, "/api/models")
+    assert found["default"] == presets.DEFAULT
+    models = {model["name"]: model for model in found["models"]}
+    assert set(models) == {n for n, p in presets.PRESETS.items() if "weights" in p}
+    assert models["lama_big"]["licence"] == "Apache-2.0"
+    assert models["lama_big"]["bytes"] == 205_669_692
+    here = [model["here"] for model in found["models"]]
+    assert here == sorted(here, reverse=True)  # those on this machine first
+    _, _, about = send(address, "/api/models/patchmatch")
+    assert about["options"] == {"patch_size": 3} and about["draws"]
+    assert not presets.model_class("gmcnn_faces_128").draws  # no seed, no variants
+    status, _, error = send(address, "/api/models/none")
+    assert status == 400 and error["argument"] == "preset"
+
+
+def test_the_description_knows_every_field(address):
+    _, _, found = send(address, "/api/openapi.json")
+    assert found["info"]["version"] == __version__
+    post = found["paths"]["/api/inpaint"]["post"]
+    schema = post["requestBody"]["content"]["multipart/form-data"]["schema"]
+    assert set(schema["properties"]) == {"image", "mask", "format", *FIELDS}
+    assert schema["properties"]["seed"]["maximum"] == 2**32 - 1
+    assert "crop" in schema["properties"]["strategy"]["enum"]
+
+
+def test_health_tells_the_limits(address):
+    _, _, found = send(address, "/api/health")
+    assert found["places"] == 8 and found["taken"] == 0
+    assert found["max_pixels"] == ServeSettings().max_pixels
+
+
+def test_every_request_is_one_line_of_the_log(address, caplog):
+    with caplog.at_level("INFO", "inpainting_zoo.serving"):
+        send(address, body=form(**PAIR, preset="gmcnn_faces_128"))
+        send(address, "/one%0Atwo")
+    first, second = caplog.messages
+    assert first.startswith("POST /api/inpaint 200, ")
+    assert "model gmcnn_faces_128" in first
+    assert second.startswith("GET /one\\ntwo 404, ")
+
+
+def test_the_least_recently_used_model_leaves():
+    loaded = []
+    names = ["gmcnn_faces_128", "gmcnn_faces_128_wgan", "context_encoder_faces_128"]
+    room = sum(presets.about(name)["bytes"] for name in names[:2])
+    held = Held(room, lambda name: loaded.append(name) or negative(name))
+    first = held.get(names[0])
+    held.get(names[1])
+    assert held.get(names[0]) is first
+    held.get(names[2])
+    assert list(held.models) == [names[2]]  # which is larger than either
+    held.get(names[1])
+    assert loaded == [*names, names[1]]
+    held.get("lama_big")  # larger than all the room, and held nevertheless
+    assert list(held.models) == ["lama_big"]
+
+
+def test_models_without_weights_take_no_room():
+    held = Held(1, negative)
+    held.get("gmcnn_faces_128")
+    held.get("patchmatch")
+    held.get("lama_big")
+    assert list(held.models) == ["lama_big"]
+
+
+def test_the_defaults_of_a_form_are_the_commands():
+    assert completion({}) == (presets.DEFAULT, "png", {}, {})
+
+
+def test_a_port_that_is_taken_is_an_error():
+    with listen("127.0.0.1", 0) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(InputError, match=f"port: must be free .*received {port}"):
+            serve(ServeSettings(port=port))
+
+
+def test_addresses_that_others_can_reach():
+    assert all(map(is_loopback, ("127.0.0.1", "::1", "localhost", "127.8.8.8")))
+    assert not any(map(is_loopback, ("0.0.0.0", "::", "192.168.1.2", "example.org")))
+
+
+@pytest.mark.long
+def test_no_engine_is_loaded_for_the_page_and_its_default_model():
+    code = f"""if True:
+        import sys
+        sys.path.insert(0, {str(ROOT / "tests")!r})
+        from inpainting_zoo import presets
+        from served import *
+        pair = form(image=png(noise(40, 50)), mask=png(square(40, 50, 10, 20, 8)))
+        with server(presets.load) as address:
+            assert send(address, "/api/models")[0] == 200
+            assert send(address, "/api/models/patchmatch")[0] == 200
+            assert send(address, body=pair)[0] == 200
+            assert not {{"keras", "tensorflow", "jax"}} & set(sys.modules)
+            assert send(address, "/api/models/gmcnn_faces_128")[0] == 200
+            assert "keras" in sys.modules
+    """
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
