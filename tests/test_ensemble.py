@@ -242,6 +242,18 @@ def test_an_experiment_has_the_settings_of_one_run(done, command, capsys):
         assert "learning_rate 0.0001 -> 0.5" in error(capsys)
 
 
+def test_what_needs_the_networks_alone_is_refused(done, folder, capsys):
+    model = ("-experiment_name", "ensemble", "-output_path", done.experiments)
+    words = ("-protocol", "report_004", "-report", folder / "report.json")
+    assert main("evaluate", *model, "-test_path", done.images, *words) == 4
+    assert "-protocol: completed_1 for a model" in error(capsys)
+    if backend.BACKEND == "tensorflow":  # which exports
+        words = ("-format", "saved_model", "-save_to", folder / "exported")
+        assert main("export", *model, *words) == 4
+        assert "received one of first, second" in error(capsys)
+        assert not (folder / "exported").exists()
+
+
 def test_as_many_of_each_folder_as_wanted(folder):
     images, left_out = list_images(folder / "pictures"), Counter()
     found = of_three_channels(images, left_out, 0, per_folder=2)
