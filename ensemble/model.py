@@ -155,15 +155,7 @@ class Ensemble(Inpainter):
         """See `Inpainter.call`; takes what members completed as "first" and "second".
 
         In training it goes as far as the network that the stage trains.
-
-        Raises:
-            InputError: if one is not there, as where the networks would be used alone.
         """
-        if not inputs.keys() >= set(ROLES):
-            raise InputError(
-                "preset: an ensemble cannot do without its members here, received "
-                f"{', '.join(inputs)} alone"
-            )
         x = inputs["first"]
         for name, network in self.parts.items():
             further = [inputs["second"], inputs["mask"]] if name == "combiner" else []

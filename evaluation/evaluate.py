@@ -138,10 +138,10 @@ def by_report_004(
         raise InputError(
             f"metrics: none but its own in report_004, received {settings.metrics!r}"
         )
-    if not model.parts:
+    if not model.parts or model.members:
         raise InputError(
-            "protocol: completed_1 for a model without networks, which has no raw "
-            f"output, received {report_004.NAME}"
+            "protocol: completed_1 for a model without networks or of other models, "
+            f"which has no raw output, received {report_004.NAME}"
         )
     model.sizes.check(pairs.image_size)
     return report_004.evaluate(pairs, name, model, baselines, weights_sha256)

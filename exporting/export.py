@@ -51,6 +51,11 @@ def export(
             "format: a model with networks can be exported, received one that has none "
             "and copies from the picture"
         )
+    if model.members:
+        raise InputError(
+            "format: a model that completes alone can be exported, received one of "
+            f"{', '.join(model.members)}"
+        )
     found = formats.get(format)
     side = _side(model, image_size, found.any_size)
     graph = completing_graph(model, side, pixels)

@@ -24,6 +24,7 @@ class Completer:
             name and that decide what its parts are: name -> `inspect.Parameter`.
         OPTIONS: what `inpaint` takes beyond image, mask and seed: name -> default.
         draws: whether another seed gives another picture.
+        members: models that complete a picture before it does, by name; no parts of it.
         masks: what it is trained and evaluated on by default; see `parse_mixture`.
     """
 
@@ -31,6 +32,7 @@ class Completer:
     GENERATOR_OPTIONS = {}  # noqa: RUF012
     OPTIONS = {}  # noqa: RUF012
     draws = False
+    members = {}  # noqa: RUF012
     context = 0.5
     masks = "rectangle=1"
 

@@ -8,6 +8,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
+from keras import ops
 from PIL import Image
 
 from conftest import save_tiny
@@ -15,6 +16,7 @@ from inpainting_zoo import cli, memory, presets
 from inpainting_zoo.chosen import chosen_model
 from inpainting_zoo.data.images import list_images, read_image, read_mask
 from inpainting_zoo.engine import backend
+from inpainting_zoo.engine.precisions import DTYPES
 from inpainting_zoo.ensemble.cache import Cache, of_three_channels
 from inpainting_zoo.ensemble.command import OWN, better_by_area, gain
 from inpainting_zoo.ensemble.members import Member
@@ -189,10 +191,11 @@ def test_the_networks_are_what_their_options_say():
     assert counts[True, "rgb"] - counts[False, "rgb"] == 9 * (2**2 + 4**2 + 8**2)
     rng = np.random.default_rng(0)
     images = [rng.uniform(-1, 1, (2, 16, 24, 3)).astype("float32") for _ in range(2)]
-    for space in ("rgb", "hvi"):
-        network = build_combiner(2, True, space, "float32")
-        found = np.asarray(network([*images, images[0][..., :1]]))
-        assert found.shape == images[0].shape and np.abs(found).max() <= 1
+    for space, dtype in (("rgb", "float32"), ("hvi", "float32"), ("hvi", "bfloat16")):
+        network = build_combiner(2, True, space, DTYPES[dtype])
+        found = ops.convert_to_numpy(network([*images, images[0][..., :1]]))
+        assert found.shape == images[0].shape and found.dtype == np.float32
+        assert np.abs(found).max() <= 1
 
 
 def test_an_ensemble_without_denoisers_has_one_stage():
@@ -237,6 +240,18 @@ def test_an_experiment_has_the_settings_of_one_run(done, command, capsys):
     for words in (("-learning_rate", 0.5), ("-learning_rate", 0.5, "-steps", 3)):
         assert main(*command, "-cache", done.folder, *words) == 4
         assert "learning_rate 0.0001 -> 0.5" in error(capsys)
+
+
+def test_what_needs_the_networks_alone_is_refused(done, folder, capsys):
+    model = ("-experiment_name", "ensemble", "-output_path", done.experiments)
+    words = ("-protocol", "report_004", "-report", folder / "report.json")
+    assert main("evaluate", *model, "-test_path", done.images, *words) == 4
+    assert "-protocol: completed_1 for a model" in error(capsys)
+    if backend.BACKEND == "tensorflow":  # which exports
+        words = ("-format", "saved_model", "-save_to", folder / "exported")
+        assert main("export", *model, *words) == 4
+        assert "received one of first, second" in error(capsys)
+        assert not (folder / "exported").exists()
 
 
 def test_as_many_of_each_folder_as_wanted(folder):
