@@ -10,9 +10,9 @@ Completion sees 8-bit RGB. Its colours go back into the mode of the input:
 
 RGB and RGBA of 16 bits are kept in `inpainting.deep`. Every other mode (CMYK, YCbCr,
 LAB, float) is converted to RGB, or RGBA, beforehand. A transparent colour of L or RGB
-becomes an alpha channel. The colour profile is kept, and the resolution in dots per inch
-but of RGB and RGBA of 16 bits; EXIF is not: its orientation has been applied, and its
-thumbnail would still show what the hole removed.
+becomes an alpha channel. The colour profile is kept, and dots per inch but of RGB and
+RGBA of 16 bits; EXIF is not: its orientation has been applied, and its thumbnail would
+still show what the hole removed.
 """
 
 from io import BytesIO
