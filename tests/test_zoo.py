@@ -52,8 +52,8 @@ PARAMETERS = {
     "lama_fourier": {"generator": 27_090_819, **PATCHES},
     "lama_regular": {"generator": 45_638_979, **PATCHES},
     "lama_small": {"generator": 6_799_299, "discriminator": 2_799_841},
-    "sd15_inpainting": {},
-    "sd2_inpainting": {},
+    "sd15_inpainting": {"unet": 859_535_364},
+    "sd2_inpainting": {"unet": 865_925_124},
 }
 # So narrow that a step takes no time.
 NARROW = {
@@ -75,7 +75,7 @@ NARROW = {
         "discriminator_channels": 2,
         "image_size": 16,
     },
-    "stable_diffusion": NARROW_DIFFUSION,
+    "stable_diffusion": {**NARROW_DIFFUSION, "pad_token": "!"},
 }
 # Stages that need no frozen network.
 WITHOUT_FEATURES = {"gmcnn": {"id_mrf_weight": 0}, "lama": {"perceptual_weight": 0}}

@@ -137,10 +137,13 @@ def begin(settings: TrainSettings) -> Run:
             f"{shown[1]}"
         )
     frozen = [part for part in model.parts if part not in model.trained_parts]
-    presets.load_parts(model, settings.preset, frozen)
+    source = None if settings.from_weights is True else settings.from_weights
+    presets.load_parts(model, settings.preset, frozen, source, **overrides)
     batches, (per_epoch, total) = model.stage.batches, lengths()
     settings = dataclasses.replace(settings, steps=total)
     about = {"preset": settings.preset, "overrides": overrides}
+    if frozen and source:
+        about["frozen"] = str(Path(source).resolve())  # use needs it as well
     return Run(
         stage, settings, about, model, training, validation, batches, per_epoch, total
     )
