@@ -11,6 +11,7 @@ from inpainting_zoo.engine.backend import BACKEND
 from inpainting_zoo.errors import InputError
 from inpainting_zoo.exporting import formats
 from inpainting_zoo.exporting.completion import completing_graph
+from inpainting_zoo.exporting.parts import export_parts
 from inpainting_zoo.layers.fourier_transform import only_products
 from inpainting_zoo.storage.files import refuse_replacing, replacing
 
@@ -28,6 +29,7 @@ def export(
     It takes an image (B, H, W, 3) and a mask (B, H, W, 1) of the same type, nonzero in
     the hole, and returns the image with its hole predicted and everything else bit for
     bit as it was. Heights and widths stay open where format and generator allow it.
+    Of a model with `part_shapes` ONNX has its networks, see `exporting.parts`.
 
     Args:
         model: an `Inpainter`.
@@ -51,6 +53,8 @@ def export(
             "and copies from the picture"
         )
     further = model.condition(**model.OPTIONS)
+    if model.part_shapes and format == "onnx":
+        return export_parts(model, path, precision)
     if further or model.draws:
         raise InputError(
             f"format: a model of image and mask alone can be exported, received one "

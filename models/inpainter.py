@@ -80,6 +80,14 @@ class Inpainter(Completer, StepModel):
         """Returns the random inputs of one picture: name -> array (1, ...)."""
         return {}
 
+    @property
+    def part_shapes(self) -> dict:
+        """What each part takes of one picture: name -> shapes, without the batch.
+
+        Only of models whose use is more than one graph; each part is exported then.
+        """
+        return {}
+
     def validation_loss(self, prediction, image, mask):
         """Returns the loss that validation shows, of shape (); None for none.
 

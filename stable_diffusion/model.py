@@ -105,6 +105,22 @@ class StableDiffusion(Inpainter):
             "text_encoder": self.text_encoder,
         }
 
+    @property
+    def part_shapes(self):
+        small = (self.image_size // self.shrinks,) * 2
+        picture = (self.image_size,) * 2
+        unet, decoder = self.unet.inputs, self.decoder.inputs
+        tokens = self.text_encoder.input.shape[1:]
+        return {
+            "unet": [(*small, unet[0].shape[-1]), (), (*tokens, unet[2].shape[-1])],
+            "encoder": [(*picture, 3)],
+            "decoder": [
+                (*(small if x.name == "latents" else picture), x.shape[-1])
+                for x in decoder
+            ],
+            "text_encoder": [tokens],
+        }
+
     def make_stage(self, name, features):
         """See `Inpainter.make_stage`; only the U-Net learns."""
         return Stage(self.denoising_step, {"unet": self.unet}, average=self.average)
