@@ -45,7 +45,7 @@ soak: setup
 # Executes the notebooks.
 notebook: setup
 	mkdir -p outputs
-	for name in gmcnn_demo lama train_your_own; do \
+	for name in gmcnn_demo lama stable_diffusion train_your_own; do \
 		.venv/bin/jupyter-execute notebooks/$$name.ipynb --output $${name}_executed && \
 		mv notebooks/$${name}_executed.ipynb outputs/ || exit 1; \
 	done

@@ -11,6 +11,7 @@ from inpainting_zoo.engine.backend import BACKEND
 from inpainting_zoo.errors import InputError
 from inpainting_zoo.exporting import formats
 from inpainting_zoo.exporting.completion import completing_graph
+from inpainting_zoo.exporting.parts import export_parts
 from inpainting_zoo.layers.fourier_transform import only_products
 from inpainting_zoo.storage.files import refuse_replacing, replacing
 
@@ -29,6 +30,7 @@ def export(
     the hole, and returns the image with its hole predicted and everything else bit for
     bit as it was. What the model draws at random are further inputs, by the names of
     `Inpainter.draw`. Heights and widths stay open where format and generator allow it.
+    Of a model with `part_shapes` ONNX has its networks, see `exporting.parts`.
 
     Args:
         model: an `Inpainter`.
@@ -51,6 +53,13 @@ def export(
             "format: a model with networks can be exported, received one that has none "
             "and copies from the picture"
         )
+    if model.part_shapes:
+        if format != "onnx":
+            raise InputError(
+                "format: onnx, a file for each network, of a model whose use is more "
+                f"than one graph, received {format}"
+            )
+        return export_parts(model, path, precision)
     if model.members:
         raise InputError(
             "format: a model that completes alone can be exported, received one of "

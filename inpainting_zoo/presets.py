@@ -187,7 +187,7 @@ def load_file(*paths: str | Path):
 
     Args:
         *paths: the file, or those of several parts of one model. Parts that are in none
-            are the preset's own.
+            are those that they were trained with: of a file, or the preset's own.
 
     Returns:
         `(model, metadata)`.
@@ -221,28 +221,39 @@ def load_file(*paths: str | Path):
     for path, (arrays, _) in files.items():
         assign(held[path], arrays, path)
     taken = {name.split("/")[0] for variables in held.values() for name in variables}
-    load_parts(model, metadata["preset"], [part for part in parts if part not in taken])
+    others = [part for part in parts if part not in taken]
+    overrides = metadata.get("overrides", {})
+    load_parts(model, metadata["preset"], others, metadata.get("frozen"), **overrides)
     return model, metadata
 
 
-def load_parts(model, name: str, parts):
-    """Loads some parts of a model from its preset's own weights.
+def load_parts(model, name: str, parts, source=None, **overrides):
+    """Loads some parts of a model from a file, or else from its preset's own weights.
 
     Args:
         model: an `Inpainter`.
         name: of its preset.
         parts: names of the parts, such as those that a stage of training leaves frozen.
+        source: weights that may hold them; see `open_weights`.
+        **overrides: see `build`.
 
     Raises:
         InputError: if the preset has no weights for one.
         WeightsError: if a file is damaged or does not fit.
     """
-    weights = get(name).get("weights", {})
+    weights, config = get(name).get("weights", {}), get(name)["config"] | overrides
+    if source and parts:
+        arrays, _ = open_weights(source, model.use_state(*parts), name, config)
+        held = {variable.split("/")[0] for variable in arrays}
+        for part in held.intersection(parts):
+            assign(model.use_state(part), arrays, source)
+        parts = [part for part in parts if part not in held]
     for part in parts:
         if part not in weights:
             raise InputError(
                 f"preset: {name} must come with weights of its part {part}, received "
-                f"{', '.join(weights) or 'none'}"
+                f"{', '.join(weights) or 'none'}; name a file that holds it with "
+                "-from_weights"
             )
         path, variables = locate(weights[part], WEIGHTS), model.use_state(part)
         arrays, _ = open_weights(path, variables, name, get(name)["config"])

@@ -90,6 +90,14 @@ class Inpainter(Completer, StepModel):
         drawn = self.draw(np.random.default_rng(0), self.image_size, self.image_size)
         return {name: array.shape[1:] for name, array in drawn.items()}
 
+    @property
+    def part_shapes(self) -> dict:
+        """What each part takes of one picture: name -> shapes, without the batch.
+
+        Only of models whose use is more than one graph; each part is exported then.
+        """
+        return {}
+
     def validation_loss(self, prediction, image, mask):
         """Returns the loss that validation shows, of shape (); None for none.
 

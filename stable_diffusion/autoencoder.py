@@ -98,6 +98,7 @@ def build_decoder(
     x = show(x, 0)
     x = blocks.group_norm(x, "decoder.conv_norm_out", epsilon=1e-6, **options)
     x = blocks.conv(ops.silu(x), 3, "decoder.conv_out", dtype=dtype)
+    inputs = inputs if conditional else inputs[0]
     return keras.Model(inputs, ops.cast(x, "float32"), name="decoder")
 
 

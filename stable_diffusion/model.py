@@ -6,14 +6,16 @@ CVPR 2022.
 
 import inspect
 
+import keras
 import numpy as np
 from keras import ops
 from tqdm import tqdm
 
 from inpainting_zoo.engine.operations import fold
-from inpainting_zoo.errors import InputError, choose
+from inpainting_zoo.errors import InputError, NumericError, choose
 from inpainting_zoo.models.inpainter import Inpainter
 from inpainting_zoo.models.sizes import Sizes
+from inpainting_zoo.models.stage import Stage
 from inpainting_zoo.stable_diffusion import samplers
 from inpainting_zoo.stable_diffusion.autoencoder import build_decoder, build_encoder
 from inpainting_zoo.stable_diffusion.text_encoder import build_text_encoder
@@ -39,10 +41,18 @@ class StableDiffusion(Inpainter):
         latent_scale: factor of the autoencoder's latents, whose variance is 1 then.
         predicts: name in `PREDICTS`, what the U-Net was trained to predict.
         pad_token: what fills short prompts; it is attended to.
+        prompt: of all pictures in training.
+        prompt_dropped: share of the pictures that are learned without it, so that use
+            can be guided by the difference.
+        all_hole: share of the pictures of which nothing is known.
+        average: half-life, in images, of the average of weights that use takes; 0 takes
+            the last ones.
+        masks: what it is trained and evaluated on by default; see `parse_mixture`.
         dtype: Keras dtype policy of the networks, such as "bfloat16".
         seed: of everything random within a training step.
     """
 
+    STAGES = ("denoising",)
     OPTIONS = {  # noqa: RUF012
         "prompt": "",
         "negative_prompt": "",
@@ -62,6 +72,11 @@ class StableDiffusion(Inpainter):
         latent_scale: float = 0.18215,
         predicts: str = "noise",
         pad_token: str = END,
+        prompt: str = "",
+        prompt_dropped: float = 0.1,
+        all_hole: float = 0.25,
+        average: float = 0.0,
+        masks: str = "lama_training=1",
         dtype: str = "float32",
         seed: int = 0,
     ):
@@ -77,7 +92,9 @@ class StableDiffusion(Inpainter):
         self.unet, self.text_encoder = unet, text
         self.encoder, self.decoder = encoder, decoder
         self.latent_scale, self.pad_token = latent_scale, pad_token
-        self.noise_of = choose("predicts", predicts, PREDICTS)
+        self.target, self.noise_of = choose("predicts", predicts, PREDICTS)
+        self.prompt, self.prompt_dropped = prompt, prompt_dropped
+        self.all_hole, self.average, self.masks = all_hole, average or None, masks
 
     @property
     def parts(self):
@@ -87,6 +104,83 @@ class StableDiffusion(Inpainter):
             "decoder": self.decoder,
             "text_encoder": self.text_encoder,
         }
+
+    @property
+    def part_shapes(self):
+        small = (self.image_size // self.shrinks,) * 2
+        picture = (self.image_size,) * 2
+        unet, decoder = self.unet.inputs, self.decoder.inputs
+        tokens = self.text_encoder.input.shape[1:]
+        return {
+            "unet": [(*small, unet[0].shape[-1]), (), (*tokens, unet[2].shape[-1])],
+            "encoder": [(*picture, 3)],
+            "decoder": [
+                (*(small if x.name == "latents" else picture), x.shape[-1])
+                for x in decoder
+            ],
+            "text_encoder": [tokens],
+        }
+
+    def make_stage(self, name, features):
+        """See `Inpainter.make_stage`; only the U-Net learns."""
+        return Stage(self.denoising_step, {"unet": self.unet}, average=self.average)
+
+    def denoising_step(self, batch, minimize):
+        """Takes a step of the U-Net on noise of random strength."""
+        image, mask = batch["image"], batch["mask"]
+        batch_size = ops.shape(image)[0]
+        mask = ops.where(self._drawn(batch_size, self.all_hole), 1.0, mask)
+        latents = self.encode({"image": image})
+        random = {"seed": self.seed_generator}
+        timestep = keras.random.randint((batch_size,), 0, samplers.STEPS, **random)
+        inputs = {
+            "latents": latents,
+            "noise": keras.random.normal(ops.shape(latents), **random),
+            "timestep": timestep,
+            "known": self.encode_known({"image": image, "mask": mask}),
+            "prompt": self._learned_prompts(batch_size),
+        }
+        inputs = {name: ops.stop_gradient(x) for name, x in inputs.items()}
+        return minimize("unet", lambda: self.denoising_loss(**inputs))
+
+    def denoising_loss(self, latents, noise, timestep, known, prompt):
+        """Returns `(loss, logs)`: the mean squared error of what is predicted.
+
+        Args:
+            latents: (B, h, w, 4) of the whole picture.
+            noise: (B, h, w, 4), normal.
+            timestep: (B,), 0 to 999, strength of the noise that is added.
+            known: see `encode_known`.
+            prompt: embeddings (B, 77, C).
+
+        Reference: Ho et al., Denoising Diffusion Probabilistic Models, NeurIPS 2020,
+        Equation 14.
+        """
+        signal = ops.convert_to_tensor(samplers.signal().astype("float32"))
+        alpha = _aside(ops.take(signal, timestep))
+        shown = samplers.add_noise(latents, noise, alpha)
+        seen = ops.concatenate([shown, known], axis=-1)
+        timestep = ops.cast(timestep, "float32")
+        predicted = self.unet([seen, timestep, prompt], training=True)
+        error = predicted - self.target(latents, noise, alpha)
+        loss = ops.mean(ops.square(error))
+        return loss, {"unet_loss": loss}
+
+    def _drawn(self, batch_size, share):
+        """Draws (B, 1, 1, 1) of booleans, a share of which are true."""
+        shape = (batch_size, 1, 1, 1)
+        return keras.random.uniform(shape, seed=self.seed_generator) < share
+
+    def _learned_prompts(self, batch_size):
+        """Returns embeddings (B, 77, C): of the prompt, or of none where it is dropped.
+
+        Reference: Ho and Salimans, Classifier-Free Diffusion Guidance, 2022.
+        """
+        length = self.text_encoder.input.shape[1]
+        tokens = np.stack([self.tokenizer(text, length) for text in (self.prompt, "")])
+        given, none = ops.split(self.text_encoder(tokens), 2)
+        dropped = self._drawn(batch_size, self.prompt_dropped)[:, 0]
+        return ops.where(dropped, none, given)
 
     def condition(
         self, prompt, negative_prompt, num_steps, guidance_scale, sampler, strength
@@ -174,16 +268,22 @@ class StableDiffusion(Inpainter):
         """Predicts step by step, so that one can see it and stop it.
 
         Each network is compiled once, whatever the sampler and the number of steps.
+
+        Raises:
+            NumericError: if numbers are no longer finite; names the network.
         """
 
         def steps(state, rows):
             bar = tqdm(range(rows.shape[1]), "sampling", disable=None, leave=False)
             for i in bar:
                 state["history"] = run("advance")({**state, "row": rows[:, i]})
+                _check_finite("unet", state["history"])
             return state["history"]
 
         run = self.compiled_method
-        return self._sample(inputs, run, steps)
+        found = self._sample(inputs, run, steps)
+        _check_finite("decoder", found)
+        return found
 
     def _sample(self, inputs, run, steps):
         """Returns a prediction (B, H, W, 3) in [-1, 1].
@@ -292,6 +392,14 @@ def _made(name, build, options, dtype):
     return build(**{"dtype": dtype, **options})
 
 
+def _check_finite(part, numbers):
+    if not np.isfinite(ops.convert_to_numpy(numbers)).all():
+        raise NumericError(
+            f"{part}: must compute finite numbers, received NaN or Inf; where it "
+            "computes in float16, bfloat16 or float32 have a wider range"
+        )
+
+
 def _halvings(network):
     """Returns how many times wider what comes in is than what is narrowest."""
     return 2 ** sum(
@@ -308,7 +416,9 @@ def _noise_of_velocity(predicted, shown, alpha):
     return ops.sqrt(alpha) * predicted + ops.sqrt(1 - alpha) * shown
 
 
+# What training compares with, of (latents, noise, alpha), and the noise that is meant,
+# of (predicted, noisy latents, alpha).
 PREDICTS = {
-    "noise": lambda predicted, shown, alpha: predicted,
-    "velocity": _noise_of_velocity,
+    "noise": (lambda latents, noise, alpha: noise, lambda found, shown, alpha: found),
+    "velocity": (samplers.velocity, _noise_of_velocity),
 }

@@ -76,5 +76,5 @@ def build_text_encoder(
 
 ACTIVATIONS = {
     "quick_gelu": lambda x: x * ops.sigmoid(1.702 * x),
-    "gelu": lambda x: ops.gelu(x, approximate=False),
+    "gelu": blocks.gelu,
 }

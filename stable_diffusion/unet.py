@@ -150,6 +150,6 @@ def transformer(
         norm(h, 3), 8 * channels, f"{block}.ff.net.0.proj", dtype=dtype
     )
     values, gates = ops.split(gated, 2, axis=-1)
-    gated = values * ops.gelu(gates, approximate=False)
+    gated = values * blocks.gelu(gates)
     h = h + blocks.dense(gated, channels, f"{block}.ff.net.2", dtype=dtype)
     return x + blocks.dense(h, channels, f"{name}.proj_out", dtype=dtype)

@@ -64,3 +64,12 @@ def test_lama_used_refined_and_trained(tmp_path, monkeypatch):
     assert len(shown) == 2
     plain, refined = map(float, re.findall(r"around the hole (\d+\.\d\d)", text))
     assert refined <= plain
+
+
+def test_stable_diffusion_by_every_sampler_and_option(monkeypatch):
+    monkeypatch.delenv("WEIGHTS", raising=False)
+    monkeypatch.setenv("STEPS", "2")
+    shown, text = execute("stable_diffusion")
+    assert len(shown) == 2
+    assert text.count("known: True") == 5 and "pndm: 3 steps" in text
+    assert len(re.findall(r"'[\w .]+': '\d+% of the hole'", text)) == 5

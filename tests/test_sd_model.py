@@ -5,7 +5,7 @@ import pytest
 from keras import ops
 
 from inpainting_zoo import presets
-from inpainting_zoo.errors import InputError
+from inpainting_zoo.errors import InputError, NumericError
 from inpainting_zoo.inpainting.strategies import complete
 from inpainting_zoo.stable_diffusion import samplers
 from parity import difference, golden, nhwc
@@ -63,8 +63,9 @@ def test_the_pipeline_of_diffusers(model, arrays, name):
     assert difference(found, nhwc(arrays[f"{name}/decoded_raw"])) < 5e-4
 
 
+@pytest.mark.long
 def test_the_graph_of_all_steps_is_the_same(narrow):
-    """As `fit` validates, and as it is exported."""
+    """As Keras's `evaluate` takes it."""
     chosen = {**narrow.OPTIONS, "num_steps": 3, "sampler": "pndm", "strength": 0.9}
     rng = np.random.default_rng(1)
     inputs = narrow.condition(**chosen) | narrow.draw(rng, 16, 16)
@@ -164,3 +165,35 @@ def test_a_conditional_decoder_sees_what_is_known(photograph):
     np.testing.assert_array_equal(found[hole == 0], picture[hole == 0])
     names = {layer.name for layer in model.decoder.layers}
     assert "decoder.condition_encoder.layers.4" in names
+
+
+@pytest.mark.parametrize("part", ["unet", "decoder"])
+def test_numbers_that_are_not_finite_are_found(photograph, part):
+    model = presets.build("sd15_inpainting", **NARROW)
+    model.parts[part].variables[-1].assign(np.full(4 - (part == "decoder"), np.nan))
+    with pytest.raises(NumericError, match=f"{part}: must compute finite numbers"):
+        model.inpaint(*photograph, num_steps=1, guidance_scale=1.0)
+
+
+@pytest.mark.parametrize("predicts", ["noise", "velocity"])
+def test_the_loss_of_denoising(arrays, predicts):
+    """Of a network that knows the answer; what it is shown; and by hand for zeros."""
+    model = presets.build("sd15_inpainting", **NARROW, predicts=predicts)
+    rng = np.random.default_rng(0)
+    latents, noise = rng.normal(size=(2, 2, 2, 2, 4)).astype("float32")
+    inputs = {"latents": latents, "noise": noise, "timestep": np.array([3, 900])}
+    inputs |= {"known": np.ones((2, 2, 2, 5), "float32"), "prompt": None}
+    alpha = samplers.signal()[[3, 900]].reshape(2, 1, 1, 1)
+    target = noise if predicts == "noise" else samplers.velocity(latents, noise, alpha)
+    seen = []
+
+    def answer(x, training):
+        seen.extend(x)
+        return ops.convert_to_tensor(np.float32(target + 0.5))
+
+    model.unet = answer
+    loss, logs = model.denoising_loss(**inputs)
+    assert float(loss) == pytest.approx(0.25, rel=1e-4) and set(logs) == {"unet_loss"}
+    shown = samplers.add_noise(latents, noise, alpha)
+    assert difference(seen[0], np.concatenate([shown, inputs["known"]], -1)) < 1e-5
+    assert ops.convert_to_numpy(seen[1]).tolist() == [3, 900]

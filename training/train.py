@@ -140,6 +140,10 @@ def begin(settings: TrainSettings) -> Run:
     batches, (per_epoch, total) = model.stage.batches, lengths()
     settings = dataclasses.replace(settings, steps=total)
     about = {"preset": settings.preset, "overrides": overrides}
+    frozen = [part for part in model.parts if part not in model.trained_parts]
+    if frozen and settings.from_weights not in (None, True):
+        source = Path(settings.from_weights).resolve()
+        about["frozen"] = str(source)  # use needs it as well
     return Run(
         stage, settings, about, model, training, validation, batches, per_epoch, total
     )
@@ -148,16 +152,20 @@ def begin(settings: TrainSettings) -> Run:
 def load_frozen(model, about: dict, experiment: Experiment):
     """Loads the parts that a stage needs and does not train.
 
-    They are what an earlier stage of the experiment has trained, or else the preset's.
+    They are what an earlier stage of the experiment has trained, or else those of the
+    file that training starts from, or the preset's.
     """
+    others = []
     for part in [part for part in model.parts if part not in model.trained_parts]:
         path = part_file(experiment.folder, part)
         if not path.is_file():
-            presets.load_parts(model, about["preset"], [part])
+            others.append(part)
             continue
         arrays, metadata = load_weights(path)
         check_same_generator(metadata, about, path)
         assign(model.use_state(part), arrays, path)
+    source, overrides = about.get("frozen"), about["overrides"]
+    presets.load_parts(model, about["preset"], others, source, **overrides)
 
 
 def fit(run: Run, experiment: Experiment, start: int, fingerprint: str):
