@@ -32,5 +32,5 @@ def test_files_of_every_network_agree_with_it(tmp_path):
     (tmp_path / "sd_unet.onnx").write_bytes(b"my own")
     with pytest.raises(InputError, match=r"save_to: .*sd_unet\.onnx"):
         exporting.export(model, "onnx", tmp_path / "sd.onnx")
-    with pytest.raises(InputError, match="format: a model of image and mask alone"):
+    with pytest.raises(InputError, match="format: onnx, a file for each network"):
         exporting.export(model, "saved_model", tmp_path / "sd")
