@@ -6,14 +6,14 @@ import os
 import numpy as np
 from PIL import Image
 
-from inpainting_zoo.data.holes import hole_of
+from inpainting_zoo.data.holes import hole_of, white_of
 from inpainting_zoo.data.images import open_picture, to_rgb
 from inpainting_zoo.errors import InputError
 
 log = logging.getLogger(__name__)
 
 WANTED = "image: (H, W, 3), (H, W, 4), (H, W, 1) or (H, W)"
-WANTED_MASK = "mask: bool, 0 and 1, or 0 to 255 with the hole from 128 on"
+WANTED_MASK = "mask: bool, 0 and 1, 0 to 255 or 0 to 65535, the hole being bright"
 
 
 def as_picture(image) -> np.ndarray:
@@ -85,9 +85,9 @@ def as_mask(mask, shape: tuple[int, int]) -> np.ndarray:
 
     Args:
         mask: an array or tensor (H, W), (H, W, 1) or, with equal channels, (H, W, 3):
-            bool, 0 and 1, integers to 255 with the hole from 128 on, or floats on
-            [0, 1] with the hole from 0.5 on; a Pillow image, or the path of a file,
-            which mean what `data.holes.hole_of` says.
+            bool, or numbers to 1, 255 or 65535 with the hole in the upper half; a
+            Pillow image, or the path of a file, which mean what `data.holes.hole_of`
+            says.
         shape: (H, W) of its picture.
 
     Raises:
@@ -114,10 +114,10 @@ def as_mask(mask, shape: tuple[int, int]) -> np.ndarray:
     if values.dtype == bool:
         return values.astype(np.uint8)
     low, high = values.min(), values.max()
-    if values.dtype.kind == "f" and low >= 0 and high <= 1:
-        return (values >= 0.5).astype(np.uint8)
-    if values.dtype.kind in "iu" and low >= 0 and (high <= 1 or 128 <= high <= 255):
-        return (values >= (1 if high <= 1 else 128)).astype(np.uint8)
+    if low >= 0 and high <= 65535:  # NaN is neither
+        half = white_of(values) / 2
+        if high <= 1 or high >= half:  # else they are labels by the look of them
+            return (values >= half).astype(np.uint8)
     raise InputError(f"{WANTED_MASK}, {received} from {low:g} to {high:g}")
 
 

@@ -146,6 +146,8 @@ def assign_masks(images: Sequence[Path], mask_files: Sequence[Path]) -> list[Pat
     path_of = dict(zip(relative_names(mask_files), mask_files, strict=True))
     matched = match(names, list(path_of))
     named = sum(bool(matched[name]) for name in names)
+    if named and len(mask_files) > 1:
+        log.info("mask_path: %d of %d masks found by name", named, len(names))
     if named < len(names) and len(mask_files) > 1:  # one is for all
         log.warning(
             "mask_path: %s of %d images to evaluate on have a mask of their name, the "

@@ -3,7 +3,7 @@
 import os
 import re
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path, PurePath
 
 from inpainting_zoo.errors import InputError
@@ -21,18 +21,24 @@ def relative_names(paths: Sequence[Path]) -> list[str]:
 
 
 def match(names: Sequence[str], others: Sequence[str]) -> dict[str, list[str]]:
-    """Finds the names of others that belong to each name.
+    """Finds the names of others that belong to each name; see `matcher`."""
+    of = matcher(others)
+    return {name: of(name) for name in names}
+
+
+def matcher(others: Sequence[str]) -> Callable[[str], list[str]]:
+    """Returns a function that finds the names of others that belong to a name.
 
     The first of these rules that finds any decides: the same path; the same path but
     for the suffix; that and `_mask` with or without a number, such as `a/b_mask001.png`
     for `a/b.jpg`; then the last two for the file's name alone, in any folder.
 
     Args:
-        names: relative paths, of pictures for example.
         others: relative paths from their own folder, of masks for example.
 
     Returns:
-        For each name the others in their order; none, one or several.
+        A function that takes a relative path, of a picture for example, and returns the
+        others in their order; none, one or several.
     """
     found = defaultdict(list)
     for other in others:
@@ -50,7 +56,7 @@ def match(names: Sequence[str], others: Sequence[str]) -> dict[str, list[str]]:
         keys += [("stem", path.name), ("marked stem", path.name)]
         return next((found[key] for key in keys if key in found), [])
 
-    return {name: of(name) for name in names}
+    return of
 
 
 def pair(images: Sequence[Path], files: Sequence[Path], argument: str) -> list[Path]:

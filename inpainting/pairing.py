@@ -1,14 +1,11 @@
 """Which pictures of a folder to complete, and which mask belongs to which."""
 
 import os
-import re
-from collections import defaultdict
 from pathlib import Path, PurePath
 
 from inpainting_zoo.data.images import SUFFIXES, UNREAD, list_images
+from inpainting_zoo.data.names import MARK, matcher
 from inpainting_zoo.errors import InputError
-
-MASK_OF = re.compile(r"(.+)_mask\d*")  # a picture's stem in its mask's
 
 
 def find_images(image_dir: Path, *besides: Path) -> tuple[list[str], dict[str, str]]:
@@ -62,12 +59,10 @@ def _why(folder, name):
 
 
 class Masks:
-    """The masks of a folder, found by the name of the picture.
+    """The masks of a folder, found by the name of the picture; see `names.matcher`.
 
-    A mask has the picture's path in its own folder, or that path but for the suffix,
-    or at least, in any folder, the picture's name but for the suffix. Failing those,
-    `_mask` and perhaps a number may follow the picture's stem; in the pictures' own
-    folder it must. One mask file serves all pictures.
+    In the pictures' own folder only `NAME_mask`, perhaps with a number, is one. One
+    mask file serves all pictures.
 
     Args:
         path: a folder, searched recursively, or a file.
@@ -84,30 +79,23 @@ class Masks:
 
     def __init__(self, path: Path, image_dir: Path, itself: bool = False):
         self.single = path if path.is_file() else None
-        self.by_name, self.beside = defaultdict(list), set()
-        self.files = [path]
+        self.folder, self.beside, self.files = path, set(), [path]
         if self.single:
             return
         if not path.is_dir():
             raise InputError(f"mask: must be a file or folder, received {str(path)!r}")
-        own_folder = path.resolve() == image_dir.resolve() and not itself
         self.files = list_images(path, "mask")
-        names = [PurePath(os.path.relpath(mask, path)) for mask in self.files]
-        pictures = {name.with_suffix("") for name in names}
-        for mask, name in zip(self.files, names):
-            keys = [] if own_folder else _keys(name)
-            if found := MASK_OF.fullmatch(name.stem):
-                stem = name.with_name(found[1])
-                keys = [*keys, ("mask of", stem), ("mask of", stem.name)]
-            for key in keys:
-                self.by_name[key].append(mask)
-            if own_folder and found and stem in pictures:
-                self.beside.add(str(name))
-        if own_folder and not self.beside:
-            raise InputError(
-                "mask: in the pictures' own folder masks must be called NAME_mask.png, "
-                f"{str(path)!r} has none"
-            )
+        names = [os.path.relpath(mask, path) for mask in self.files]
+        if path.resolve() == image_dir.resolve() and not itself:
+            pictures = {PurePath(name).with_suffix("") for name in names}
+            self.beside = {name for name in names if _picture_of(name) in pictures}
+            names = sorted(self.beside)
+            if not names:
+                raise InputError(
+                    "mask: in the pictures' own folder masks must be called "
+                    f"NAME_mask.png, {str(path)!r} has none"
+                )
+        self.matching = matcher(names)
 
     def of(self, name: str) -> Path:
         """Returns the mask of a picture.
@@ -117,19 +105,17 @@ class Masks:
         """
         if self.single:
             return self.single
-        name = PurePath(name)
-        stem = name.with_name(name.stem)
-        for key in (*_keys(name), ("mask of", stem), ("mask of", stem.name)):
-            found = self.by_name.get(key, [])
-            if len(found) > 1:
-                names = ", ".join(repr(str(path)) for path in found[:3])
-                raise InputError(
-                    f"mask: must be one for {str(name)!r}, received {names}"
-                )
-            if found:
-                return found[0]
-        raise InputError(f"mask: must have the stem of {str(name)!r}, received none")
+        found = self.matching(name)
+        if len(found) == 1:
+            return self.folder / found[0]
+        if not found:
+            raise InputError(f"mask: must have the stem of {name!r}, received none")
+        names = ", ".join(repr(str(self.folder / other)) for other in found[:3])
+        raise InputError(f"mask: must be one for {name!r}, received {names}")
 
 
-def _keys(name):
-    return name, ("but suffix", name.with_suffix("")), ("stem", name.stem)
+def _picture_of(mask):
+    """The path, without suffix, of the picture that a mask is named after, or None."""
+    path = PurePath(mask).with_suffix("")
+    stem = MARK.sub("", path.name)
+    return path.with_name(stem) if stem and stem != path.name else None

@@ -87,6 +87,8 @@ MASKS = {
     "0 and 255": HOLE * np.uint8(255),
     "soft": np.array([[127, 128, 200], [0, 3, 255]], np.uint8),
     "floats": HOLE * 0.9 + 0.05,
+    "floats to 255": HOLE * 255.0,
+    "16 bits": HOLE * np.uint16(65535),
     "one channel": HOLE[..., None],
     "three channels": np.dstack([HOLE] * 3) * np.uint8(255),
     "Pillow": Image.fromarray(HOLE),

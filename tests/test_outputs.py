@@ -134,6 +134,19 @@ def test_in_place_through_a_link_replaces_what_it_leads_to(folder):
     assert link.is_symlink() and image.read_bytes() != former
 
 
+@pytest.mark.parametrize(
+    "name", ["lock", "weights/generator.safetensors", "summaries/generator.txt"]
+)
+def test_a_folder_of_other_files_is_no_place_for_an_experiment(tmp_path, name):
+    path = tmp_path / "mine" / name
+    path.parent.mkdir(parents=True)
+    path.write_text("precious")
+    refused = pytest.raises(InputError, match="experiment_name: must .* something else")
+    with refused, Experiment(tmp_path / "mine").in_use():
+        pass
+    assert path.read_text() == "precious"
+
+
 def test_two_folder_runs_do_not_share_an_output_folder(folder):
     images, masks = folder / "images", folder / "masks"
     in_use = pytest.raises(InputError, match="save_to: must not be in use")
