@@ -141,7 +141,9 @@ def test_a_folder_of_other_files_is_no_place_for_an_experiment(tmp_path, name):
     path = tmp_path / "mine" / name
     path.parent.mkdir(parents=True)
     path.write_text("precious")
-    refused = pytest.raises(InputError, match=r"experiment_name: must .* something else")
+    refused = pytest.raises(
+        InputError, match=r"experiment_name: must .* something else"
+    )
     with refused, Experiment(tmp_path / "mine").in_use():
         pass
     assert path.read_text() == "precious"
