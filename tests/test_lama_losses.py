@@ -31,7 +31,7 @@ def arrays():
 @pytest.fixture
 def model(arrays):
     """The smallest LaMa with the official discriminator of the golden."""
-    model = presets.build("lama_fourier", base_channels=2, blocks=0, image_size=64)
+    model = presets.build("lama_fourier", base_channels=2, blocks=1, image_size=64)
     model.loss_weights = model.stage_weights["adversarial"]
     model.discriminator = build_discriminator(8)
     for variable in model.discriminator.variables:

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -136,6 +137,10 @@ def test_every_request_is_one_line_of_the_log(address, caplog):
     with caplog.at_level("INFO", "inpainting_zoo.serving"):
         send(address, body=form(**PAIR, preset="gmcnn_faces_128"))
         send(address, "/one%0Atwo")
+        for _ in range(100):  # a line comes after its answer
+            if len(caplog.messages) == 2:
+                break
+            time.sleep(0.02)
     first, second = caplog.messages
     assert first.startswith("POST /api/inpaint 200, ")
     assert "model gmcnn_faces_128" in first
