@@ -31,19 +31,20 @@ research.
 from torchvision and the authors of LPIPS, under BSD licences
 ([lpips_alexnet.txt](lpips_alexnet.txt)).
 """
+SURE = ("psnr", "lpips")  # measures whose intervals are shown
 NUMBERS = """## Numbers
 
 The completed image against the truth, by the protocol that `runner.py evaluate`
 follows: means over the pictures, PSNR in dB, L1 on [0, 1]; "hole PSNR" is that of the
 hole alone; in brackets, where it was measured, the 95 % interval of a mean
-([measures](../docs/metrics.md)). Beside the networks stand mean colour, OpenCV's Telea
-and Navier-Stokes, and scikit-image's biharmonic inpainting. At a size that is not a
-preset's own, pictures are completed at the preset's and the result is enlarged into
-their holes. `faces_pairs_40` are faces with irregular holes, `faces_centre` the same
-faces with a square hole of half their side, `scenes_test` scenes with holes of NVIDIA's
-irregular masks in order, of which the training of GMCNN may have seen some. No picture
-was trained on, and no hole of `faces_pairs_40`. What copies or invents sharp texture
-pays for it in PSNR.
+([measures](../docs/metrics.md)); what was not measured is "-". Beside the networks
+stand mean colour, OpenCV's Telea and Navier-Stokes, and scikit-image's biharmonic
+inpainting. At a size that is not a preset's own, pictures are completed at the preset's
+and the result is enlarged into their holes. `faces_pairs_40` are faces with irregular
+holes, `faces_centre` the same faces with a square hole of half their side,
+`scenes_test` scenes with holes of NVIDIA's irregular masks in order, of which the
+training of GMCNN may have seen some. No picture was trained on, and no hole of
+`faces_pairs_40`. What copies or invents sharp texture pays for it in PSNR.
 """
 EXAMPLES = """## Examples
 
@@ -135,7 +136,8 @@ def comparisons(evaluations):
         yield f"### {test_set} at {size} px, {images} pictures\n"
         shown = headlines(methods.values())
         rows = [
-            [name, *(cell(found, m) for m in shown)] for name, found in methods.items()
+            [name, *(cell(r, m) if m in SURE else number(r.get(m), m) for m in shown)]
+            for name, r in methods.items()
         ]
         head = ["method", *(MEASURES[m].title for m in shown)]
         yield markdown(head, rows) + "\n"
