@@ -61,6 +61,7 @@ def numbers(model):
 
 
 @both_engines
+@pytest.mark.long
 def test_states_hold_all_that_training_goes_on_from():
     """R1 in every second step, random numbers, averages: the same step again."""
     model = begun(gradient_penalty_every=2, average=4.0)

@@ -130,6 +130,7 @@ def test_engines_agree(stage, vgg, theirs):
 
 @both_engines
 @pytest.mark.parametrize("stage", STAGES)
+@pytest.mark.long
 def test_losses_fall_on_one_batch(stage):
     model = make_model(stage, rate=1e-3, hole_fill="zero")
     same = batch(model, 0)
@@ -191,6 +192,7 @@ def test_warm_up_builds_neither_critics_nor_vgg():
 
 
 @both_engines
+@pytest.mark.long
 def test_logs_hold_every_term_raw_and_weighted(vgg):
     logs = losses_of_two_steps("wgan", vgg)[0]
     terms = {"reconstruction", "known", "id_mrf", "adversarial", "critic"}
