@@ -228,8 +228,11 @@ def test_gradients_of_gradients(resampling):
     x = ops.convert_to_tensor(rng.standard_normal((2, 6, 4, 3), "float32"))
     layer = EqualizedConv2D(4, 3, resampling, "linear")
     layer.build(x.shape)
-    start = layer.get_weights()
-    direction = [rng.standard_normal(w.shape, "float32") for w in start]
+    shapes = [w.shape for w in layer.get_weights()]
+    start, direction = (
+        [rng.standard_normal(shape, "float32") for shape in shapes] for _ in range(2)
+    )
+    layer.set_weights(start)
 
     def loss():
         value = r1_penalty(lambda x: ops.square(layer(x)), x)
