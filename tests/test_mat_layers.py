@@ -244,7 +244,7 @@ def test_gradients_of_gradients(resampling):
         for v, d in zip(layer.trainable_variables, direction)
     )
     values = []
-    for step in (-0.01, 0.01):
+    for step in (-0.001, 0.001):
         layer.set_weights([w + step * d for w, d in zip(start, direction)])
         values.append(float(loss()[0]))
-    assert slope == pytest.approx((values[1] - values[0]) / 0.02, rel=0.01)
+    assert slope == pytest.approx((values[1] - values[0]) / 0.002, rel=0.01)
