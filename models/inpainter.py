@@ -14,6 +14,8 @@ from inpainting_zoo.models.pixels import as_floats, paste, to_uint8
 from inpainting_zoo.models.sizes import Sizes
 from inpainting_zoo.models.stage import Stage, named, variables_of
 
+AVERAGE_RAMP = 0.05  # of the images seen, an average's half-life at most
+
 
 class Inpainter(Completer, StepModel):
     """A model that completes pictures and can be trained in stages.
@@ -207,11 +209,14 @@ class Inpainter(Completer, StepModel):
         batch = self.as_inputs(batch)
         logs = self.stage.step(batch, self.minimize)
         if self.averages:
-            images = batch["image"].shape[0] // self.stage.batches
-            self._average(keep=0.5 ** (images / self.stage.average))
+            self._average(batch["image"].shape[0] // self.stage.batches)
         return logs
 
-    def _average(self, keep):
+    def _average(self, images):
+        """Moves the averages, after a step that saw so many fresh images."""
+        steps = ops.cast(next(iter(self.optimizers.values())).iterations, "float32")
+        half_life = ops.minimum(self.stage.average, AVERAGE_RAMP * images * steps)
+        keep = 0.5 ** (images / half_life)
         weights = named(self.trained_parts)
         for name, average in self.averages.items():
             change = (1 - keep) * (ops.cast(weights[name], average.dtype) - average)

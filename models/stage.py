@@ -23,7 +23,9 @@ class Stage:
             next; with c = n / (n + 1) its learning rate is multiplied by c, and betas
             of Adam are taken to the power c (StyleGAN2, appendix B).
         average: half-life, in images, of the exponential average of the weights that
-            use takes instead of the last ones; None takes the last ones.
+            use takes instead of the last ones; at first shorter, a twentieth of the
+            images seen, so that it forgets weights that had learned nothing. None takes
+            the last ones.
     """
 
     step: Callable

@@ -116,21 +116,23 @@ def test_a_state_holds_what_the_stage_changes_and_nothing_frozen():
 
 
 def test_use_takes_the_average_of_the_weights():
-    """Steps of -1/6; after each the average keeps half, for two images are new."""
-    model = begun(average=2)
-    fit(model, 2)
-    np.testing.assert_allclose(bias(model), [-1 / 3] * 3, atol=1e-6)
-    average = (0 * 0.25) + (-1 / 6) * 0.25 + (-1 / 3) * 0.5
+    """Steps of -1/60 see two images each; from the 20th on the average keeps half."""
+    model, average = begun(average=2, rate=0.1), 0.0
+    for step in range(1, 23):
+        keep = 0.5 ** (2 / min(2, 0.05 * 2 * step))
+        average = keep * average + (1 - keep) * -step / 60
+    fit(model, 22)
+    np.testing.assert_allclose(bias(model), [-22 / 60] * 3, atol=1e-6)
     used = {name: ops.convert_to_numpy(v) for name, v in model.use_state().items()}
     assert set(used) == {f"{n}/{n}/{v}" for n in ("encoder", "tint") for v in KINDS}
     np.testing.assert_allclose(used["tint/tint/bias"], [average] * 3, atol=1e-6)
     image, mask = batch(1)["image"][0], batch(1)["mask"][0, ..., 0]
     found = model.predict_image(image, mask, strength=0.0)
     assert np.unique(found).tolist() == [round((average + 1) * 127.5)]
-    plain = begun()
-    fit(plain, 2)
+    plain = begun(rate=0.1)
+    fit(plain, 22)
     found = plain.predict_image(image, mask, strength=0.0)
-    assert np.unique(found).tolist() == [round((-1 / 3 + 1) * 127.5)]
+    assert np.unique(found).tolist() == [round((-22 / 60 + 1) * 127.5)]
 
 
 KINDS = ("kernel", "bias")
@@ -201,12 +203,13 @@ def test_keras_evaluates_and_validates():
 
 
 def test_averages_begin_at_the_weights_that_are_loaded():
-    model = begun(average=1e9)
-    model.tint.get_layer("tint").bias.assign([0.5] * 3)
+    model = begun(average=2)
+    tint = model.tint.get_layer("tint").bias
+    tint.assign([0.5] * 3)
     model.restart_averages()
-    fit(model, 1)  # which moves the weights, and the average by nothing
-    for values in (model.use_state()["tint/tint/bias"], bias(model) + 1 / 6):
-        np.testing.assert_allclose(ops.convert_to_numpy(values), [0.5] * 3, atol=1e-6)
+    tint.assign([0.25] * 3)  # as a step would, which the average has not seen
+    used = ops.convert_to_numpy(model.use_state()["tint/tint/bias"])
+    assert used.tolist() == [0.5] * 3 and bias(model).tolist() == [0.25] * 3
     found = model.evaluate(stream(lambda i: batch(), 0, 1), verbose=0, return_dict=True)
     # 0.5 and noise of the seed 0, of a grey of 1/255: by the average, not the weights.
     noise = model.draw(np.random.default_rng(0), SIDE, SIDE)["noise"]
