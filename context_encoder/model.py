@@ -9,6 +9,7 @@ from keras import ops
 
 from inpainting_zoo.context_encoder import architectures
 from inpainting_zoo.context_encoder.networks import build_discriminator, build_generator
+from inpainting_zoo.context_encoder.presets import FAMILY
 from inpainting_zoo.errors import InputError, choose
 from inpainting_zoo.losses.adversarial import (
     logistic_critic_loss,
@@ -48,7 +49,7 @@ class ContextEncoder(GeneratorInpainter):
         **generator: further arguments of `build_generator`.
     """
 
-    STAGES = ("warm_up_generator", "joint")
+    STAGES = FAMILY.stages
     GENERATOR_OPTIONS = inspect.signature(build_generator).parameters
 
     def __init__(

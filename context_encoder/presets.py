@@ -1,9 +1,12 @@
 """Configurations of context encoders by name."""
 
+from inpainting_zoo.families import Family
 from inpainting_zoo.storage.downloads import Weights
 
-MODEL = "inpainting_zoo.context_encoder.model:ContextEncoder"
-STAGES = ("warm_up_generator", "joint")
+FAMILY = Family(
+    "inpainting_zoo.context_encoder.model:ContextEncoder",
+    stages=("warm_up_generator", "joint"),
+)
 LICENCE = "non-commercial research; see weights/README.md"
 SOURCE = "trained by this project on faces of LFW, Unsplash, StyleGAN2 and ALAE"
 
@@ -15,10 +18,10 @@ def _preset(description, config, batch_size=64, **training):
     code as in that of Meneust and Pinto (report 001); the text of the latter says ten
     times more of both. Neither has the warm-up of `training.optimizers`.
     """
-    rates = dict.fromkeys(STAGES, 2e-3)
+    rates = dict.fromkeys(FAMILY.stages, 2e-3)
     return {
         "description": description,
-        "model": MODEL,
+        "family": FAMILY,
         "config": config,
         "training": {"batch_size": batch_size, "learning_rate": rates, **training},
     }

@@ -32,18 +32,23 @@ def split(x, sizes, axis: int):
     return ops.split(x, list(itertools.accumulate(sizes[:-1])), axis)
 
 
+def trains_in(dtype: str) -> bool:
+    """Returns whether the engine has convolutions in a dtype here, with gradients."""
+    return BACKEND == "jax" or _probe(dtype, 1, tf.executing_eagerly())
+
+
 def _dilates(dtype):
     """Whether TensorFlow has gradients of dilated kernels here; not on every CPU."""
-    return _probe_dilation(dtype, tf.executing_eagerly())
+    return _probe(dtype, 2, tf.executing_eagerly())
 
 
 @functools.cache
-def _probe_dilation(dtype, eagerly):
+def _probe(dtype, dilation, eagerly):
     def gradients():
         x, kernel = tf.ones((1, 5, 5, 1), dtype), tf.ones((3, 3, 1, 1), dtype)
         with tf.GradientTape() as tape:
             tape.watch([x, kernel])
-            y = tf.nn.conv2d(x, kernel, 1, "VALID", dilations=2)
+            y = tf.nn.conv2d(x, kernel, 1, "VALID", dilations=dilation)
         return tape.gradient(y, [x, kernel])
 
     # In a thread of its own: where a function is traced nothing runs at once, and

@@ -139,6 +139,8 @@ class StepModel(keras.Model):
     @explicit_settings()
     def fit(self, *arguments, **options):
         """Trains as Keras does."""
+        if arguments and not hasattr(arguments[0], "shape"):
+            options.setdefault("shuffle", False)  # a stream; or Keras warns
         return super().fit(*arguments, **options)
 
     @explicit_settings()

@@ -10,6 +10,7 @@ from keras import ops
 
 from inpainting_zoo.ensemble.members import Member
 from inpainting_zoo.ensemble.networks import build_networks
+from inpainting_zoo.ensemble.presets import FAMILY
 from inpainting_zoo.errors import InputError, choose
 from inpainting_zoo.features.load import advising
 from inpainting_zoo.losses.edges import laplacian_edge_loss, sobel_edge_loss
@@ -46,7 +47,7 @@ class Ensemble(Inpainter):
         **networks: arguments of `build_networks`.
     """
 
-    STAGES = ("denoiser", "combiner", "final_denoiser")
+    STAGES = FAMILY.stages
     GENERATOR_OPTIONS = inspect.signature(build_networks).parameters
 
     def __init__(

@@ -1,18 +1,24 @@
 """Configurations of the ensemble by name."""
 
-MODEL = "inpainting_zoo.ensemble.model:Ensemble"
+from inpainting_zoo.families import Family
+
+FAMILY = Family(
+    "inpainting_zoo.ensemble.model:Ensemble",
+    stages=("denoiser", "combiner", "final_denoiser"),
+    draws=None,  # if a member does
+)
 TRAINING = {"batch_size": 8, "learning_rate": 1e-4, "adam_betas": [0.9, 0.999]}
 
 PRESETS = {
     "ensemble": {
         "description": "two models joined in colours of HVI; 3.7 M parameters",
-        "model": MODEL,
+        "family": FAMILY,
         "config": {"image_size": 256, "first": "lama_big", "second": "mat_512"},
         "training": TRAINING,
     },
     "ensemble_faces_128": {
         "description": "the same for faces, of members without a download, 128 px",
-        "model": MODEL,
+        "family": FAMILY,
         "config": {
             "image_size": 128,
             "first": "gmcnn_faces_128_wgan",

@@ -6,6 +6,8 @@ import cv2
 import numpy as np
 from skimage.restoration import inpaint_biharmonic
 
+from inpainting_zoo.errors import choose
+
 MID_GREY = 128
 RADIUS = 3
 
@@ -104,6 +106,20 @@ def frequency_selective(image, mask):
     filled = np.zeros_like(bgr)
     cv2.xphoto.inpaint(bgr, known, filled, cv2.xphoto.INPAINT_FSR_FAST)
     return filled[..., ::-1]
+
+
+def choose_baselines(names: str | None) -> dict:
+    """Returns the classical methods of a list such as "telea,biharmonic".
+
+    Args:
+        names: separated by commas; "none" for none, None for all.
+    """
+    if names is None:
+        return BASELINES
+    if names == "none":
+        return {}
+    chosen = [name.strip() for name in names.split(",")]
+    return {name: choose("methods", name, BASELINES) for name in chosen}
 
 
 BASELINES = {

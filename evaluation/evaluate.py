@@ -11,9 +11,9 @@ from inpainting_zoo.data.evaluation import EvaluationPairs
 from inpainting_zoo.data.images import list_images
 from inpainting_zoo.data.layouts import list_split
 from inpainting_zoo.environment import versions
-from inpainting_zoo.errors import InputError, choose
+from inpainting_zoo.errors import InputError
 from inpainting_zoo.evaluation import protocol, report_004
-from inpainting_zoo.evaluation.baselines import BASELINES
+from inpainting_zoo.evaluation.baselines import choose_baselines
 from inpainting_zoo.evaluation.progress import resumable
 from inpainting_zoo.evaluation.report import check_report, format_report, write_report
 from inpainting_zoo.inpainting import strategies
@@ -29,7 +29,7 @@ def evaluate(settings: EvaluateSettings):
         InputError: an option breaks its rule, or the report would overwrite a file that
             is no former report.
     """
-    score = choose("protocol", settings.protocol, PROTOCOLS)
+    score = PROTOCOLS[settings.protocol]
     baselines = choose_baselines(settings.methods)
     images, mask_files, objects = list_files(settings)
     inception = settings.inception_weights
@@ -50,20 +50,6 @@ def evaluate(settings: EvaluateSettings):
     print(f"report: {settings.report}, with .csv and .png beside it")
     if settings.experiment_name:
         log_test(settings, report["methods"][name])
-
-
-def choose_baselines(names: str | None) -> dict:
-    """Returns the classical methods of a list such as "telea,biharmonic".
-
-    Args:
-        names: separated by commas; "none" for none, None for all.
-    """
-    if names is None:
-        return BASELINES
-    if names == "none":
-        return {}
-    chosen = [name.strip() for name in names.split(",")]
-    return {name: choose("methods", name, BASELINES) for name in chosen}
 
 
 def list_files(settings) -> tuple[list, list, list]:

@@ -34,7 +34,7 @@ def evaluate(
     Args:
         pairs: files and masks to take; they are resized by that rule.
         name: of the model.
-        model: has a `generator`.
+        model: an `Inpainter`.
         baselines: name -> complete(image, mask), both uint8, the mask 0 and 1.
         weights_sha256: of the model's weight file; recorded.
         pictures: how many of the first pairs are kept for the picture grid.
@@ -78,6 +78,7 @@ def predicting(model) -> Callable:
     def predict(image, mask):
         model.sizes.check(len(image))
         inputs = {"image": 2 * image[None] - 1, "mask": mask[None, ..., None]}
+        inputs |= model.further_inputs(image[None].shape, 0)
         inputs = {k: ops.convert_to_tensor(x, "float32") for k, x in inputs.items()}
         return (ops.convert_to_numpy(model.compiled_call(inputs))[0] + 1) / 2
 

@@ -1,8 +1,6 @@
 """Models as files that run without this library."""
 
 import contextlib
-import functools
-import importlib.util
 from pathlib import Path
 
 import keras
@@ -13,7 +11,7 @@ from inpainting_zoo.exporting import formats
 from inpainting_zoo.exporting.completion import completing_graph
 from inpainting_zoo.exporting.parts import export_parts
 from inpainting_zoo.layers.fourier_transform import only_products
-from inpainting_zoo.storage.files import refuse_replacing, replacing
+from inpainting_zoo.storage.files import replacing
 
 
 def export(
@@ -47,7 +45,8 @@ def export(
     Raises:
         InputError: if an argument breaks a rule, or a package is missing.
     """
-    path = check(format, path, precision)
+    check(format, path, precision)
+    path = Path(path)
     if not model.parts:
         raise InputError(
             "format: a model with networks can be exported, received one that has none "
@@ -81,28 +80,18 @@ def export(
     return {"path": str(path), "image_size": side, "bytes": size}
 
 
-def check(format: str, path: str | Path, precision: str) -> Path:
-    """Checks all that can be checked without a model; returns the path."""
-    found, path = formats.get(format), Path(path)
+def check(format: str, path: str | Path, precision: str):
+    """Checks all that can be checked without a model; see `formats.check`.
+
+    Raises:
+        InputError: names what breaks a rule.
+    """
+    formats.check(format, path, precision)
     if BACKEND != "tensorflow":
         raise InputError(
             f"KERAS_BACKEND: must be tensorflow to export (weights of {BACKEND} can be "
             f"read there), received {BACKEND!r}"
         )
-    if precision not in found.precisions:
-        known = ", ".join(found.precisions)
-        raise InputError(f"precision: {known} for {format}, received {precision!r}")
-    if found.suffix and path.suffix != found.suffix:
-        raise InputError(f"save_to: must end in {found.suffix}, received {str(path)!r}")
-    is_former = functools.partial(formats.is_export, format)
-    refuse_replacing("save_to", [path], f"a former {format}", is_former)
-    for package in found.packages:
-        if importlib.util.find_spec(package) is None:
-            raise InputError(
-                f"format: {format} needs {package}, which is not installed: "
-                "pip install -r requirements-export.txt"
-            )
-    return path
 
 
 def _side(model, image_size, any_size):

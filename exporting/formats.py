@@ -1,13 +1,16 @@
 """Formats of exported files: how each is written, and what it can."""
 
 import dataclasses
+import functools
+import importlib.util
 import warnings
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
-from inpainting_zoo.errors import choose
+from inpainting_zoo.errors import InputError, choose
+from inpainting_zoo.storage.files import refuse_replacing
 
 OUTPUT = b"completed"  # what every graph calls what it returns
 SAVED_MODEL = {"saved_model.pb", "fingerprint.pb", "variables", "assets"}
@@ -113,6 +116,28 @@ def is_export(format: str, path: Path) -> bool:
         return False  # what else is in there would be lost
     content = graph.read_bytes() if graph.is_file() else b"none"
     return not content or OUTPUT in content
+
+
+def check(format: str, path: str | Path, precision: str):
+    """Checks what can be checked without an engine: the suffix, the place, packages.
+
+    Raises:
+        InputError: names what breaks a rule.
+    """
+    found, path = get(format), Path(path)
+    if precision not in found.precisions:
+        known = ", ".join(found.precisions)
+        raise InputError(f"precision: {known} for {format}, received {precision!r}")
+    if found.suffix and path.suffix != found.suffix:
+        raise InputError(f"save_to: must end in {found.suffix}, received {str(path)!r}")
+    is_former = functools.partial(is_export, format)
+    refuse_replacing("save_to", [path], f"a former {format}", is_former)
+    for package in found.packages:
+        if importlib.util.find_spec(package) is None:
+            raise InputError(
+                f"format: {format} needs {package}, which is not installed: "
+                'pip install "keras-inpainting-zoo[export]"'
+            )
 
 
 def get(name: str) -> Format:

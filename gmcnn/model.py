@@ -12,6 +12,7 @@ from keras import ops
 from inpainting_zoo.errors import InputError, choose
 from inpainting_zoo.features.load import advising
 from inpainting_zoo.gmcnn.networks import build_critic, build_generator
+from inpainting_zoo.gmcnn.presets import FAMILY
 from inpainting_zoo.layers.window import crop, hole_window
 from inpainting_zoo.losses.adversarial import ADVERSARIAL, gradient_penalty
 from inpainting_zoo.losses.id_mrf import id_mrf_loss
@@ -55,7 +56,7 @@ class GMCNN(GeneratorInpainter):
         **generator: arguments of `build_generator`.
     """
 
-    STAGES = ("warm_up_generator", "wgan")
+    STAGES = FAMILY.stages
     GENERATOR_OPTIONS = inspect.signature(build_generator).parameters
 
     def __init__(

@@ -1,8 +1,12 @@
 """Configurations of GMCNN by name."""
 
+from inpainting_zoo.families import Family
 from inpainting_zoo.storage.downloads import Weights
 
-MODEL = "inpainting_zoo.gmcnn.model:GMCNN"
+FAMILY = Family(
+    "inpainting_zoo.gmcnn.model:GMCNN",
+    stages=("warm_up_generator", "wgan"),
+)
 LICENCE = "non-commercial research; see weights/README.md"
 SOURCE = (
     "trained by this project on faces of LFW, Unsplash, StyleGAN2 and ALAE, and on the "
@@ -11,7 +15,7 @@ SOURCE = (
 
 # Trained to the end of the first stage, and of the second.
 FACES_128 = {
-    "model": MODEL,
+    "family": FAMILY,
     "config": {
         "image_size": 128,
         "base_channels": 16,
@@ -30,7 +34,7 @@ FACES_128 = {
 PRESETS = {
     "gmcnn_256": {
         "description": "full width, 256 px; 12.6 M parameters",
-        "model": MODEL,
+        "family": FAMILY,
         "config": {"image_size": 256, "clip_gradient": "straight"},
         "training": {
             "batch_size": 16,
@@ -39,7 +43,7 @@ PRESETS = {
     },
     "gmcnn_small": {
         "description": "half the width, 64 px; trains on a CPU in minutes",
-        "model": MODEL,
+        "family": FAMILY,
         "config": {
             "image_size": 64,
             "base_channels": 16,
@@ -79,7 +83,7 @@ PRESETS = {
     },
     "gmcnn_official_pytorch": {
         "description": "the official PyTorch network; 12.6 M parameters",
-        "model": MODEL,
+        "family": FAMILY,
         "config": {"image_size": 256, "confidence_kernel": "flat"},
         "training": {
             "batch_size": 16,
@@ -88,7 +92,7 @@ PRESETS = {
     },
     "gmcnn_official_tf1": {
         "description": "the official TensorFlow 1 network; 12.4 M parameters",
-        "model": MODEL,
+        "family": FAMILY,
         "config": {
             "image_size": 256,
             "topology": "tf1",
@@ -102,7 +106,7 @@ PRESETS = {
     },
     "gmcnn_keras_port": {
         "description": "the earlier Keras port's network; 12.8 M parameters",
-        "model": MODEL,
+        "family": FAMILY,
         "config": {
             "image_size": 256,
             "topology": "keras_port",

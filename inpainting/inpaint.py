@@ -3,7 +3,9 @@
 import logging
 from pathlib import Path
 
+from inpainting_zoo import presets
 from inpainting_zoo.chosen import chosen_model
+from inpainting_zoo.data.images import read_header
 from inpainting_zoo.errors import InputError, choose
 from inpainting_zoo.inpainting.folder import inpaint_folder
 from inpainting_zoo.inpainting.picture import check_output, inpaint_file, is_picture
@@ -21,13 +23,18 @@ def inpaint(settings: InpaintSettings) -> int:
     """
     if not Path(settings.image).is_dir():
         paths = settings.image, settings.mask
+        for argument, path in zip(("image", "mask"), paths):
+            read_header(path, settings.max_pixels, argument)
         for _, save_to in variants(settings):
             check_output(*paths, save_to, settings.in_place)
             refuse_replacing("save_to", [save_to], "a picture", is_picture)
             if save_to.exists() and not settings.in_place:
                 log.warning("save_to: replaces the picture %r", str(save_to))
+    if settings.preset or not settings.names_a_model:  # known without an engine
+        family = presets.family(settings.preset or presets.DEFAULT)
+        check_options(settings, family.options, family.draws)
     name, model, weights = chosen_model(settings)
-    check_options(model, settings)
+    check_options(settings, model.OPTIONS, model.draws)
     recipe = f"{name} {weights}"
     return max(
         _complete(settings, model, recipe, seed, save_to)
@@ -35,11 +42,16 @@ def inpaint(settings: InpaintSettings) -> int:
     )
 
 
-def check_options(model, settings: InpaintSettings):
-    """Refuses options that the model does not take, and variants that are alike."""
+def check_options(settings: InpaintSettings, options, draws: bool | None):
+    """Refuses options that a model does not take, and variants that are alike.
+
+    Args:
+        options: that it takes, by name.
+        draws: whether another seed gives another picture; None if that is not known.
+    """
     for name in settings.with_options:
-        choose("with", name, model.OPTIONS or {"(this model takes none)": None})
-    if settings.variants > 1 and not model.draws:
+        choose("with", name, options or {"(this model takes none)": None})
+    if settings.variants > 1 and draws is False:
         raise InputError(
             "variants: must be 1 for a model that draws nothing at random and has one "
             f"answer, received {settings.variants}"

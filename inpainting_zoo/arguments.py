@@ -63,7 +63,8 @@ def dashed(message: str) -> str:
     name, colon, _ = message.partition(":")
     fields = [f for kind, _ in COMMANDS.values() for f in kind.options()]
     known = {f.metadata.get("flag", f.name) for f in fields}
-    return f"-{message}" if colon and name in known else message
+    # "save_to, its suffix" is of save_to.
+    return f"-{message}" if colon and name.split(",")[0] in known else message
 
 
 def _argument(field):

@@ -1,12 +1,12 @@
 """The model that a command asks for: of a preset, an experiment or a file."""
 
-from pathlib import Path
+import logging
 
 from inpainting_zoo import presets
-from inpainting_zoo.errors import InputError
 from inpainting_zoo.options import ModelSettings, PresetsSettings
-from inpainting_zoo.storage.checkpoints import part_files
 from inpainting_zoo.weights.read_checkpoint import digests
+
+log = logging.getLogger(__name__)
 
 
 def list_presets(settings: PresetsSettings):
@@ -28,16 +28,8 @@ def chosen_model(settings: ModelSettings):
     preset, name = settings.preset, settings.experiment_name
     if not settings.names_a_model:
         preset = presets.DEFAULT
-        print(f"preset: {preset}, because none was named: {presets.REASON}")
-    files = [settings.from_weights] if settings.from_weights else []
-    if name:
-        folder = Path(settings.output_path, name)
-        files = part_files(folder)
-        if not files:
-            raise InputError(
-                f"experiment_name: must hold weights for use in {folder / 'weights'}, "
-                "received none"
-            )
+        log.info("preset: %s, because none was named: %s", preset, presets.REASON)
+    files = settings.files
     sha256 = " ".join(found for file in files for found in digests(file).values())
     if files and not (preset and len(files) == 1):
         model, metadata = presets.load_file(*files)

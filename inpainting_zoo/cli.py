@@ -18,7 +18,12 @@ COMMANDS = {
     "ensemble": "inpainting_zoo.ensemble.command:ensemble",
     "presets": "inpainting_zoo.chosen:list_presets",
 }
-ENGINE_FREE = ("presets", "inpaint", "serve")  # but for what models load themselves
+ENGINE_FREE = (
+    "presets",
+    "inpaint",
+    "serve",
+    "animate",
+)  # but for what models load themselves
 
 
 def main(argv: list) -> int:

@@ -6,15 +6,19 @@ A class for each; making one checks it. `arguments.py` reads them from a command
 import dataclasses
 import os
 import re
+from pathlib import Path
 from typing import ClassVar
 
-from inpainting_zoo.errors import InputError
-from inpainting_zoo.settings import Settings, check, option
+from inpainting_zoo.errors import InputError, choose
+from inpainting_zoo.settings import Settings, check, found, option
+from inpainting_zoo.storage.checkpoints import part_files
 
 WARM_UP = "warm_up_generator"
 LAYOUTS = "inpainting_zoo.data.layouts:LAYOUTS"
 STRATEGIES = "inpainting_zoo.inpainting.strategies:STRATEGIES"
 PRECISIONS = "inpainting_zoo.engine.precisions:DTYPES"
+METRICS = "inpainting_zoo.metrics.measures:listed"
+PRESET = "inpainting_zoo.presets:get"
 # Arguments of every model that are settings of the run.
 RUN_SETTINGS = {"seed": "-seed", "dtype": "-mixed_precision"}
 
@@ -74,6 +78,16 @@ def _check_mask_files(settings):
             )
 
 
+def _check_pictures(settings, *names):
+    """Refuses folders and lists that hold no picture, before an engine is loaded."""
+    list_images = found("inpainting_zoo.data.images:list_images")
+    for name in names:
+        value = getattr(settings, name)
+        for source in value.values() if isinstance(value, dict) else [value]:
+            if source:
+                list_images(str(source), name, warn=False)
+
+
 def _refuse_run_settings(arguments):
     for name in arguments.keys() & RUN_SETTINGS.keys():
         raise InputError(
@@ -116,7 +130,7 @@ class TrainSettings(Settings):
         "gmcnn_256",
         "model to train; see `runner.py presets`",
         aliases=("model",),
-        check="inpainting_zoo.presets:get",
+        check=PRESET,
     )
     set: dict = option({}, "arguments of the model to replace, key=value")
     image_size: int | None = option(
@@ -184,18 +198,35 @@ class TrainSettings(Settings):
                     f"{self.stage!r}"
                 )
             object.__setattr__(self, "stage", WARM_UP)
+        stages = found(PRESET)(self.preset)["family"].stages
+        if not stages:
+            raise InputError(f"preset: {self.preset} cannot be trained")
+        if self.stage:
+            choose("stage", self.stage, dict.fromkeys(stages))
         _refuse_run_settings(self.set)
         fields = {field.name: field for field in self.options()}
         for name in ("image_size", "critic_steps", "id_mrf_weight", "lambda_ratio"):
             if name in self.set:
                 check(fields[name], self.set[name])
 
+    @property
+    def folder(self) -> Path:
+        """The experiment's."""
+        return Path(self.output_path, self.experiment_name or self.preset)
+
     def complete(self):
         if self.resume:  # which has them on record
+            if not (self.folder / "config.json").is_file():
+                raise InputError(
+                    f"resume: {self.folder} must hold a run, received nothing"
+                )
             return
         if not self.train_path:
             raise InputError("train_path: is needed, received none")
         _check_mask_files(self)
+        listed = () if self.dataset_layout else ("train_path",)
+        others = ("mask_path", "objects_path", "validation_path", "aligned")
+        _check_pictures(self, *listed, *others)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -212,7 +243,7 @@ class ModelSettings(Settings):
         None,
         "model of the zoo; see `runner.py presets`",
         aliases=("model",),
-        check="inpainting_zoo.presets:get",
+        check=PRESET,
     )
     experiment_name: str | None = option(
         None, "generator of an experiment in -output_path", check=_check_name
@@ -237,6 +268,31 @@ class ModelSettings(Settings):
             )
 
     @property
+    def files(self) -> list:
+        """The weight files that are named, by path or as an experiment's.
+
+        Raises:
+            InputError: if they are not there.
+        """
+        if self.from_weights and not (
+            os.path.exists(self.from_weights)
+            or os.path.exists(f"{self.from_weights}.index")
+        ):
+            raise InputError(
+                "from_weights: must be a file or folder of weights, received "
+                f"{str(self.from_weights)!r}"
+            )
+        if not self.experiment_name:
+            return [self.from_weights] if self.from_weights else []
+        folder = Path(self.output_path, self.experiment_name)
+        if files := part_files(folder):
+            return files
+        raise InputError(
+            f"experiment_name: must hold weights for use in {folder / 'weights'}, "
+            "received none"
+        )
+
+    @property
     def names_a_model(self) -> bool:
         """Whether any of its sources is given."""
         return bool(self.preset or self.experiment_name or self.from_weights)
@@ -247,6 +303,7 @@ class ModelSettings(Settings):
             raise InputError(
                 "preset: is needed, or -experiment_name or -from_weights, received none"
             )
+        _ = self.files  # raises if they are not there
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -276,10 +333,14 @@ class EvaluateSettings(ModelSettings):
         "original", "for sizes that are not the model's", choices=STRATEGIES
     )
     methods: str | None = option(
-        None, "classical methods, such as telea,biharmonic, or none; all"
+        None,
+        "classical methods, such as telea,biharmonic, or none; all",
+        check="inpainting_zoo.evaluation.baselines:choose_baselines",
     )
     metrics: str | None = option(
-        None, "measures, such as psnr,ssim,lpips; those that need no further file"
+        None,
+        "measures, such as psnr,ssim,lpips; those that need no further file",
+        check=METRICS,
     )
     lpips_weights: str | None = option(
         None, "file (.npz, .safetensors or .pth) of VGG16 for lpips_vgg16, kid_vgg16"
@@ -290,7 +351,11 @@ class EvaluateSettings(ModelSettings):
     max_pixels: int = max_pixels()
     limit: int | None = option(None, "evaluate the first so many images; all", least=1)
     seed: int = seed("of generated masks")
-    protocol: str = option("completed_1", "completed_1, or report_004 for its numbers")
+    protocol: str = option(
+        "completed_1",
+        "of pictures that are completed, or report 004's for its numbers",
+        choices=("completed_1", "report_004"),
+    )
 
     def __post_init__(self):
         super().__post_init__()
@@ -304,6 +369,11 @@ class EvaluateSettings(ModelSettings):
                 "report: must not replace a file of the experiment, received "
                 f"{str(self.report)!r}"
             )
+
+    def complete(self):
+        super().complete()
+        listed = () if self.dataset_layout else ("test_path",)
+        _check_pictures(self, *listed, "mask_path", "objects_path")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -385,12 +455,12 @@ class EnsembleSettings(TrainSettings):
     memory_limit: int | None = option(
         None, "MB of this process at which it stops, before it swaps", least=1
     )
-    preset: str = option(
-        "ensemble", "ensemble to train", check="inpainting_zoo.presets:get"
-    )
+    preset: str = option("ensemble", "ensemble to train", check=PRESET)
     steps: int = option(2000, "of each of the three stages", least=1)
     metrics: str | None = option(
-        None, "measures, such as psnr,ssim,lpips; those that need no further file"
+        None,
+        "measures, such as psnr,ssim,lpips; those that need no further file",
+        check=METRICS,
     )
 
     @classmethod
@@ -399,6 +469,7 @@ class EnsembleSettings(TrainSettings):
 
     def complete(self):
         Settings.complete(self)
+        _check_pictures(self, "train_path", "mask_path", "validation_path")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -429,7 +500,7 @@ class ConvertSettings(Settings):
         None,
         "which network the checkpoint belongs to",
         aliases=("model",),
-        check="inpainting_zoo.presets:get",
+        check=PRESET,
     )
     source: str | None = option(
         None, ".pth, .ckpt, .bin, .safetensors, .npz or a TensorFlow 1 checkpoint"
@@ -442,6 +513,14 @@ class ConvertSettings(Settings):
     def __post_init__(self):
         super().__post_init__()
         _refuse_run_settings(self.set)
+
+    def complete(self):
+        super().complete()
+        files = found("inpainting_zoo.weights.read_checkpoint:files_of")
+        if not any(os.path.exists(path) for path in files(self.source)):
+            raise InputError(
+                f"source: must be a file or folder of weights, received {self.source!r}"
+            )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -469,6 +548,11 @@ class ExportSettings(ModelSettings):
     pixels: str = option(
         "uint8", "in and out: 0..255, or [-1, 1]", choices=("uint8", "float32")
     )
+
+    def complete(self):
+        super().complete()
+        check_format = found("inpainting_zoo.exporting.formats:check")
+        check_format(self.format, self.save_to, self.precision)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -3,12 +3,12 @@
 import contextlib
 import inspect
 import math
-from importlib import import_module
 from pathlib import Path
 
 from inpainting_zoo.context_encoder.presets import PRESETS as CONTEXT_ENCODER_PRESETS
 from inpainting_zoo.ensemble.presets import PRESETS as ENSEMBLE_PRESETS
 from inpainting_zoo.errors import InputError, WeightsError, choose
+from inpainting_zoo.families import Family
 from inpainting_zoo.gmcnn.presets import PRESETS as GMCNN_PRESETS
 from inpainting_zoo.lama.presets import PRESETS as LAMA_PRESETS
 from inpainting_zoo.mat.presets import PRESETS as MAT_PRESETS
@@ -42,7 +42,7 @@ WEIGHTS = SHIPPED
 
 
 def get(name: str) -> dict:
-    """Returns a preset: description, model, config, training defaults, weights by part.
+    """Returns a preset: description, family, config, training, weights by part.
 
     Raises:
         InputError: if no preset has this name.
@@ -75,13 +75,16 @@ def model_class(name: str) -> type:
     Raises:
         InputError: if no preset has this name.
     """
-    module, _, attribute = get(name)["model"].partition(":")
-    return getattr(import_module(module), attribute)
+    return family(name).load()
 
 
-def family(name: str) -> str:
-    """Returns the folder that a preset's model is in, such as "gmcnn"."""
-    return get(name)["model"].split(".")[1]
+def family(name: str) -> Family:
+    """Returns what is known of a preset's model without loading it.
+
+    Raises:
+        InputError: if no preset has this name.
+    """
+    return get(name)["family"]
 
 
 def build(name: str, **overrides):
@@ -178,7 +181,7 @@ def open_weights(source, variables: dict, name: str, config: dict):
     arrays = read_tensors(source, "from_weights")
     if METADATA in arrays.metadata:
         return load_weights(source)
-    found = from_official(arrays, variables, name, family(name), config, source)
+    found = from_official(arrays, variables, name, family(name).folder, config, source)
     return found[0], {}
 
 

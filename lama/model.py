@@ -20,6 +20,7 @@ from inpainting_zoo.lama.networks import (
     build_generator,
     split_generator,
 )
+from inpainting_zoo.lama.presets import FAMILY
 from inpainting_zoo.losses.adversarial import (
     lazily,
     logistic_critic_loss,
@@ -69,9 +70,8 @@ class LaMa(GeneratorInpainter):
         **generator: arguments of `build_generator`.
     """
 
-    OPTIONS = {"refine": False}  # noqa: RUF012
     largest = 2048
-    STAGES = ("reconstruction", "adversarial")
+    STAGES, OPTIONS = FAMILY.stages, FAMILY.options
     GENERATOR_OPTIONS = inspect.signature(build_generator).parameters
 
     def __init__(

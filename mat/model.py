@@ -25,6 +25,7 @@ from inpainting_zoo.mat.networks import (
     build_discriminator,
     build_generator,
 )
+from inpainting_zoo.mat.presets import FAMILY
 from inpainting_zoo.models.bookkeeping import weighted_sum
 from inpainting_zoo.models.inpainter import Inpainter
 from inpainting_zoo.models.sizes import Sizes
@@ -56,8 +57,7 @@ class MAT(Inpainter):
         **generator: further arguments of `build_generator`.
     """
 
-    STAGES = ("adversarial",)
-    OPTIONS = {"truncation": 1.0, "expected": False, "noise": "stored"}  # noqa: RUF012
+    STAGES, OPTIONS = FAMILY.stages, FAMILY.options
     GENERATOR_OPTIONS = inspect.signature(build_generator).parameters
 
     def __init__(
@@ -78,7 +78,9 @@ class MAT(Inpainter):
     ):
         super().__init__(image_size, Sizes(side=image_size), seed)
         if dtype != "float32":
-            raise InputError(f"dtype: must be float32 for this model, received {dtype}")
+            raise InputError(
+                f"mixed_precision: must be float32 for MAT, received {dtype}"
+            )
         self.generator = build_generator(image_size, **generator)
         self.mapping = self.generator.get_layer("mapping")
         self.synthesis = self.generator.get_layer("synthesis")

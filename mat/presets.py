@@ -1,15 +1,21 @@
 """Configurations of MAT by name."""
 
+from inpainting_zoo.families import Family
 from inpainting_zoo.storage.downloads import Weights
 
-MODEL = "inpainting_zoo.mat.model:MAT"
+FAMILY = Family(
+    "inpainting_zoo.mat.model:MAT",
+    stages=("adversarial",),
+    options={"truncation": 1.0, "expected": False, "noise": "stored"},
+    draws=True,
+)
 RELEASES = "https://github.com/Sanster/models/releases/download"
 TRAINING = {"batch_size": 8, "learning_rate": 1e-3, "adam_betas": [0.0, 0.99]}
 
 PRESETS = {
     "mat_512": {
         "description": "the official MAT at 512 px; 61.6 M parameters",
-        "model": MODEL,
+        "family": FAMILY,
         "config": {"image_size": 512, "masks": "mat_512=1"},
         "training": TRAINING,
         "weights": {
@@ -29,13 +35,13 @@ PRESETS = {
     },
     "mat_256": {
         "description": "the official MAT at 256 px; 59.8 M parameters",
-        "model": MODEL,
+        "family": FAMILY,
         "config": {"image_size": 256, "channels": [128, 256, 512]},
         "training": TRAINING,
     },
     "mat_small": {
         "description": "a narrow MAT at 128 px; trains on a CPU in hours",
-        "model": MODEL,
+        "family": FAMILY,
         "config": {
             "image_size": 128,
             "channels": [32, 64, 128],

@@ -1,8 +1,12 @@
-"""What is measured of completed pictures: one table of names, titles and functions."""
+"""What is measured of completed pictures: one table of names, titles and functions.
+
+Reading it takes no engine; the networks that some measures look through load theirs.
+"""
 
 import dataclasses
 import functools
 import math
+import pkgutil
 from collections.abc import Callable
 from typing import Any
 
@@ -10,8 +14,6 @@ import numpy as np
 
 from inpainting_zoo.errors import InputError, choose
 from inpainting_zoo.metrics import image_quality as quality
-from inpainting_zoo.metrics.inception import inception
-from inpainting_zoo.metrics.lpips import Lpips, lpips
 from inpainting_zoo.metrics.separability import p_ids, u_ids
 from inpainting_zoo.metrics.sets import fid, kid
 
@@ -81,14 +83,25 @@ def chosen_measures(
         InputError: if a name is unknown, or a network has no file; see `check_count`.
         WeightsError: if a file is damaged or does not fit.
     """
-    chosen = {*DEFAULTS} if names is None else {n.strip() for n in names.split(",")}
-    for name in sorted(chosen):
-        choose("metrics", name, MEASURES)
-    chosen |= {"identical", "outside_max"}
+    chosen = {*listed(names)} | {"identical", "outside_max"}
     measures = {name: m for name, m in MEASURES.items() if name in chosen}
     if pictures is not None:
         check_count(measures, pictures)
     return {name: _with_network(m, files or {}) for name, m in measures.items()}
+
+
+def listed(names: str | None) -> list:
+    """Returns the names of a list such as "psnr,lpips"; those by default of None.
+
+    Raises:
+        InputError: if one is unknown.
+    """
+    if names is None:
+        return DEFAULTS
+    found = [name.strip() for name in names.split(",")]
+    for name in found:
+        choose("metrics", name, MEASURES)
+    return found
 
 
 def check_count(measures: dict, pictures: int):
@@ -108,11 +121,17 @@ def check_count(measures: dict, pictures: int):
 def _with_network(measure, files):
     if not measure.network:
         return measure
-    network = NETWORKS[measure.network](measure.network, files.get(measure.network))
+    load = pkgutil.resolve_name(NETWORKS[measure.network])
+    network = load(measure.network, files.get(measure.network))
     if measure.of == "set":
         return dataclasses.replace(measure, look=network)
     bound = functools.partial(measure.function, network)
     return dataclasses.replace(measure, function=bound)
+
+
+def distance(network, truth, output, mask) -> float:
+    """Returns how far apart a network sees two pictures."""
+    return network.distance(truth, output, mask)
 
 
 def of_set(title: str, digits: int, function: Callable, network: str, **rules):
@@ -122,11 +141,12 @@ def of_set(title: str, digits: int, function: Callable, network: str, **rules):
     )
 
 
+# Where what loads a network is: it takes its name here and its weight file, or None.
 NETWORKS = {
-    "alexnet": lpips,
-    "vgg16": lpips,
-    "inception": inception,
-    "inception_torchvision": inception,
+    "alexnet": "inpainting_zoo.metrics.lpips:lpips",
+    "vgg16": "inpainting_zoo.metrics.lpips:lpips",
+    "inception": "inpainting_zoo.metrics.inception:inception",
+    "inception_torchvision": "inpainting_zoo.metrics.inception:inception",
 }
 # FID needs as many pictures as features. Fewer than half as many can be separated, real
 # from completed, whatever they show.
@@ -140,10 +160,8 @@ MEASURES = {
     "l1_hole": Measure("hole L1", 4, quality.l1_hole, headline=True),
     "l2": Measure("L2", 4, whole(quality.l2)),
     "l2_hole": Measure("hole L2", 4, quality.l2_hole),
-    "lpips": Measure("LPIPS", 4, Lpips.distance, network="alexnet", headline=True),
-    "lpips_vgg16": Measure(
-        "LPIPS VGG16", 4, Lpips.distance, network="vgg16", default=False
-    ),
+    "lpips": Measure("LPIPS", 4, distance, network="alexnet", headline=True),
+    "lpips_vgg16": Measure("LPIPS VGG16", 4, distance, network="vgg16", default=False),
     "kid_alexnet": of_set("KID AlexNet", 4, kid, "alexnet", least=2, headline=True),
     "kid_vgg16": of_set("KID VGG16", 4, kid, "vgg16", least=2),
     "kid": of_set("KID", 4, kid, "inception", least=2),

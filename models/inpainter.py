@@ -6,6 +6,7 @@ from keras import ops
 
 from inpainting_zoo.engine.backend import explicit_settings
 from inpainting_zoo.engine.inference import compiled
+from inpainting_zoo.engine.operations import trains_in
 from inpainting_zoo.engine.steps import StepModel, minimize, substituted
 from inpainting_zoo.errors import InputError, choose
 from inpainting_zoo.features.load import loader
@@ -132,12 +133,22 @@ class Inpainter(Completer, StepModel):
             **compile_options: `run_eagerly` and `jit_compile` of Keras.
 
         Raises:
-            InputError: if there is no such stage, or no training at `image_size`.
+            InputError: if there is no such stage, or no training at `image_size` or in
+                the precision of its layers.
         """
         choose("stage", stage, dict.fromkeys(self.STAGES))
         self.sizes.check(self.image_size)
         self.stage_name = stage
         self.stage = self.make_stage(stage, features or loader())
+        for dtype in ("float16", "bfloat16"):
+            narrow = any(
+                self.stage.computes_in(name, dtype) for name in self.stage.learns
+            )
+            if narrow and not trains_in(dtype):
+                raise InputError(
+                    f"mixed_precision: must be float32 on this machine, whose engine "
+                    f"has no convolutions in it, received {dtype}"
+                )
         self.optimizers = {}
         for name in self.stage.learns:
             correction = self.stage.correction(name)

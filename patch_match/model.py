@@ -8,6 +8,7 @@ import patchmatch
 
 from inpainting_zoo.errors import InputError
 from inpainting_zoo.models.completer import Completer
+from inpainting_zoo.patch_match.presets import FAMILY
 
 MOST_RADIUS = 15
 MID_GREY = 128  # where nothing is known
@@ -39,8 +40,7 @@ class PatchMatch(Completer):
         2008.
     """
 
-    OPTIONS = {"patch_size": 3}  # noqa: RUF012
-    draws = True
+    OPTIONS, draws = FAMILY.options, FAMILY.draws
     context = 0.25
     largest = 2048
 

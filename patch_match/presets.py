@@ -1,9 +1,17 @@
 """PatchMatch by name."""
 
+from inpainting_zoo.families import Family
+
+FAMILY = Family(
+    "inpainting_zoo.patch_match.model:PatchMatch",
+    options={"patch_size": 3},
+    draws=True,
+)
+
 PRESETS = {
     "patchmatch": {
         "description": "copies of the picture itself; not for faces, objects, text",
-        "model": "inpainting_zoo.patch_match.model:PatchMatch",
+        "family": FAMILY,
         "config": {"image_size": 256},
         "weights": {},  # needs none
     },

@@ -18,6 +18,7 @@ from inpainting_zoo.models.sizes import Sizes
 from inpainting_zoo.models.stage import Stage
 from inpainting_zoo.stable_diffusion import samplers
 from inpainting_zoo.stable_diffusion.autoencoder import build_decoder, build_encoder
+from inpainting_zoo.stable_diffusion.presets import FAMILY
 from inpainting_zoo.stable_diffusion.text_encoder import build_text_encoder
 from inpainting_zoo.stable_diffusion.tokenizer import END, clip_tokenizer
 from inpainting_zoo.stable_diffusion.unet import build_unet
@@ -52,15 +53,7 @@ class StableDiffusion(Inpainter):
         seed: of everything random within a training step.
     """
 
-    STAGES = ("denoising",)
-    OPTIONS = {  # noqa: RUF012
-        "prompt": "",
-        "negative_prompt": "",
-        "num_steps": 30,
-        "guidance_scale": 7.5,
-        "sampler": "dpmpp",
-        "strength": 1.0,
-    }
+    STAGES, OPTIONS = FAMILY.stages, FAMILY.options
 
     def __init__(
         self,

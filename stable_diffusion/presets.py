@@ -1,18 +1,32 @@
 """Configurations of Stable Diffusion by name."""
 
-MODEL = "inpainting_zoo.stable_diffusion.model:StableDiffusion"
+from inpainting_zoo.families import Family
+
+FAMILY = Family(
+    "inpainting_zoo.stable_diffusion.model:StableDiffusion",
+    stages=("denoising",),
+    options={
+        "prompt": "",
+        "negative_prompt": "",
+        "num_steps": 30,
+        "guidance_scale": 7.5,
+        "sampler": "dpmpp",
+        "strength": 1.0,
+    },
+    draws=True,
+)
 TRAINING = {"batch_size": 4, "learning_rate": 1e-5, "adam_betas": [0.9, 0.999]}
 
 PRESETS = {
     "sd15_inpainting": {
         "description": "Stable Diffusion 1.5, guided by a text; 1.07 G parameters",
-        "model": MODEL,
+        "family": FAMILY,
         "config": {},
         "training": TRAINING,
     },
     "sd2_inpainting": {
         "description": "Stable Diffusion 2, guided by a text; 1.29 G parameters",
-        "model": MODEL,
+        "family": FAMILY,
         "config": {
             "pad_token": "!",
             "unet": {"heads": (5, 10, 20, 20)},

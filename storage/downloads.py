@@ -7,7 +7,6 @@ import json
 import logging
 import os
 import shutil
-import sys
 import tempfile
 import urllib.error
 import urllib.request
@@ -87,7 +86,7 @@ def locate(weights: Weights, shipped) -> Path:
     if weights.urls and not path.is_file():
         what = f"downloads {megabytes(weights.size)} from {weights.urls[0]} to {path}"
         about = f"{what}; {weights.source}; {weights.licence}"
-        print(f"{weights.file}: {about}", file=sys.stderr)
+        log.warning("%s: %s", weights.file, about)
     return fetch(weights.urls, path, weights.digest)
 
 

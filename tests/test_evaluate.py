@@ -10,8 +10,7 @@ from PIL import Image
 from conftest import save_tiny
 from inpainting_zoo import cli
 from inpainting_zoo.errors import InputError
-from inpainting_zoo.evaluation.baselines import BASELINES
-from inpainting_zoo.evaluation.evaluate import choose_baselines
+from inpainting_zoo.evaluation.baselines import BASELINES, choose_baselines
 
 
 @pytest.fixture(scope="module")
@@ -83,10 +82,11 @@ def test_measures_may_be_chosen(evaluate, tmp_path, capsys):
 
 @pytest.mark.parametrize("name", ["mine.csv", "mine.png", "mine.json"])
 def test_files_that_are_no_report_stay(name, evaluate, tmp_path, capsys):
-    """The refusal comes before weights are looked for."""
+    """The refusal comes before weights are read."""
     (tmp_path / name).write_text("precious,numbers\n1,2\n")
-    none = ("-from_weights", tmp_path / "none.npz", "-report", tmp_path / "mine.json")
-    assert evaluate(*none) == 4
+    (tmp_path / "weights.npz").write_text("damaged")
+    given = ("-from_weights", tmp_path / "weights.npz")
+    assert evaluate(*given, "-report", tmp_path / "mine.json") == 4
     error = capsys.readouterr().err
     assert "must replace nothing but a former report" in error and name in error
     assert (tmp_path / name).read_text() == "precious,numbers\n1,2\n"

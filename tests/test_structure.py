@@ -24,7 +24,7 @@ FLOORS = [
     "features losses",
     "layers",
     "engine data drawing options",
-    "storage terminal environment memory settings",
+    "storage terminal environment memory settings families",
     "errors",
 ]
 

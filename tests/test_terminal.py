@@ -25,6 +25,11 @@ def python(script, *arguments, **environment):
     )
 
 
+# A picture that is there, and its mask.
+PICTURE, HOLE = (
+    str(ROOT / "docs" / name) for name in ("removal.jpg", "removal_hole.png")
+)
+INPAINT = ["inpaint", "-image", PICTURE, "-mask", HOLE, "-save_to", "nowhere.png"]
 COMMAND = """
 import sys
 from inpainting_zoo import cli
@@ -56,6 +61,27 @@ print(code, *sorted(loaded), sep=",")
         (["evaluate", "-strategy", "shrink", "-preset", "gmcnn_small"], 4),
         (["export", "-format", "pdf", "-save_to", "x", "-preset", "gmcnn_small"], 4),
         (["inpaint", "-image", "x.png"], 4),
+        (["-train_path", "nowhere"], 4),
+        (["-train_path", "samples", "-mask_path", "nowhere"], 4),
+        (["-train_path", "samples", "-aligned", "target=nowhere"], 4),
+        (["-train_path", "samples", "-preset", "patchmatch"], 4),
+        (["-train_path", "samples", "-stage", "warm"], 4),
+        (["-train_path", "samples", "-preset", "mat_small", "-warm_up_generator"], 4),
+        (["-resume", "-experiment_name", "nowhere"], 4),
+        ([*INPAINT, "-preset", "gmcnn_faces_128", "-variants", "3"], 4),
+        ([*INPAINT, "-preset", "gmcnn_faces_128", "-with", "steps=3"], 4),
+        ([*INPAINT, "-from_weights", "nowhere.npz"], 4),
+        (["inpaint", "-image", "nowhere.png", *INPAINT[3:], "-preset", "mat_512"], 4),
+        (["evaluate", "-preset", "gmcnn_small", "-metrics", "psnrr"], 4),
+        (["evaluate", "-preset", "gmcnn_small", "-methods", "magic"], 4),
+        (["evaluate", "-preset", "gmcnn_small", "-protocol", "mine"], 4),
+        (["evaluate", "-preset", "gmcnn_small", "-test_path", "nowhere"], 4),
+        (["evaluate", "-experiment_name", "nowhere"], 4),
+        (["animate", "-experiment_name", "nowhere"], 4),
+        (["convert", "-preset", "lama_big", "-source", "x.pt", "-save_to", "x.npz"], 4),
+        (["export", "-format", "onnx", "-save_to", "x", "-preset", "gmcnn_small"], 4),
+        (["ensemble", "-train_path", "nowhere", "-cache", "nowhere"], 4),
+        (["ensemble", "-train_path", "samples", "-cache", "x", "-metrics", "x"], 4),
     ],
 )
 def test_help_and_refusals_load_no_engine(arguments, code):

@@ -119,13 +119,15 @@ def distinct():
     """Lists presets without those that are another one once they are narrow."""
     found = {}
     for name in PARAMETERS:
-        config = presets.get(name)["config"] | NARROW[presets.family(name)]
-        found.setdefault(repr((presets.family(name), sorted(config.items()))), name)
+        config = presets.get(name)["config"] | NARROW[presets.family(name).folder]
+        found.setdefault(
+            repr((presets.family(name).folder, sorted(config.items()))), name
+        )
     return list(found.values())
 
 
 def narrow(name):
-    overrides = NARROW[presets.family(name)]
+    overrides = NARROW[presets.family(name).folder]
     return overrides, presets.build(name, **overrides)
 
 
@@ -144,7 +146,7 @@ def test_the_table_names_them_all():
 
 @names
 def test_counted(name):
-    without = WITHOUT_FEATURES.get(presets.family(name), {})
+    without = WITHOUT_FEATURES.get(presets.family(name).folder, {})
     with keras.StatelessScope(initialize_variables=False):
         model = presets.build(name, **without)
         stages = [model.make_stage(name, loader()) for name in model.STAGES]

@@ -97,7 +97,7 @@ def command(settings: dict, stage: str) -> str:
     plain = TrainSettings(preset=settings["preset"])
     # Whatever the preset is, the command names it.
     defaults = with_preset_defaults(plain, stage).as_dict() | {"preset": None}
-    last = presets.model_class(settings["preset"]).STAGES[-1]
+    last = presets.family(settings["preset"]).stages[-1]
     if stage != last and not settings["warm_up_generator"]:
         defaults["stage"] = None
     words = ["runner.py"]

@@ -108,7 +108,7 @@ def _stages(folder):
     """Returns the stages of the model in their order; () if none is on record."""
     try:
         config = json.loads((folder / "config.json").read_text())
-        return presets.model_class(config["settings"]["preset"]).STAGES
+        return presets.family(config["settings"]["preset"]).stages
     except (OSError, ValueError, KeyError, TypeError):
         return ()
 

@@ -17,7 +17,7 @@ from inpainting_zoo.data.training import TrainingPairs
 from inpainting_zoo.engine import backend
 from inpainting_zoo.engine.batches import streaming
 from inpainting_zoo.engine.precisions import DTYPES
-from inpainting_zoo.errors import InputError, choose
+from inpainting_zoo.errors import InputError
 from inpainting_zoo.features.load import FEATURES, loader
 from inpainting_zoo.options import TrainSettings
 from inpainting_zoo.storage.checkpoints import assign, load_weights, part_file
@@ -80,12 +80,9 @@ def train(settings: TrainSettings):
         NumericError: if a loss term or weight is no longer finite.
         WeightsError: if weights are damaged or do not fit.
     """
-    name = settings.experiment_name or settings.preset
-    experiment = Experiment(Path(settings.output_path, name))
+    experiment = Experiment(settings.folder)
     if settings.resume:
         settings = experiment.resumed_settings(settings)
-    if not presets.model_class(settings.preset).STAGES:
-        raise InputError(f"preset: {settings.preset} cannot be trained")
     with experiment.in_use():
         run = begin(settings)
         load_frozen(run.model, run.about, experiment)
@@ -104,8 +101,7 @@ def train(settings: TrainSettings):
 
 def begin(settings: TrainSettings) -> Run:
     """Builds the model and its optimizers, and reads what it is trained on."""
-    stages = presets.model_class(settings.preset).STAGES
-    stage = choose("stage", settings.stage or stages[-1], {s: s for s in stages})
+    stage = settings.stage or presets.family(settings.preset).stages[-1]
     settings = with_preset_defaults(settings, stage)
     keras.utils.set_random_seed(settings.seed)
     backend.deterministic()

@@ -52,7 +52,7 @@ def convert_file(source, preset: str, save_path, overrides: dict | None = None) 
     variables = presets.build(preset, **overrides).use_state()
     config = presets.get(preset)["config"] | overrides
     arrays, ignored = from_official(
-        tensors, variables, preset, presets.family(preset), config, source
+        tensors, variables, preset, presets.family(preset).folder, config, source
     )
     assign(variables, arrays, source)
     arrays = as_arrays(variables)
