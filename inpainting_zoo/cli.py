@@ -52,6 +52,7 @@ def run(command: str, settings) -> int:
     from inpainting_zoo.engine import choice
 
     choice.check_engine()
+    settings.check_sources()
     gpu = getattr(settings, "gpu", None)
     choice.choose_devices(gpu)
     with interrupted_at_once():

@@ -216,14 +216,18 @@ class TrainSettings(Settings):
 
     def complete(self):
         if self.resume:  # which has them on record
+            return
+        if not self.train_path:
+            raise InputError("train_path: is needed, received none")
+        _check_mask_files(self)
+
+    def check_sources(self):
+        if self.resume:
             if not (self.folder / "config.json").is_file():
                 raise InputError(
                     f"resume: {self.folder} must hold a run, received nothing"
                 )
             return
-        if not self.train_path:
-            raise InputError("train_path: is needed, received none")
-        _check_mask_files(self)
         listed = () if self.dataset_layout else ("train_path",)
         others = ("mask_path", "objects_path", "validation_path", "aligned")
         _check_pictures(self, *listed, *others)
@@ -303,6 +307,8 @@ class ModelSettings(Settings):
             raise InputError(
                 "preset: is needed, or -experiment_name or -from_weights, received none"
             )
+
+    def check_sources(self):
         _ = self.files  # raises if they are not there
 
 
@@ -370,8 +376,8 @@ class EvaluateSettings(ModelSettings):
                 f"{str(self.report)!r}"
             )
 
-    def complete(self):
-        super().complete()
+    def check_sources(self):
+        super().check_sources()
         listed = () if self.dataset_layout else ("test_path",)
         _check_pictures(self, *listed, "mask_path", "objects_path")
 
@@ -469,6 +475,8 @@ class EnsembleSettings(TrainSettings):
 
     def complete(self):
         Settings.complete(self)
+
+    def check_sources(self):
         _check_pictures(self, "train_path", "mask_path", "validation_path")
 
 
@@ -514,8 +522,7 @@ class ConvertSettings(Settings):
         super().__post_init__()
         _refuse_run_settings(self.set)
 
-    def complete(self):
-        super().complete()
+    def check_sources(self):
         files = found("inpainting_zoo.weights.read_checkpoint:files_of")
         if not any(os.path.exists(path) for path in files(self.source)):
             raise InputError(
@@ -549,8 +556,8 @@ class ExportSettings(ModelSettings):
         "uint8", "in and out: 0..255, or [-1, 1]", choices=("uint8", "float32")
     )
 
-    def complete(self):
-        super().complete()
+    def check_sources(self):
+        super().check_sources()
         check_format = found("inpainting_zoo.exporting.formats:check")
         check_format(self.format, self.save_to, self.precision)
 

@@ -71,6 +71,13 @@ class Settings:
             if not getattr(self, name):
                 raise InputError(f"{name}: is needed, received none")
 
+    def check_sources(self):
+        """Checks that what the command reads is there, before an engine is loaded.
+
+        Raises:
+            InputError: names the first that is not.
+        """
+
 
 def kind_of(field):
     """Returns the type that a field's value has where it is not None."""

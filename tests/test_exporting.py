@@ -218,7 +218,7 @@ def test_a_missing_package_is_named(tmp_path, monkeypatch, capsys):
     assert runner.main(["export", *arguments]) == 4
     (line,) = capsys.readouterr().err.splitlines()
     assert "needs not_there" in line
-    assert "requirements-export.txt" in line
+    assert 'pip install "keras-inpainting-zoo[export]"' in line
 
 
 def test_sizes_that_cannot_be(encoder, tmp_path):

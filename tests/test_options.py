@@ -61,10 +61,10 @@ def test_every_setting_has_its_rule(kind, name, wrong, right):
 def test_labels_need_masks_that_are_looked_at_for_them():
     with pytest.raises(InputError, match="mask_label: must not be given with -mask_fr"):
         InpaintSettings(mask_from="alpha", mask_label="1")
-    files = {"train_path": "samples", "mask_path": "samples"}
+    files = {"train_path": "a", "mask_path": "b"}
     TrainSettings(mask_label="1", **files).complete()
     with pytest.raises(InputError, match="mask_label: needs mask files by -mask_path"):
-        TrainSettings(mask_label="1", train_path="samples").complete()
+        TrainSettings(mask_label="1", train_path="a").complete()
 
 
 def test_arguments_of_the_model_keep_the_rules_of_options():

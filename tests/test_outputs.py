@@ -64,7 +64,8 @@ def test_a_picture_may_replace_another_but_not_what_is_read(folder):
 def test_a_picture_is_refused_before_the_model_is_loaded(folder, capsys):
     paths = {"-image": "images/a.png", "-mask": "masks/a.png", "-save_to": "notes.png"}
     words = [w for k, v in paths.items() for w in (k, str(folder / v))]
-    words += ["-from_weights", str(folder / "none.npz")]
+    (folder / "weights.npz").write_text("damaged")
+    words += ["-from_weights", str(folder / "weights.npz")]
     assert cli.main(["inpaint", *words]) == 4
     assert "-save_to: must replace nothing but a picture" in capsys.readouterr().err
 
