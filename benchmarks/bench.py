@@ -39,11 +39,16 @@ MODES = {
 }
 
 
+# Families of many networks or many steps, which a table of one network cannot show.
+WITHOUT_GENERATOR = ("ensemble", "stable_diffusion")
+
+
 def distinct(presets: dict) -> tuple:
-    """Names of those that are trained, less what differs in nothing but weights."""
+    """Names of those with a generator, less what differs in nothing but weights."""
     kept = {}
-    trained = {name: preset for name, preset in presets.items() if "training" in preset}
-    for name, preset in trained.items():
+    for name, preset in presets.items():
+        if "training" not in preset or preset["family"].folder in WITHOUT_GENERATOR:
+            continue
         same = {key: preset[key] for key in ("config", "training")}
         kept.setdefault(json.dumps(same, sort_keys=True), name)
     return tuple(kept.values())

@@ -18,6 +18,7 @@ from inpainting_zoo.benchmarks.bench import (
     ratio,
 )
 from inpainting_zoo.benchmarks.cases import id_mrf, macs
+from inpainting_zoo.families import Family
 from inpainting_zoo.layers.channelwise_dense import ChannelwiseDense
 
 
@@ -60,9 +61,11 @@ def test_exponents_of_powers():
 
 def test_presets_that_differ_in_weights_alone_are_measured_once():
     plain = {"config": {"image_size": 64}, "training": {"batch_size": 8}}
+    plain["family"] = Family("zoo.gmcnn.model:GMCNN")
     shipped = plain | {"weights": "shipped.npz"}
     wider = plain | {"config": {"image_size": 128}}
-    found = distinct({"plain": plain, "shipped": shipped, "wider": wider})
+    two = plain | {"family": Family("zoo.ensemble.model:Ensemble")}
+    found = distinct({"plain": plain, "shipped": shipped, "wider": wider, "two": two})
     assert found == ("plain", "wider")
 
 
