@@ -163,6 +163,14 @@ def vgg(tmp_path_factory):
 
 
 @pytest.mark.both_engines
+@pytest.mark.parametrize("name", PARAMETERS)
+def test_what_is_known_without_loading_is_what_the_class_has(name):
+    family, model = presets.family(name), presets.model_class(name)
+    assert (family.stages, family.options) == (model.STAGES, model.OPTIONS)
+    # What depends on members is a property.
+    assert family.draws == (None if isinstance(model.draws, property) else model.draws)
+
+
 @pytest.mark.parametrize("name", distinct())
 def test_trained_used_and_saved(name, vgg, tmp_path):
     """A step of each stage moves every network; then the picture around a hole."""
