@@ -126,6 +126,13 @@ def distinct():
     return list(found.values())
 
 
+def timed(name):
+    """Marks what JAX compiles for longer than ten seconds, but for the last of a family."""
+    last = {presets.family(name).folder: name for name in distinct()}
+    short = backend.BACKEND != "jax" or name in last.values()
+    return name if short else pytest.param(name, marks=pytest.mark.long)
+
+
 def narrow(name):
     overrides = NARROW[presets.family(name).folder]
     return overrides, presets.build(name, **overrides)
@@ -162,8 +169,7 @@ def vgg(tmp_path_factory):
     return write_vgg(tmp_path_factory.mktemp("vgg") / "vgg.npz")
 
 
-@pytest.mark.both_engines
-@pytest.mark.parametrize("name", PARAMETERS)
+@names
 def test_what_is_known_without_loading_is_what_the_class_has(name):
     family, model = presets.family(name), presets.model_class(name)
     assert (family.stages, family.options) == (model.STAGES, model.OPTIONS)
@@ -171,7 +177,8 @@ def test_what_is_known_without_loading_is_what_the_class_has(name):
     assert family.draws == (None if isinstance(model.draws, property) else model.draws)
 
 
-@pytest.mark.parametrize("name", distinct())
+@pytest.mark.both_engines
+@pytest.mark.parametrize("name", [*map(timed, distinct())])
 def test_trained_used_and_saved(name, vgg, tmp_path):
     """A step of each stage moves every network; then the picture around a hole."""
     overrides, model = narrow(name)
