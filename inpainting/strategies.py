@@ -80,7 +80,8 @@ def complete(
     if dilated.any():
         look = functools.partial(predict, model, seed=seed, **options)
         fill(look, completed, dilated, model)
-    completed = blend(completed, picture, hole, dilated, feathering)
+    if feathering:
+        completed = blend(completed, picture, hole, dilated, feathering)
     return as_given(completed, image, dilated)
 
 
