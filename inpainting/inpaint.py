@@ -1,6 +1,5 @@
 """The command that completes pictures: a file or a folder, once or in variants."""
 
-import logging
 from pathlib import Path
 
 from inpainting_zoo import presets
@@ -11,8 +10,6 @@ from inpainting_zoo.inpainting.folder import inpaint_folder
 from inpainting_zoo.inpainting.picture import check_output, inpaint_file, is_picture
 from inpainting_zoo.options import InpaintSettings
 from inpainting_zoo.storage.files import refuse_replacing
-
-log = logging.getLogger(__name__)
 
 
 def inpaint(settings: InpaintSettings) -> int:
@@ -25,11 +22,19 @@ def inpaint(settings: InpaintSettings) -> int:
         paths = settings.image, settings.mask
         for argument, path in zip(("image", "mask"), paths):
             read_header(path, settings.max_pixels, argument)
-        for _, save_to in variants(settings):
+        outputs = [save_to for _, save_to in variants(settings)]
+        for save_to in outputs:
             check_output(*paths, save_to, settings.in_place)
-            refuse_replacing("save_to", [save_to], "a picture", is_picture)
-            if save_to.exists() and not settings.in_place:
-                log.warning("save_to: replaces the picture %r", str(save_to))
+        words = "a picture, and that with -overwrite"
+        allowed = settings.overwrite or settings.in_place
+        refuse_replacing(
+            "save_to", outputs, words, lambda path: allowed and is_picture(path)
+        )
+    elif settings.overwrite:
+        raise InputError(
+            "overwrite: must be for a file, since a folder run replaces what it has "
+            f"recorded, received {settings.image!r}"
+        )
     if settings.preset or not settings.names_a_model:  # known without an engine
         family = presets.family(settings.preset or presets.DEFAULT)
         check_options(settings, family.options, family.draws)

@@ -419,6 +419,7 @@ class InpaintSettings(ModelSettings):
         1, "results from as many seeds, -save_to with _1 and so on", least=1
     )
     in_place: bool = option(False, "allow the output to replace the input")
+    overwrite: bool = option(False, "allow it to replace another picture")
 
     def __post_init__(self):
         super().__post_init__()

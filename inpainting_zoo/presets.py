@@ -3,6 +3,7 @@
 import contextlib
 import inspect
 import math
+import random
 from pathlib import Path
 
 from inpainting_zoo.context_encoder.presets import PRESETS as CONTEXT_ENCODER_PRESETS
@@ -121,6 +122,20 @@ def build(name: str, **overrides):
     return model.create(**config)
 
 
+@contextlib.contextmanager
+def _random_as_before():
+    """Leaves Python's random numbers to the host: Keras draws seeds from them.
+
+    They are of initial weights, which loaded ones replace.
+    """
+    state = random.getstate()
+    try:
+        yield
+    finally:
+        random.setstate(state)
+
+
+@_random_as_before()
 def load(name: str, weights: str | Path | dict | None = None, **overrides):
     """Builds a preset's model with trained weights.
 
@@ -185,6 +200,7 @@ def open_weights(source, variables: dict, name: str, config: dict):
     return found[0], {}
 
 
+@_random_as_before()
 def load_file(*paths: str | Path):
     """Builds the model that a weight file describes, with its weights.
 

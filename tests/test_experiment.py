@@ -8,6 +8,7 @@ import sys
 import keras
 import numpy as np
 import pytest
+from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from conftest import save_tiny
@@ -43,6 +44,21 @@ def copy(begun, tmp_path):
     """A copy of that experiment; returns the output folder."""
     shutil.copytree(begun / "run", tmp_path / "run")
     return tmp_path
+
+
+def test_masks_that_teach_nothing_are_refused_before_anything_is_written(
+    pictures, tmp_path, capsys
+):
+    for name, grey in (("black", 0), ("white", 255)):
+        (tmp_path / name).mkdir()
+        Image.new("L", (16, 16), grey).save(tmp_path / name / "mask.png")
+        where = ("-train_path", pictures / "images", "-mask_path", tmp_path / name)
+        words = ("-output_path", tmp_path / "out", "-stage", "warm_up_generator")
+        assert main(*where, *words, *TINY) == 4
+        lines = capsys.readouterr().err.splitlines()
+        assert "mask_path: at most 1 % of the masks may be without" in lines[-1]
+        assert "received 1 of 1" in lines[-1]
+    assert not [path for path in (tmp_path / "out").rglob("*") if path.is_file()]
 
 
 def states(output):

@@ -14,7 +14,7 @@ from inpainting_zoo.engine import choice
 from inpainting_zoo.storage.downloads import cache_folder
 
 HOST = """
-import logging, signal, sys, warnings
+import logging, random, signal, sys, warnings
 import keras
 import numpy as np
 from PIL import Image
@@ -45,7 +45,9 @@ rng = np.random.default_rng(0)
 image, mask = rng.integers(0, 256, (32, 32, 3), np.uint8), np.zeros((32, 32), np.uint8)
 mask[8:20, 8:20] = 1
 batch = {"image": image[None], "mask": mask[None, ..., None]}
+numbers = random.getstate()
 completed = inpainting_zoo.load("gmcnn_faces_128").inpaint(image, mask)
+assert random.getstate() == numbers
 model = inpainting_zoo.build("gmcnn_small", base_channels=4, image_size=32)
 model.begin("warm_up_generator", lambda name, **_: keras.optimizers.Adam(name=name))
 model.fit(((batch,) for _ in range(2)), steps_per_epoch=2, verbose=0)

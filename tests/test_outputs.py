@@ -70,6 +70,28 @@ def test_a_picture_is_refused_before_the_model_is_loaded(folder, capsys):
     assert "-save_to: must replace nothing but a picture" in capsys.readouterr().err
 
 
+def test_a_picture_replaces_another_only_if_told(folder, capsys):
+    paths = {"-image": "images/a.png", "-mask": "masks/a.png", "-save_to": "mine.png"}
+    words = [w for k, v in paths.items() for w in (k, str(folder / v))]
+    mine = folder / "mine.png"
+    shutil.copy(folder / "images/a.png", mine)
+    before = mine.read_bytes()
+    assert cli.main(["inpaint", *words]) == 4
+    assert (
+        "-save_to: must replace nothing but a picture, and" in capsys.readouterr().err
+    )
+    assert mine.read_bytes() == before
+    assert cli.main(["inpaint", *words, "-overwrite"]) == 0
+    assert mine.read_bytes() != before
+    mine.write_text("my notes")
+    assert cli.main(["inpaint", *words, "-overwrite"]) == 4
+    assert mine.read_text() == "my notes"
+    folders = [str(folder / name) for name in ("images", "masks", "out")]
+    words = [w for k, v in zip(paths, folders) for w in (k, v)]
+    assert cli.main(["inpaint", *words, "-overwrite"]) == 4
+    assert "-overwrite: must be for a file" in capsys.readouterr().err
+
+
 def test_a_folder_run_replaces_only_what_one_has_written(folder):
     images, masks = folder / "images", folder / "masks"
     (folder / "mine").mkdir()

@@ -133,7 +133,7 @@ def test_evaluate_pastes_back_what_inpaint_completes(pictures, tmp_path):
     main(*command, *model, "resize")
     truth, resized = (np.asarray(Image.open(path)) for path in (image, saved))
     assert scores["psnr"] == pytest.approx(psnr(truth, resized))
-    main(*command, *model, "original")
+    main(*command, "-overwrite", *model, "original")
     assert (np.asarray(Image.open(saved)) != resized).any()
 
 

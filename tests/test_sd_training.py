@@ -59,7 +59,7 @@ def test_trained_resumed_and_used(pictures, weights, tmp_path, capsys):
     before, after = (np.asarray(Image.open(p).convert("RGB")) for p in (picture, saved))
     np.testing.assert_array_equal(after[known], before[known])
     assert (after != before).any()
-    assert run(*use, "-with", "num_steps=0") == 4
+    assert run(*use, "-overwrite", "-with", "num_steps=0") == 4
     assert "num_steps: must be a whole number" in capsys.readouterr().err
 
 

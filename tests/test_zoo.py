@@ -127,7 +127,7 @@ def distinct():
 
 
 def timed(name):
-    """Marks what JAX compiles for longer than ten seconds, but for the last of a family."""
+    """Marks what JAX compiles for over ten seconds, but for one of a family."""
     last = {presets.family(name).folder: name for name in distinct()}
     short = backend.BACKEND != "jax" or name in last.values()
     return name if short else pytest.param(name, marks=pytest.mark.long)

@@ -69,7 +69,7 @@ class Experiment:
         """Holds the folder for one training in a block; it begins tidied up.
 
         Raises:
-            InputError: if another process trains there, or states have no manifest.
+            InputError: if another process trains there, or files are of something else.
         """
         names = ("config.json", "metrics.json", "weights/*", "summaries/*")
         files = [file for name in names for file in self.folder.glob(name)]
@@ -77,7 +77,6 @@ class Experiment:
         refuse_replacing("experiment_name", files, words, self._is_of_a_run)
         with locked(self.folder, "experiment_name"):
             remove_parts(self.folder, *self.folder.rglob("*/"))  # of killed runs
-            self.checkpoints.begin()
             yield
 
     def _is_of_a_run(self, path):
@@ -164,9 +163,11 @@ class Experiment:
             fingerprint: of the training data.
 
         Raises:
-            InputError: if the stage has begun before, or the data are others.
+            InputError: if the stage has begun before, the data are others, or states
+                have no manifest.
             WeightsError: if the weights are damaged or do not fit.
         """
+        self.checkpoints.begin()
         if settings.resume:
             step = self._resume(model, stage, fingerprint)
             if step is not None:

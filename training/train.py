@@ -140,9 +140,11 @@ def begin(settings: TrainSettings) -> Run:
     if frozen and settings.from_weights not in (None, True):
         source = Path(settings.from_weights).resolve()
         about["frozen"] = str(source)  # use needs it as well
-    return Run(
+    run = Run(
         stage, settings, about, model, training, validation, batches, per_epoch, total
     )
+    run.load(0)  # what cannot be learned is refused before anything is written
+    return run
 
 
 def load_frozen(model, about: dict, experiment: Experiment):
