@@ -278,6 +278,9 @@ class EvaluateSettings(ModelSettings):
     methods: str | None = option(
         None, "classical methods, such as telea,biharmonic, or none; all"
     )
+    train_path: str | None = option(
+        None, "pictures that the method nearest_neighbour pastes from"
+    )
     metrics: str | None = option(
         None, "measures, such as psnr,ssim,lpips; those that need no further file"
     )
