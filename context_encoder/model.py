@@ -150,7 +150,7 @@ class ContextEncoder(GeneratorInpainter):
         return self.discriminator(inputs, training=True)
 
     def predict_as_trained(self, image, mask):
-        """Returns a prediction, from a noisy image, with the statistics of the batch."""
+        """Returns a prediction of a noisy image, with the statistics of the batch."""
         if self.noise:
             drawn = keras.random.normal(image.shape, seed=self.seed_generator)
             image = image + self.noise * drawn
