@@ -72,6 +72,7 @@ def parse(argv):
     for name in ("train_path", "mask_path", "test_path", "test_masks", "vgg_weights"):
         add(name, required=True)
     add("vgg16_weights", help="of the variant vgg16, instead of the download")
+    add("data_set", default="", help="what the pictures of the test are, for captions")
     add("preset", default="gmcnn_small")
     add("steps", type=int, default=1500, help="of stage 1")
     add("wgan_steps", type=int, default=300, help="of stage 2")
@@ -139,6 +140,7 @@ def arguments(options, output, variant, seed) -> dict:
 def about(options) -> dict:
     return {
         "preset": options.preset,
+        "data_set": options.data_set,
         "steps": dict(zip(STAGES, (options.steps, options.wgan_steps))),
         "set": options.set,
         "batch_size": options.batch_size,
