@@ -2,7 +2,7 @@ PYTHON ?= python3
 PY := .venv/bin/python
 PYTEST := $(PY) -m pytest -q -n 2 --dist loadfile
 
-.PHONY: setup demo test long gpu soak lint notebook bench exported sweep table1 weights numbers
+.PHONY: setup demo test long gpu soak lint notebook bench exported sweep table1 weights numbers reports
 .PHONY: clean
 
 # Everything that the other targets need.
@@ -69,6 +69,13 @@ numbers: setup
 	$(PY) tools/measure.py -faces_pairs $(FACES) -scenes $(SCENES) \
 		-scene_masks $(SCENE_MASKS)
 	$(PY) tools/make_readme.py
+
+# What the reports' tables claim, measured where it can be: writes docs/reports.md.
+# OPTIONS="-only 000 004_pairs" chooses parts; 001_sweep and 004_table1 train for hours.
+reports: .venv/runs
+	$(PY) tools/reports.py -faces_pairs '$(FACES)' -train_path '$(TRAIN)' \
+		-test_path '$(TEST)' -mask_path '$(MASKS)' -test_masks '$(TEST_MASKS)' \
+		-vgg_weights '$(VGG)' -scenes '$(SCENES)' -scene_masks '$(SCENE_MASKS)' $(OPTIONS)
 
 # Seconds per step, memory, and the speed of the data pipeline.
 bench: setup

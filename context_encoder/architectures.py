@@ -19,6 +19,9 @@ class Topology:
         discriminator: channels / base_channels of its 4x4 convolutions of stride 2.
         bottleneck: name in `BOTTLENECKS`.
         bottleneck_norm: whether the bottleneck has batch normalization.
+        image_size: side in pixels of the images.
+        pretrained: whether AlexNet as LPIPS has it, trained on ImageNet and frozen, is
+            the encoder, without batch normalization; `encoder` is empty then.
         centre: whether only the central half of height and width is predicted.
         use_bias: of convolutions.
         slope: of the encoder's leaky ReLU for negative numbers.
@@ -30,21 +33,22 @@ class Topology:
     discriminator: tuple = (1, 2, 4, 8)
     bottleneck: str = "valid"
     bottleneck_norm: bool = True
+    image_size: int = 128
+    pretrained: bool = False
     centre: bool = True
     use_bias: bool = False
     slope: float = 0.2
     fill: tuple = LUA_FILL
 
-    @property
-    def image_size(self) -> int:
-        """Side in pixels of the images, from what the bottleneck expects."""
-        side, _, _ = BOTTLENECKS[self.bottleneck]
-        return side * 2 ** len(self.encoder)
 
-
-# Side of the feature map that each takes, kernel and stride of its convolution: to a
-# single position and back, or after the channel-wise layer over the map as it is.
-BOTTLENECKS = {"valid": (4, 4, 1), "strided": (2, 4, 2), "channelwise": (4, 1, 1)}
+# Kernel and stride of each convolution: to a single position and back, of a map of 4x4,
+# 2x2 or AlexNet's 7x7, or after the channel-wise layer over the map as it is.
+BOTTLENECKS = {
+    "valid": (4, 1),
+    "strided": (4, 2),
+    "alexnet": (7, 1),
+    "channelwise": (1, 1),
+}
 
 TOPOLOGIES = {
     # The authors' Lua code for holes in the centre, and its PyTorch port.
@@ -54,7 +58,7 @@ TOPOLOGIES = {
     "regions": Topology(
         decoder=(8, 4, 2, 1, 1), discriminator=(1, 1, 2, 4, 8), centre=False
     ),
-    "regions_64": Topology(encoder=(1, 2, 4, 8), centre=False),
+    "regions_64": Topology(encoder=(1, 2, 4, 8), image_size=64, centre=False),
     # The paper's channel-wise bottleneck between the same encoder and decoder.
     "channelwise": Topology(
         decoder=(4, 2, 1, 1),
@@ -64,6 +68,16 @@ TOPOLOGIES = {
     ),
     # Meneust and Pinto, Image Inpainting with Basic Convolutional Networks, 2024.
     "report_001": Topology(bottleneck_norm=False, use_bias=True, fill=GREY),
+    # Their future work: features that were learned before. The paper's AlexNet had to
+    # learn them by inpainting; this one had labels.
+    "alexnet": Topology(
+        encoder=(),
+        bottleneck="alexnet",
+        bottleneck_norm=False,
+        pretrained=True,
+        use_bias=True,
+        fill=GREY,
+    ),
     # Nanavati and Patel, Image Inpainting using Context Encoders and Diffusion Model.
     "report_000": Topology(
         encoder=(1, 2, 4, 8, 8, 8),

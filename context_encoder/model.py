@@ -5,6 +5,7 @@ Reference: Pathak et al., Context Encoders: Feature Learning by Inpainting, CVPR
 
 import inspect
 
+import keras
 from keras import ops
 
 from inpainting_zoo.context_encoder import architectures
@@ -43,6 +44,8 @@ class ContextEncoder(GeneratorInpainter):
         lambda_ratio: weight of reconstruction divided by that of the adversarial loss.
         discriminator_weight: 1 adds its losses of real and predicted regions up, 0.5
             takes their mean.
+        noise: deviation of the normal noise that training adds to what the generator is
+            shown, where colours are in [-1, 1].
         discriminator_rate: its learning rate, relative to the generator's.
         masks: what it is trained and evaluated on by default; see `parse_mixture`.
         seed: of everything random within a training step.
@@ -62,6 +65,7 @@ class ContextEncoder(GeneratorInpainter):
         ring_weight: float = 10.0,
         lambda_ratio: float = 999.0,
         discriminator_weight: float = 1.0,
+        noise: float = 0.0,
         discriminator_rate: float = 0.1,
         masks: str = "centre=1",
         seed: int = 0,
@@ -81,7 +85,7 @@ class ContextEncoder(GeneratorInpainter):
         )
         self.centre, self.masks = table.centre, masks
         self.ring, self.ring_weight = ring, ring_weight
-        self.discriminator_rate = discriminator_rate
+        self.noise, self.discriminator_rate = noise, discriminator_rate
         self.loss_weights = joint_weights(lambda_ratio)
         self.loss_weights["discriminator"] = discriminator_weight
         self.discriminator_options = {
@@ -147,7 +151,10 @@ class ContextEncoder(GeneratorInpainter):
         return self.discriminator(inputs, training=True)
 
     def predict_as_trained(self, image, mask):
-        """Returns a prediction with the statistics of the batch."""
+        """Returns a prediction of a noisy image, with the statistics of the batch."""
+        if self.noise:
+            drawn = keras.random.normal(image.shape, seed=self.seed_generator)
+            image = image + self.noise * drawn
         return self.generator([image, mask], training=True)
 
     def region(self, x):

@@ -12,6 +12,7 @@ from keras import ops
 
 from inpainting_zoo.context_encoder import architectures
 from inpainting_zoo.errors import InputError, choose
+from inpainting_zoo.features.lpips import lpips_network
 from inpainting_zoo.layers.channelwise_dense import ChannelwiseDense
 from inpainting_zoo.layers.initializers import Normal
 
@@ -47,15 +48,18 @@ def build_generator(
     image = keras.Input((side, side, 3), name="image")
     mask = keras.Input((side, side, 1), name="mask")
     x = filled = fill_hole(image, mask, table.fill)
+    if table.pretrained:
+        network, _ = lpips_network("alexnet")
+        *_, x = network(filled)  # (B, 7, 7, 256)
     for i, width in enumerate(table.encoder):
         x = encode(x, width * base_channels, f"encoder{i}", norm=i > 0)
     if table.bottleneck == "channelwise":
         x = ChannelwiseDense(name="channelwise", dtype=dtype)(x)
-    _, kernel, stride = architectures.BOTTLENECKS[table.bottleneck]
+    kernel, stride = architectures.BOTTLENECKS[table.bottleneck]
     norm = table.bottleneck_norm
     x = encode(x, bottleneck, "bottleneck", stride=stride, kernel=kernel, norm=norm)
     for i, width in enumerate(table.decoder):
-        stride = 1 if i == 0 and table.bottleneck == "valid" else 2
+        stride = 1 if i == 0 and table.bottleneck in ("valid", "alexnet") else 2
         x = decode(x, width * base_channels, f"decoder{i}", stride=stride)
     name = f"decoder{len(table.decoder)}"
     x = decode(x, 3, name, norm=False, slope=None)

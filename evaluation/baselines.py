@@ -8,6 +8,7 @@ from skimage.restoration import inpaint_biharmonic
 
 from inpainting_zoo.errors import choose
 
+NEAREST = "nearest_neighbour"  # which takes pictures, see evaluation/nearest_neighbour
 MID_GREY = 128
 RADIUS = 3
 
@@ -108,18 +109,16 @@ def frequency_selective(image, mask):
     return filled[..., ::-1]
 
 
-def choose_baselines(names: str | None) -> dict:
-    """Returns the classical methods of a list such as "telea,biharmonic".
+def listed(names: str) -> list:
+    """Returns the names of a list such as "telea,biharmonic"; "none" has none.
 
-    Args:
-        names: separated by commas; "none" for none, None for all.
+    Raises:
+        InputError: if one is unknown.
     """
-    if names is None:
-        return BASELINES
-    if names == "none":
-        return {}
-    chosen = [name.strip() for name in names.split(",")]
-    return {name: choose("methods", name, BASELINES) for name in chosen}
+    found = [] if names == "none" else [name.strip() for name in names.split(",")]
+    for name in found:
+        choose("methods", name, BASELINES | {NEAREST: None})
+    return found
 
 
 BASELINES = {

@@ -8,12 +8,13 @@ from pathlib import Path
 
 from inpainting_zoo.chosen import chosen_model
 from inpainting_zoo.data.evaluation import EvaluationPairs
-from inpainting_zoo.data.images import list_images
+from inpainting_zoo.data.images import MAX_PIXELS, list_images
 from inpainting_zoo.data.layouts import list_split
 from inpainting_zoo.environment import versions
 from inpainting_zoo.errors import InputError
 from inpainting_zoo.evaluation import protocol, report_004
-from inpainting_zoo.evaluation.baselines import choose_baselines
+from inpainting_zoo.evaluation.baselines import BASELINES, NEAREST, listed
+from inpainting_zoo.evaluation.nearest_neighbour import nearest_neighbour
 from inpainting_zoo.evaluation.progress import resumable
 from inpainting_zoo.evaluation.report import check_report, format_report, write_report
 from inpainting_zoo.inpainting import strategies
@@ -30,18 +31,20 @@ def evaluate(settings: EvaluateSettings):
             is no former report.
     """
     score = PROTOCOLS[settings.protocol]
-    baselines = choose_baselines(settings.methods)
     images, mask_files, objects = list_files(settings)
+    known = list_known(settings, images)
+    baselines = choose_baselines(settings.methods, known, settings.max_pixels)
     inception = settings.inception_weights
     files = {"vgg16": settings.lpips_weights}
     files |= {"inception": inception, "inception_torchvision": inception}
     measures = chosen_measures(settings.metrics, files, len(images))
-    inputs = [settings.test_path, settings.mask_path, settings.objects_path]
-    inputs += [*images, *mask_files, *objects]
-    check_report(settings.report, filter(None, inputs))
+    paths = ("test_path", "mask_path", "objects_path", "train_path")
+    inputs = [path for name in paths if (path := getattr(settings, name))]
+    files_seen = [*images, *mask_files, *objects, *known]
+    check_report(settings.report, [*inputs, *files_seen])
     name, model, weights = chosen_model(settings)
     pairs = make_pairs(settings, model, images, mask_files, objects)
-    about = decisive(settings, weights, [*images, *mask_files, *objects])
+    about = decisive(settings, weights, files_seen)
     with resumable(Path(settings.report).with_suffix(".parts"), about) as progress:
         kept = {"weights_sha256": weights, "measures": measures, "progress": progress}
         report = score(settings, pairs, name, model, baselines, **kept)
@@ -50,6 +53,35 @@ def evaluate(settings: EvaluateSettings):
     print(f"report: {settings.report}, with .csv and .png beside it")
     if settings.experiment_name:
         log_test(settings, report["methods"][name])
+
+
+def choose_baselines(names: str | None, known=(), max_pixels: int = MAX_PIXELS):
+    """Returns the classical methods of a list such as "telea,biharmonic".
+
+    Args:
+        names: separated by commas; "none" for none, None for all.
+        known: pictures that `nearest_neighbour` takes from; none is without it.
+        max_pixels: larger ones of these are refused.
+    """
+    chosen = [*BASELINES, *([NEAREST] if known else [])]
+    chosen = chosen if names is None else listed(names)
+    methods = {name: BASELINES.get(name) for name in chosen}
+    if NEAREST in methods:
+        if not known:
+            raise InputError(f"train_path: is needed by {NEAREST}, received none")
+        methods[NEAREST] = nearest_neighbour(known, max_pixels)
+    return methods
+
+
+def list_known(settings, images: list) -> list:
+    """Returns the pictures of `train_path`, none of which may be evaluated on."""
+    path = settings.train_path
+    known = list_images(path, "train_path") if path else []
+    if both := {*map(Path.resolve, known)}.intersection(map(Path.resolve, images)):
+        raise InputError(
+            f"train_path: must hold no picture of -test_path, received {min(both)}"
+        )
+    return known
 
 
 def list_files(settings) -> tuple[list, list, list]:

@@ -101,7 +101,12 @@ def _build(name, plan):
             # AlexNet's first kernel, 11 pixels wide, has a margin of 2 alone.
             x = keras_layers.ZeroPadding2D(2 if stride == 4 else side // 2)(x)
             x = keras_layers.Conv2D(
-                channels, side, stride, activation="relu", kernel_initializer="zeros"
+                channels,
+                side,
+                stride,
+                activation="relu",
+                kernel_initializer="zeros",
+                name=f"{name}_conv{len(outputs)}",
             )(x)
             outputs.append(x)
     return keras.Model(image, [outputs[tap] for tap in plan.taps], name=name)

@@ -30,8 +30,8 @@ from inpainting_zoo.models.stage import Stage
 # Taps (after the ReLU) and their weights: conv3_2 for texture, conv4_2 for texture and
 # content (Equation 4 of the paper counts it twice).
 TAPS = {"block3_conv2": 1.0, "block4_conv2": 2.0}
-# Where a file of VGG19 ends before block 4.
-SUBSTITUTES = {"block4_conv2": "block3_conv4"}
+# By network of ID-MRF, what is taken where a file ends before block 4.
+SUBSTITUTES = {"vgg19": {"block4_conv2": "block3_conv4"}, "vgg16": {}}
 
 
 class GMCNN(GeneratorInpainter):
@@ -49,6 +49,7 @@ class GMCNN(GeneratorInpainter):
         adversarial: name in `losses.adversarial.ADVERSARIAL`; "hinge" and
             "non_saturating" go with a `gradient_penalty_weight` of 0.
         id_mrf_formula: name in `losses.id_mrf.FORMULAS`.
+        id_mrf_network: whose features it compares, "vgg19" or "vgg16".
         confidence_kernel: name in `losses.reconstruction.KERNELS`.
         reconstruction_weight, known_weight, id_mrf_weight, adversarial_weight,
             gradient_penalty_weight: factors of the loss terms.
@@ -68,6 +69,7 @@ class GMCNN(GeneratorInpainter):
         critic: str = "wgan",
         adversarial: str = "wasserstein",
         id_mrf_formula: str = "paper",
+        id_mrf_network: str = "vgg19",
         confidence_kernel: str = "gaussian",
         reconstruction_weight: float = 1.4,
         known_weight: float = 1.2,
@@ -89,7 +91,8 @@ class GMCNN(GeneratorInpainter):
         self.critic_steps = critic_steps
         self.critic_topology = critic
         self.adversarial = choose("adversarial", adversarial, ADVERSARIAL)
-        self.id_mrf_formula = id_mrf_formula
+        choose("id_mrf_network", id_mrf_network, SUBSTITUTES)
+        self.id_mrf_formula, self.id_mrf_network = id_mrf_formula, id_mrf_network
         self.confidence_kernel = confidence_kernel
         self.loss_weights = {
             "reconstruction": reconstruction_weight,
@@ -119,8 +122,8 @@ class GMCNN(GeneratorInpainter):
         return Stage(self.adversarial_step, learns, batches=self.critic_steps + 1)
 
     def _vgg(self, features):
-        load = advising(features, "ID-MRF: -id_mrf_weight 0")
-        return load("vgg19", TAPS, substitutes=SUBSTITUTES)
+        load, name = advising(features, "ID-MRF: -id_mrf_weight 0"), self.id_mrf_network
+        return load(name, TAPS, substitutes=SUBSTITUTES[name])
 
     def warm_up_step(self, batch, minimize):
         """Takes a step of the generator by reconstruction alone."""
@@ -221,7 +224,6 @@ class GMCNN(GeneratorInpainter):
         # Of real and fake, forward and backward: 6. The penalty: forward, gradient of
         # the inputs, and both of them backward: 6.
         critic_step = generator + 12 * critics
-        # Critics and VGG19 have no gradient of their weights; VGG19 sees the target
-        # too.
+        # Critics and VGG have no gradient of their weights; VGG sees the target too.
         step = 3 * generator + 2 * critics + 3 * vgg
         return self.critic_steps * critic_step + step

@@ -341,7 +341,10 @@ class EvaluateSettings(ModelSettings):
     methods: str | None = option(
         None,
         "classical methods, such as telea,biharmonic, or none; all",
-        check="inpainting_zoo.evaluation.baselines:choose_baselines",
+        check="inpainting_zoo.evaluation.baselines:listed",
+    )
+    train_path: str | None = option(
+        None, "pictures that the method nearest_neighbour pastes from"
     )
     metrics: str | None = option(
         None,
@@ -379,7 +382,7 @@ class EvaluateSettings(ModelSettings):
     def check_sources(self):
         super().check_sources()
         listed = () if self.dataset_layout else ("test_path",)
-        _check_pictures(self, *listed, "mask_path", "objects_path")
+        _check_pictures(self, *listed, "mask_path", "objects_path", "train_path")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -19,6 +19,7 @@ from inpainting_zoo.engine import backend
 from inpainting_zoo.engine.batches import stream
 from inpainting_zoo.engine.steps import input_gradient
 from inpainting_zoo.errors import InputError, WeightsError
+from inpainting_zoo.features.lpips import lpips_network
 from inpainting_zoo.losses.adversarial import (
     logistic_critic_loss,
     non_saturating_generator_loss,
@@ -29,6 +30,7 @@ from inpainting_zoo.losses.ring_reconstruction import (
 )
 from inpainting_zoo.models import sizes
 from inpainting_zoo.options import TrainSettings
+from inpainting_zoo.storage.checkpoints import as_arrays, save_weights
 from inpainting_zoo.training.optimizers import (
     make_optimizer as make_trainings_optimizer,
 )
@@ -183,8 +185,8 @@ def test_windows_reflect_beyond_the_picture_and_are_put_back():
 def test_image_size_must_be_the_topologys():
     with pytest.raises(InputError, match="image_size: 128 for the topology centre"):
         narrow(image_size=64)
-    with pytest.raises(InputError, match=r"topology: one of centre, .*'alexnet'"):
-        narrow(topology="alexnet")
+    with pytest.raises(InputError, match=r"topology: one of centre, .*'vgg'"):
+        narrow(topology="vgg")
     with pytest.raises(InputError, match="conditional: only for a topology of the"):
         build_discriminator("regions", conditional=True)
 
@@ -468,6 +470,45 @@ def test_joint_steps_move_both_networks_and_their_statistics():
         if difference(model.state()[name], value) == 0
     ]
     assert [n for n in still if "learning_rate" not in n] == ["seed_generator"]
+
+
+@both_engines
+def test_a_pretrained_encoder_stays_as_it_is(tmp_path):
+    """While the decoder learns; a weight file holds both."""
+    model = make_model("joint", "context_encoder_small", topology="alexnet")
+    before = {k: ops.convert_to_numpy(v) for k, v in model.state().items()}
+    alexnet, _ = lpips_network("alexnet")
+    kernel = alexnet.get_layer("alexnet_conv4").kernel
+    name = "generator/alexnet_conv4/kernel"
+    np.testing.assert_array_equal(before[name], ops.convert_to_numpy(kernel))
+    fit(model, 1)
+    assert difference(model.state()[name], before[name]) == 0
+    decoder = "generator/decoder0/kernel"
+    assert difference(model.state()[decoder], before[decoder]) > 0
+    overrides = NARROW | {"topology": "alexnet"}
+    about = {"preset": "context_encoder_small", "overrides": overrides}
+    save_weights(tmp_path / "x.npz", as_arrays(model.use_state()), about)
+    loaded, _ = presets.load_file(tmp_path / "x.npz")
+    for key in (name, decoder):
+        found = ops.convert_to_numpy(loaded.use_state()[key])
+        np.testing.assert_array_equal(found, model.state()[key])
+
+
+@both_engines
+def test_noise_is_of_training_alone():
+    """Its deviation is what it should be; use and validation see the clean image."""
+    model = narrow("context_encoder_small", noise=0.25)
+    seen = []
+    model.generator = lambda x, **_: seen.append(x[0])
+    image = np.zeros((2, 128, 128, 3), "float32")
+    mask = square_hole(image, 64)
+    model.predict_as_trained(image, mask)
+    model.predict_as_trained(image, mask)
+    first, second = map(ops.convert_to_numpy, seen)
+    assert first.std() == pytest.approx(0.25, rel=0.02)
+    assert abs(np.corrcoef(first.ravel(), second.ravel())[0, 1]) < 0.02
+    model.call({"image": image, "mask": mask})
+    assert np.all(ops.convert_to_numpy(seen[2]) == 0)
 
 
 @both_engines

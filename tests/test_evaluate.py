@@ -10,7 +10,8 @@ from PIL import Image
 from conftest import save_tiny
 from inpainting_zoo import cli
 from inpainting_zoo.errors import InputError
-from inpainting_zoo.evaluation.baselines import BASELINES, choose_baselines
+from inpainting_zoo.evaluation.baselines import BASELINES
+from inpainting_zoo.evaluation.evaluate import choose_baselines
 
 
 @pytest.fixture(scope="module")

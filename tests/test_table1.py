@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -132,6 +133,22 @@ def test_further_options_are_those_of_training(dashes):
     options = table1.parse(words)
     assert options.set == ["known_weight=1"]
     assert options.training == [f"{dashes}gpu", "0"]
+
+
+def test_each_network_of_id_mrf_has_its_file():
+    words = [word for name in PATHS for word in (f"-{name}", "vgg19.npz")]
+    for further, of_vgg16 in (
+        ([], []),  # the download
+        (["-vgg16_weights", "vgg16.npz"], ["-vgg_weights", "vgg16.npz"]),
+    ):
+        options = table1.parse([*words, *further])
+        for variant, file in (
+            ("laplacian", ["-vgg_weights", "vgg19.npz"]),
+            ("vgg16", of_vgg16),
+        ):
+            _, train, _ = table1.arguments(options, Path(), variant, 0)["wgan"]
+            found = train.index("-from_weights") + 2
+            assert train[found:] == file
 
 
 PATHS = ("train_path", "mask_path", "test_path", "test_masks", "vgg_weights")

@@ -1,15 +1,16 @@
-"""A VGG19 weight file for tests: the real shapes up to block 3, random values."""
+"""VGG weight files for tests: the real shapes as far as they go, random values."""
 
 import numpy as np
 
-BLOCKS = ((64, 2), (128, 2), (256, 4))
+VGG19 = ((64, 2), (128, 2), (256, 4))  # up to block 3
+VGG16 = ((64, 2), (128, 2), (256, 3), (512, 2))  # up to conv4_2
 
 
-def write(path):
+def write(path, blocks=VGG19):
     """Writes the `.npz` file that `-vgg_weights` takes."""
     rng = np.random.default_rng(0)
     arrays, channels = {}, 3
-    for block, (width, convolutions) in enumerate(BLOCKS, start=1):
+    for block, (width, convolutions) in enumerate(blocks, start=1):
         for i in range(1, convolutions + 1):
             kernel = rng.standard_normal((3, 3, channels, width)) / (3 * channels**0.5)
             arrays[f"block{block}_conv{i}__kernel"] = kernel.astype("float32")
@@ -17,3 +18,15 @@ def write(path):
             channels = width
     np.savez(path, **arrays)
     return path
+
+
+def write_as_lpips(path):
+    """Writes the same VGG16 by the names of LPIPS, as float16; returns its kernels."""
+    with np.load(write(path, VGG16)) as arrays:
+        found = [*arrays.values()]
+    kernels = [np.float16(kernel) for kernel in found[::2]]
+    names = "VGG16_0.Conv_{}.kernel", "VGG16_0.Conv_{}.bias"
+    pairs = zip(kernels, found[1::2])
+    theirs = {n.format(i): x for i, p in enumerate(pairs) for n, x in zip(names, p)}
+    np.savez(path, **theirs)
+    return kernels

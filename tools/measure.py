@@ -87,33 +87,47 @@ def measure(preset, test_set, arguments, options):
     classical = () if preset == presets.ready()[0] else ("-methods", "none")
     for side in SIDES:
         name = f"{preset}_on_{test_set}_at_{side}.json"
-        kept, full = REPORTS / name, options.output_path / name
         about = {"preset": preset, "test_set": test_set, "limit": options.limit}
-        if is_done(kept, about | {"weights_sha256": presets.digest(preset)}):
-            continue
-        run("evaluate", "-preset", preset, "-report", full, *limit,
-            *arguments, *classical, "-metrics", ",".join(MEASURED), "-image_size", side,
-            "-strategy", "original" if side <= size else "resize")  # fmt: skip
-        report = about | trimmed(json.loads(full.read_text()))
-        write_json(kept, report)
+        about |= {"weights_sha256": presets.digest(preset)}
+        measured(REPORTS / name, options.output_path / name, about, [
+            *("-preset", preset), *limit, *arguments, *classical,
+            *("-metrics", ",".join(MEASURED), "-image_size", side),
+            *("-strategy", "original" if side <= size else "resize"),
+        ])  # fmt: skip
 
 
-def is_done(path: Path, about: dict) -> bool:
+def measured(kept: Path, full: Path, about: dict, words: list, measures=MEASURED):
+    """Evaluates by the command, unless that is done.
+
+    Args:
+        kept: file of the means.
+        full: the command's own report.
+        about: what the means are of; kept beside them.
+        words: of the command.
+        measures: names of those that are kept.
+    """
+    if is_done(kept, about, measures):
+        return
+    run("evaluate", "-report", full, *words)
+    write_json(kept, about | trimmed(json.loads(full.read_text()), measures))
+
+
+def is_done(path: Path, about: dict, measures=MEASURED) -> bool:
     """Whether a report is there, says the same as `about` and has all measures."""
     if not path.is_file():
         return False
     report = json.loads(path.read_text())
-    complete = all(set(MEASURED) <= set(row) for row in report["methods"].values())
+    complete = all(set(measures) <= set(row) for row in report["methods"].values())
     return complete and about.items() <= report.items()
 
 
-def trimmed(report: dict) -> dict:
+def trimmed(report: dict, measures=MEASURED) -> dict:
     """Returns the means and bins of a report of `runner.py evaluate`, rounded."""
     kept = {key: report[key] for key in KEPT}
     methods = {}
     for name, found in report["methods"].items():
         bins = {
-            area: {"images": row["images"], **_rounded(row)}
+            area: {"images": row["images"], **_rounded(row, measures)}
             for area, row in found["bins"].items()
             if row["images"]
         }
@@ -123,14 +137,14 @@ def trimmed(report: dict) -> dict:
             for name, ends in found["intervals"].items()
         }
         about = {**outside, "intervals": intervals}
-        methods[name] = {**_rounded(found), **about, "bins": bins}
+        methods[name] = {**_rounded(found, measures), **about, "bins": bins}
     return kept | {"versions": report["versions"], "methods": methods}
 
 
-def _rounded(row):
+def _rounded(row, measures):
     return {
         measure: row[measure] if row[measure] is None else round(row[measure], 6)
-        for measure in MEASURED
+        for measure in measures
         if measure in row  # a bin has none of a set
     }
 

@@ -34,6 +34,16 @@ VARIANTS = {
     "a2_report": {"attention": "a2_report", "hole_fill": "pull_push"},
     "zero_fill": {"attention": "none", "hole_fill": "zero"},
     "biharmonic_fill": {"attention": "none", "hole_fill": "biharmonic"},
+    "laplacian": {
+        "attention": "none",
+        "hole_fill": "pull_push",
+        "confidence_kernel": "laplacian",
+    },
+    "vgg16": {
+        "attention": "none",
+        "hole_fill": "pull_push",
+        "id_mrf_network": "vgg16",
+    },
 }
 # PSNR in Table 1 of the attention report, in dB, by its own rule.
 CLAIMS = {"none": 25.70, "se_report": 27.78, "a2_report": 27.3}
@@ -61,6 +71,8 @@ def parse(argv):
 
     for name in ("train_path", "mask_path", "test_path", "test_masks", "vgg_weights"):
         add(name, required=True)
+    add("vgg16_weights", help="of the variant vgg16, instead of the download")
+    add("data_set", default="", help="what the pictures of the test are, for captions")
     add("preset", default="gmcnn_small")
     add("steps", type=int, default=1500, help="of stage 1")
     add("wgan_steps", type=int, default=300, help="of stage 2")
@@ -112,10 +124,11 @@ def arguments(options, output, variant, seed) -> dict:
               "-sample_every", 500, "-batch_size", options.batch_size,
               *options.training]  # fmt: skip
     first = part_file(output / f"{variant}_{seed}_{STAGES[0]}")
+    vgg = options.vgg16_weights if variant == "vgg16" else options.vgg_weights
     own = {
         STAGES[0]: ["-steps", options.steps, "-warm_up_generator"],
         STAGES[1]: ["-steps", options.wgan_steps, "-from_weights", first,
-                    "-vgg_weights", options.vgg_weights],
+                    *(["-vgg_weights", vgg] if vgg else [])],
     }  # fmt: skip
     evaluation = ["-test_path", options.test_path, "-mask_path", options.test_masks]
     return {
@@ -127,6 +140,7 @@ def arguments(options, output, variant, seed) -> dict:
 def about(options) -> dict:
     return {
         "preset": options.preset,
+        "data_set": options.data_set,
         "steps": dict(zip(STAGES, (options.steps, options.wgan_steps))),
         "set": options.set,
         "batch_size": options.batch_size,

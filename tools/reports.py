@@ -1,0 +1,192 @@
+"""Measures what can be measured of the reports' tables, and writes docs/reports.md.
+
+    python tools/reports.py -only 000 004_pairs -faces_pairs DIR -train_path DIR
+
+Its parts are report 000's squares and circles, report 001's sweep (which trains),
+report 002's perceptual measures, and of report 004 its rule on its pairs and its Table
+1 (which trains). Means are kept in weights/reports. What was measured with the same
+weights and settings is not measured again, an interrupted evaluation or training goes
+on where it was, and what is not chosen stays on the page. Further options, such as
+`-steps 600`, are those of tools/lambda_ratios.py and tools/table1.py.
+"""
+
+import argparse
+from pathlib import Path
+
+from inpainting_zoo import presets
+from inpainting_zoo.data.images import list_images
+from inpainting_zoo.storage.files import write_bytes
+from inpainting_zoo.tools.commands import run
+from inpainting_zoo.tools.measure import MEASURED, is_done, measured
+from inpainting_zoo.tools.reports_page import page
+
+ROOT = Path(__file__).parent.parent
+TOOLS = Path(__file__).parent
+FACES, SCENES = "faces_pairs_40", "scenes_test"
+PIXELS = ("psnr", "psnr_hole", "l1", "l1_hole", "l2", "l2_hole")
+FEWEST = 2048  # pictures of which FID, U-IDS and P-IDS are measured
+PATHS = {
+    "faces_pairs": f"images and masks of {FACES}",
+    "train_path": "pictures to train on, and for the nearest neighbour",
+    "test_path": "pictures to test trainings on",
+    "mask_path": "masks to train on",
+    "test_masks": "masks to test trainings on",
+    "vgg_weights": "VGG19 for ID-MRF",
+    "scenes": f"pictures of {SCENES}",
+    "scene_masks": "masks for these, in order",
+}
+
+
+def main(argv=None):
+    options = parse(argv)
+    for name in options.only:
+        part, _ = PARTS[name]
+        part(options)
+    write_bytes(options.page, page(options.reports).encode())
+    print(options.page)
+
+
+def parse(argv):
+    parser = argparse.ArgumentParser(
+        description=__doc__.splitlines()[0], allow_abbrev=False
+    )
+
+    def add(name, **settings):
+        parser.add_argument(f"-{name}", f"--{name}", **settings)
+
+    add("only", nargs="*", choices=PARTS, default=[*PARTS], help="parts; all")
+    for name, text in PATHS.items():
+        add(name, help=text)
+    add("presets", nargs="+", default=presets.ready(), help="NAME or NAME=WEIGHTS")
+    add("inception_weights", help="file for FID, U-IDS and P-IDS")
+    add("data_set", default="", help="what test_path shows, for captions")
+    add("limit", type=int, help="first pictures of each evaluation; all")
+    add("output_path", default="outputs/reports", type=Path)
+    add("reports", default=ROOT / "weights" / "reports", type=Path)
+    add("page", default=ROOT / "docs" / "reports.md", type=Path)
+    options, options.further = parser.parse_known_args(argv)
+    for name in options.only:
+        _, needed = PARTS[name]
+        if missing := [f"-{path}" for path in needed if not getattr(options, path)]:
+            parser.error(f"{', '.join(missing)}: needed by {name}, received none")
+    return options
+
+
+def squares_and_circles(options):
+    """Measures report 000's two shapes of holes, and the nearest neighbour."""
+    neighbours = len(list_images(options.train_path, "-train_path"))
+    words = ["-test_path", Path(options.faces_pairs, "images")]
+    words += ["-train_path", options.train_path, "-masks"]
+    about = {"test_set": FACES, "neighbours": neighbours}
+    for model in options.presets:
+        for mask in ("centre", "circle"):
+            kind, holes = f"report_000/{mask}", [*words, mask]
+            evaluate(options, kind, model, 128, about, holes, PIXELS)
+
+
+def perceptual(options):
+    """Measures what report 002's tables hold, but for what `make numbers` has."""
+    words = ["-test_path", options.scenes, "-mask_path", options.scene_masks]
+    pictures = len(list_images(options.scenes, "-scenes"))
+    about, measures = {"test_set": SCENES}, [*MEASURED]
+    if options.inception_weights and min(pictures, options.limit or pictures) >= FEWEST:
+        measures += ["fid", "u_ids", "p_ids"]
+        words += ["-inception_weights", options.inception_weights]
+    for model in options.presets:
+        kept = options.reports / f"{model}_on_{SCENES}_at_256.json"
+        if not is_done(kept, about | identity(options, model), measures):
+            evaluate(options, "report_002/scenes", model, 256, about, words, measures)
+
+
+def pairs(options):
+    """Measures the shipped GMCNNs on report 004's pairs, by its rule and by ours."""
+    folder, about = Path(options.faces_pairs), {"test_set": FACES}
+    words = ["-test_path", folder / "images", "-mask_path", folder / "masks"]
+    words += ["-strategy", "original"]
+    rule = [*words, "-protocol", "report_004"]
+    for model in options.presets:
+        if presets.family(model.partition("=")[0]).folder == "gmcnn":
+            evaluate(options, "report_004/rule", model, 256, about, rule, ["psnr"])
+            kind = "report_004/completed"
+            evaluate(options, kind, model, 256, about, words, PIXELS)
+
+
+def sweep(options):
+    """Trains report 001's ratios, and what it would try next."""
+    output = options.output_path / "lambda_ratios"
+    train(options, "lambda_ratios.py", output, ("train_path", "test_path", "data_set"))
+    for name in ("json", "png"):
+        found = (output / f"ratios.{name}").read_bytes()
+        write_bytes(options.reports / f"lambda_ratios.{name}", found)
+
+
+def table1(options):
+    """Trains report 004's Table 1."""
+    output = options.output_path / "table1"
+    names = ("train_path", "mask_path", "test_path", "test_masks", "vgg_weights")
+    train(options, "table1.py", output, (*names, "data_set"))
+    found = (output / "table1.json").read_bytes()
+    write_bytes(options.reports / "table1.json", found)
+
+
+def train(options, script, output, names):
+    """Runs a script of trainings, which resumes by itself."""
+    given = {name: getattr(options, name) for name in names}
+    words = [word for name, x in given.items() if x for word in (f"-{name}", x)]
+    run(*words, "-output_path", output, *options.further, script=TOOLS / script)
+
+
+def evaluate(options, kind, model, side, about, words, measures=MEASURED):
+    """Measures a preset on pictures of a side, unless that is done.
+
+    Args:
+        kind: report and what is measured for it; where the means are kept.
+        model: a preset, or preset=weights.
+        about: what decides the numbers beside preset, weights and limit.
+        words: of the command.
+    """
+    preset, _, source = model.partition("=")
+    about = about | identity(options, model)
+    words = ["-preset", preset, *words, "-image_size", side]
+    words += ["-from_weights", source] if source else []
+    words += ["-limit", options.limit] if options.limit else []
+    if "-protocol" not in words:
+        words += ["-metrics", ",".join(measures)]
+    if "-strategy" not in words:
+        size = presets.get(preset)["config"]["image_size"]
+        words += ["-strategy", "original" if side <= size else "resize"]
+    if preset != presets.ready()[0]:  # what is the same beside all is measured once
+        words += ["-methods", "none"]
+    kept, full = (
+        folder / f"{kind}_of_{preset}.json"
+        for folder in (options.reports, options.output_path)
+    )
+    for file in (kept, full):
+        file.parent.mkdir(parents=True, exist_ok=True)
+    measured(kept, full, about, words, measures)
+
+
+def identity(options, model) -> dict:
+    """Returns what a report says of its model and of how many pictures it is."""
+    preset, _, source = model.partition("=")
+    about = {"preset": preset, "limit": options.limit}
+    if source:
+        return about | {"weights": Path(source).name}
+    return about | {"weights_sha256": presets.digest(preset)}
+
+
+# What measures each part, and the paths that it needs.
+PARTS = {
+    "000": (squares_and_circles, ("faces_pairs", "train_path")),
+    "001_sweep": (sweep, ("train_path", "test_path")),
+    "002": (perceptual, ("scenes", "scene_masks")),
+    "004_pairs": (pairs, ("faces_pairs",)),
+    "004_table1": (
+        table1,
+        ("train_path", "mask_path", "test_path", "test_masks", "vgg_weights"),
+    ),
+}
+
+
+if __name__ == "__main__":
+    main()
