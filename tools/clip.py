@@ -1,0 +1,103 @@
+"""Makes the clip of docs/video.md: a camera pans over a picture, an object crosses it.
+
+    python tools/clip.py -save_to outputs/clip
+
+writes clip.mkv (lossless), masks/ (white where the object is, a PNG a frame) and
+truth.mkv, the same without the object. The pictures come with scikit-image.
+"""
+
+import argparse
+from pathlib import Path
+
+import cv2
+import numpy as np
+from PIL import Image
+
+from inpainting_zoo.data.embedded import file
+from inpainting_zoo.data.images import read_image
+from inpainting_zoo.drawing import save_png
+from inpainting_zoo.models.pixels import dilate
+from inpainting_zoo.storage.files import replacing
+from inpainting_zoo.video.output import FRAMES_PER_SECOND, encode
+
+SIZE = (192, 288)  # height and width of a frame
+FRAMES = 60
+RADIUS = 32  # of the object, in pixels
+MARGIN = 3  # pixels by which the masks are wider than the object
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("-save_to", default="outputs/clip", type=Path)
+    parser.add_argument("-picture", default="coffee", help="that the camera pans over")
+    options = parser.parse_args()
+    truth = pan(read_image(file(options.picture)), FRAMES, SIZE)
+    frames, masks = with_object(truth, read_image(file("chelsea")))
+    for name, pictures in (("truth", truth), ("clip", frames)):
+        with replacing(options.save_to / f"{name}.mkv", ".mkv") as part:
+            encode(part, pictures, SIZE, "")
+    for index, mask in enumerate(masks):
+        shown = np.repeat(mask[..., None] * np.uint8(255), 3, axis=2)
+        save_png(options.save_to / "masks" / f"{index:06d}.png", shown)
+    print(f"{options.save_to}: {len(frames)} frames, {FRAMES_PER_SECOND} a second")
+
+
+def pan(picture, frames: int, size: tuple, zoom: float = 1.1, shake: float = 1.5):
+    """Moves a camera over a picture.
+
+    Args:
+        picture: uint8 (H, W, 3), larger than `size`.
+        frames: how many.
+        size: (h, w) of a frame.
+        zoom: of the last frame to the first.
+        shake: pixels by which the camera sways up and down.
+
+    Returns:
+        uint8 (frames, h, w, 3).
+    """
+    height, width = size
+    room = np.array(picture.shape[1::-1]) - (width, height)
+    shown = []
+    for t in np.linspace(0, 1, frames):
+        scale = zoom**-t
+        middle = room * (t, 0.5) + (width / 2, height / 2)
+        middle[1] += shake * np.sin(20 * t)
+        left, top = middle - scale * np.array([width, height]) / 2
+        matrix = np.array([[scale, 0, left], [0, scale, top]])
+        flags = cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP
+        where = {"flags": flags, "borderMode": cv2.BORDER_REFLECT}
+        shown.append(cv2.warpAffine(picture, matrix, (width, height), **where))
+    return np.stack(shown)
+
+
+def with_object(frames, picture, radius: int = RADIUS):
+    """Lets a disc of a picture cross the frames against the camera.
+
+    Args:
+        frames: uint8 (T, H, W, 3).
+        picture: uint8, whose middle is on the disc.
+        radius: of the disc, in pixels.
+
+    Returns:
+        The frames with it, and masks uint8 (T, H, W), 1 on the disc and around it.
+    """
+    length, height, width, _ = frames.shape
+    size = (2 * radius, 2 * radius)
+    side = min(picture.shape[:2])
+    top, left = ((np.array(picture.shape[:2]) - side) // 2).tolist()
+    square = picture[top : top + side, left : left + side]
+    face = np.asarray(Image.fromarray(square).resize(size, Image.Resampling.LANCZOS))
+    disc = np.hypot(*(np.indices(size) + 0.5 - radius)) < radius
+    shown, masks = frames.copy(), np.zeros(frames.shape[:3], np.uint8)
+    for i, t in enumerate(np.linspace(0, 1, length)):
+        x = round(width * (0.8 - 0.6 * t)) - radius
+        y = round(height * (0.5 + 0.15 * np.sin(6 * t))) - radius
+        place = i, slice(y, y + 2 * radius), slice(x, x + 2 * radius)
+        shown[place][disc] = face[disc]
+        masks[place] = disc
+        masks[i] = dilate(masks[i], MARGIN)
+    return shown, masks
+
+
+if __name__ == "__main__":
+    main()
