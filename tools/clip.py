@@ -23,6 +23,7 @@ from inpainting_zoo.video.output import FRAMES_PER_SECOND, encode
 SIZE = (192, 288)  # height and width of a frame
 FRAMES = 60
 RADIUS = 32  # of the object, in pixels
+SPEED = 5  # of the camera, in pixels a frame
 MARGIN = 3  # pixels by which the masks are wider than the object
 
 
@@ -43,10 +44,10 @@ def main():
 
 
 def pan(picture, frames: int, size: tuple, zoom: float = 1.1, shake: float = 1.5):
-    """Moves a camera over a picture.
+    """Moves a camera over a picture, 5 pixels to the right a frame.
 
     Args:
-        picture: uint8 (H, W, 3), larger than `size`.
+        picture: uint8 (H, W, 3), larger than `size`; mirrored beyond its edge.
         frames: how many.
         size: (h, w) of a frame.
         zoom: of the last frame to the first.
@@ -56,13 +57,12 @@ def pan(picture, frames: int, size: tuple, zoom: float = 1.1, shake: float = 1.5
         uint8 (frames, h, w, 3).
     """
     height, width = size
-    room = np.array(picture.shape[1::-1]) - (width, height)
+    room = len(picture) - height
     shown = []
-    for t in np.linspace(0, 1, frames):
+    for i, t in enumerate(np.linspace(0, 1, frames)):
         scale = zoom**-t
-        middle = room * (t, 0.5) + (width / 2, height / 2)
-        middle[1] += shake * np.sin(20 * t)
-        left, top = middle - scale * np.array([width, height]) / 2
+        left = SPEED * i + (1 - scale) * width / 2
+        top = (room + (1 - scale) * height) / 2 + shake * np.sin(20 * t)
         matrix = np.array([[scale, 0, left], [0, scale, top]])
         flags = cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP
         where = {"flags": flags, "borderMode": cv2.BORDER_REFLECT}

@@ -46,7 +46,7 @@ class Masks:
         self.options = invert_mask, max_pixels, mask_label
         self.size, self.resize = frames.shape[::-1], resize_mask
         self.video, self.files = None, [Path(path)]
-        if Path(path).suffix.lower() in SUFFIXES and Path(path).is_file():
+        if Path(path).suffix.lower() in SUFFIXES and not Path(path).is_dir():
             next(self.read())  # which is refused before any work
             return
         masks = open_frames(path, "mask", max_pixels)

@@ -175,7 +175,7 @@ def _like(frame, completed):
     """Returns completed pixels as a frame with the time and the turn of another."""
     turned = np.ascontiguousarray(np.rot90(completed, -(frame.rotation // 90)))
     made = library().VideoFrame.from_ndarray(turned, format="rgb24")
-    made.pts, made.time_base = frame.pts, frame.time_base
+    made.pts, made.time_base, made.duration = frame.pts, frame.time_base, frame.duration
     return made
 
 
