@@ -39,7 +39,7 @@ SETTINGS = [
     {},
     *({"REACH": reach} for reach in (9, 41)),
     *({"NEAR": near} for near in (0, 25)),
-    *({"BOUND": bound} for bound in (0.5, 8.0)),
+    *({"BOUND": bound} for bound in (0.25, 2.0)),
     {"RING": 0},
 ]
 

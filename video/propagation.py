@@ -8,7 +8,7 @@ import numpy as np
 from inpainting_zoo.models.pixels import dilate
 from inpainting_zoo.video.flow import agree, fetch, fill_smoothly, find_flow
 
-BOUND = 2.0  # square pixels by which the way back may miss
+BOUND = 0.5  # square pixels by which the way back may miss
 RING = 2  # pixels around the hole by which colours are matched
 MOST_SHIFT = 40.0  # of a colour that is matched
 
