@@ -60,7 +60,8 @@ def parse():
     parser.add_argument("-sequences", type=Path, help="folder of NAME/frames")
     parser.add_argument("-frames", type=int, default=24, help="of each sequence")
     parser.add_argument("-width", type=int, default=432, help="to scale them to")
-    parser.add_argument("-presets", nargs="+", default=["patchmatch"])
+    about = "to compare frame by frame; the first along the flow, too"
+    parser.add_argument("-presets", nargs="+", default=["patchmatch"], help=about)
     parser.add_argument("-settings", action="store_true", help="compare settings")
     parser.add_argument("-report", default="outputs/video.json", type=Path)
     return parser.parse_args()
@@ -68,9 +69,10 @@ def parse():
 
 def compare_methods(options):
     """Measures every method on every case; prints a table of each."""
-    fills = {name: filling(name) for name in options.presets}
-    methods = {f"{name}, along the flow": along_flow(f) for name, f in fills.items()}
-    methods |= {f"{name}, per frame": per_frame(f) for name, f in fills.items()}
+    first, *_ = options.presets
+    methods = {f"{first}, along the flow": along_flow(filling(first))}
+    for name in options.presets:
+        methods[f"{name}, per frame"] = per_frame(filling(name))
     methods |= {"Telea, per frame": per_frame(telea), "temporal median": median}
     found = {}
     for case, truth, holes in cases(options):
