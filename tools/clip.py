@@ -3,7 +3,8 @@
     python tools/clip.py -save_to outputs/clip
 
 writes clip.mkv (lossless), masks/ (white where the object is, a PNG a frame) and
-truth.mkv, the same without the object. The pictures come with scikit-image.
+truth.mkv, the same without the object. The pictures come with scikit-image. With
+`-completed FILE -gif FILE` what `inpaint` made of it is shown beside it.
 """
 
 import argparse
@@ -14,16 +15,18 @@ import numpy as np
 from PIL import Image
 
 from inpainting_zoo.data.embedded import file
-from inpainting_zoo.data.images import read_image
+from inpainting_zoo.data.images import MAX_PIXELS, read_image
 from inpainting_zoo.drawing import save_png
 from inpainting_zoo.models.pixels import dilate
-from inpainting_zoo.storage.files import replacing
+from inpainting_zoo.storage.files import atomic, replacing
 from inpainting_zoo.video.output import FRAMES_PER_SECOND, encode
+from inpainting_zoo.video.source import VideoFile
 
 SIZE = (192, 288)  # height and width of a frame
 FRAMES = 60
 RADIUS = 32  # of the object, in pixels
 SPEED = 5  # of the camera, in pixels a frame
+GIF_EVERY = 3
 MARGIN = 3  # pixels by which the masks are wider than the object
 
 
@@ -31,6 +34,8 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("-save_to", default="outputs/clip", type=Path)
     parser.add_argument("-picture", default="coffee", help="that the camera pans over")
+    parser.add_argument("-completed", type=Path, help="video, to show in -gif")
+    parser.add_argument("-gif", type=Path, help="file of every third frame, smaller")
     options = parser.parse_args()
     truth = pan(read_image(file(options.picture)), FRAMES, SIZE)
     frames, masks = with_object(truth, read_image(file("chelsea")))
@@ -40,6 +45,9 @@ def main():
     for index, mask in enumerate(masks):
         shown = np.repeat(mask[..., None] * np.uint8(255), 3, axis=2)
         save_png(options.save_to / "masks" / f"{index:06d}.png", shown)
+    if options.gif:
+        completed = VideoFile(options.completed, "completed", MAX_PIXELS).read()
+        save_gif(options.gif, frames, completed)
     print(f"{options.save_to}: {len(frames)} frames, {FRAMES_PER_SECOND} a second")
 
 
@@ -97,6 +105,24 @@ def with_object(frames, picture, radius: int = RADIUS):
         masks[place] = disc
         masks[i] = dilate(masks[i], MARGIN)
     return shown, masks
+
+
+def save_gif(path: Path, frames, completed):
+    """Writes every third frame before and after, side by side, at 3/4 of their size."""
+    pairs = [np.hstack(pair) for pair in zip(frames, completed)][::GIF_EVERY]
+    shown = [Image.fromarray(pair) for pair in pairs]
+    size = [3 * side // 4 for side in shown[0].size]
+    first, *rest = [p.resize(size, Image.Resampling.LANCZOS) for p in shown]
+    milliseconds = 1000 * GIF_EVERY // FRAMES_PER_SECOND
+    with atomic(path) as output:
+        first.save(
+            output,
+            "GIF",
+            save_all=True,
+            append_images=rest,
+            duration=milliseconds,
+            loop=0,
+        )
 
 
 if __name__ == "__main__":

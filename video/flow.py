@@ -62,13 +62,12 @@ def fill_smoothly(values, hole):
     return np.where(hole[..., None], pushed.reshape(values.shape), values)
 
 
-def fetch(values, places, interpolation: int = cv2.INTER_LINEAR):
-    """Returns values at places between pixels; the edge goes on beyond the edge.
+def fetch(values, places):
+    """Returns values at places between pixels, bilinearly; edges go on beyond.
 
     Args:
         values: (H, W, C), uint8 or float32.
         places: float32 (N, 2), x and y in pixels.
-        interpolation: of OpenCV.
 
     Returns:
         (N, C), of the type of the values.
@@ -77,9 +76,8 @@ def fetch(values, places, interpolation: int = cv2.INTER_LINEAR):
     padded = np.zeros((max(1, -(-count // ROW)) * ROW, 2), np.float32)
     padded[:count] = places
     maps = padded.reshape(-1, ROW, 2)
-    found = cv2.remap(
-        values, maps, None, interpolation, borderMode=cv2.BORDER_REPLICATE
-    )
+    beyond = {"borderMode": cv2.BORDER_REPLICATE}
+    found = cv2.remap(values, maps, None, cv2.INTER_LINEAR, **beyond)
     return found.reshape(len(padded), -1)[:count]
 
 

@@ -94,7 +94,7 @@ def follow(frames, known, ages, flows, t: int, pixels, step: int) -> Found:
         places, left = ahead[good], left[good]
         shown = _all_around(known[t], places)
         x, y = np.rint(places[shown]).astype(int).T
-        colours = fetch(frames[t], places[shown], cv2.INTER_CUBIC)
+        colours = fetch(frames[t], places[shown])
         age = np.float32(ages[t][y, x]) + abs(t - start)
         parts.append(
             Found(left[shown], colours, np.full(len(x), t), places[shown], age)
