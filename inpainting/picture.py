@@ -107,7 +107,7 @@ def complete_bytes(
     drawing = open_picture(mask, max_pixels, argument="mask")
     hole, notes = _hole(picture, drawing, mask_label, mask_from)
     hole = fit_hole((hole != invert_mask).astype(np.uint8), picture.size, resize_mask)
-    notes += _remarks(hole)
+    notes += remarks_on(hole)
     same_format = file_format == header.format.replace("MPO", "JPEG")
     if not hole.any() and same_format and header.orientation == 1:
         return image if isinstance(image, bytes) else Path(image).read_bytes(), notes
@@ -322,7 +322,8 @@ def fit_hole(mask, size: tuple[int, int], resize_mask: bool):
     return cv2.resize(mask, size, interpolation=cv2.INTER_NEAREST_EXACT)
 
 
-def _remarks(hole):
+def remarks_on(hole) -> list:
+    """Returns what should be said of a hole, (H, W), that may not be meant so."""
     share = float(np.mean(hole))
     if not share:
         return ["mask: no pixel is hole, the picture stays as it is"]

@@ -170,6 +170,21 @@ def test_what_is_lost_is_said(tmp_path, mask, capsys):
     np.testing.assert_array_equal(*(pixels[KNOWN] for pixels in found))
 
 
+def test_holes_that_may_not_be_meant_are_said(tmp_path, clip, capsys):
+    nothing = save(tmp_path / "nothing.png", HOLES[0] * 0)
+    assert inpaint(clip, nothing, tmp_path / "out.mkv") == 0
+    said = capsys.readouterr().err
+    assert said == (
+        "warning: mask: no pixel of any frame is hole, the video stays as it is\n"
+    )
+    np.testing.assert_array_equal(read(tmp_path / "out.mkv"), CLIP)
+    much = save(tmp_path / "much.png", 255 - HOLES[0] * 255)
+    assert inpaint(clip, much, tmp_path / "much.mkv") == 0
+    assert "if the mask is inverted, use -invert_mask" in capsys.readouterr().err
+    assert inpaint(clip, much, tmp_path / "right.mkv", "-invert_mask") == 0
+    assert capsys.readouterr().err == ""
+
+
 def test_per_frame_is_each_frame_alone(tmp_path, clip, mask):
     assert inpaint(clip, mask, tmp_path / "out.mkv", "-per_frame") == 0
     completed = read(tmp_path / "out.mkv")

@@ -2,7 +2,6 @@
 
 import contextlib
 import dataclasses
-import functools
 import hashlib
 import json
 import logging
@@ -17,6 +16,7 @@ from inpainting_zoo.drawing import png_bytes
 from inpainting_zoo.errors import InputError, choose
 from inpainting_zoo.inpainting.folder import LEDGER, open_ledger, refuse_strangers
 from inpainting_zoo.inpainting.ledger import key_of
+from inpainting_zoo.inpainting.picture import remarks_on
 from inpainting_zoo.inpainting.strategies import complete
 from inpainting_zoo.models.pixels import blend, dilate
 from inpainting_zoo.options import InpaintSettings
@@ -77,8 +77,10 @@ class VideoJob:
             self.folder / self.frames.name(i) for i in range(self.frames.count)
         ]
         self._check_outputs()
-        for note in [*self.frames.notes, *self._notes()]:
-            log.warning(note)
+        self.said, self.has_hole = set(), False
+        hole = next(self.masks.read())
+        remarks = remarks_on(hole) if hole.any() else []
+        self._say(*self.frames.notes, *self._notes(), *remarks)
 
     def complete(self, model, recipe: str) -> int:
         """Completes what is not done yet; returns the exit code.
@@ -108,6 +110,8 @@ class VideoJob:
                 write_video(self.save_to, self.frames, frames, f"{MARK} {key}")
         if self.to_file:
             self._remove_frames()
+        if not (self.has_hole or first):
+            self._say("mask: no pixel of any frame is hole, the video stays as it is")
         seconds = time.perf_counter() - start
         log.info(
             "%s: ok, %d frames, %d of them done before, %.1f s",
@@ -119,7 +123,11 @@ class VideoJob:
         """Yields the completed frames from one on, uint8 (H, W, 3)."""
         settings = self.settings
         options = {"strategy": settings.strategy, "seed": settings.seed}
-        fill = functools.partial(complete, model, **options, **settings.with_options)
+
+        def fill(frame, hole):
+            self._say(*model.remarks(hole, **settings.with_options))
+            return complete(model, frame, hole, **options, **settings.with_options)
+
         ring = settings.mask_dilation, settings.feathering
         if settings.per_frame:
             for frame, hole in self._pairs(first):
@@ -153,7 +161,15 @@ class VideoJob:
                 raise InputError(
                     "mask: must have as many frames as the video, received fewer"
                 )
+            self.has_hole |= bool(hole.any())
             yield frame, hole
+
+    def _say(self, *notes):
+        """Warns of what has not been said yet."""
+        for note in notes:
+            if note not in self.said:
+                log.warning(note)
+            self.said.add(note)
 
     def _save(self, path, completed, ledger, key):
         ledger.begin(path.name)

@@ -47,7 +47,6 @@ class Masks:
         self.size, self.resize = frames.shape[::-1], resize_mask
         self.video, self.files = None, [Path(path)]
         if Path(path).suffix.lower() in SUFFIXES and not Path(path).is_dir():
-            next(self.read())  # which is refused before any work
             return
         masks = open_frames(path, "mask", max_pixels)
         self.files = masks.files
