@@ -7,13 +7,12 @@ import logging
 import tempfile
 import warnings
 from collections import Counter
-from hashlib import sha256
 from pathlib import Path
 
 from tqdm import tqdm
 
 from inpainting_zoo.errors import InputError
-from inpainting_zoo.inpainting.ledger import BEGUN, Ledger, read_rows
+from inpainting_zoo.inpainting.ledger import BEGUN, Ledger, key_of, read_rows
 from inpainting_zoo.inpainting.pairing import Masks, find_images
 from inpainting_zoo.inpainting.picture import (
     PictureWarning,
@@ -82,13 +81,13 @@ def inpaint_folder(
             )
         mask = masks.of(name)
         ledger.begin(name)
-        key = _key(settings, mask, *([] if in_place else [image]))
+        key = key_of(settings, mask, *([] if in_place else [image]))
         if done := ledger.done(name, key, output):
             return {**done, "status": "skipped", "reason": "done before", "seconds": 0}
         row = inpaint_file(model, image, mask, output, in_place=in_place, **options)
         return {**row, "file": name, "output": name, "key": key}
 
-    with _open_ledger(save_dir, [save_dir / name for name in images]) as ledger:
+    with open_ledger(save_dir, [save_dir / name for name in images]) as ledger:
         for name, reason in left_out.items():
             ledger.add(_row(name, "skipped", reason))
         counts = _run(attempt, images, ledger, save_dir)
@@ -136,6 +135,19 @@ def _check_outputs(images, masks, image_dir, save_dir, in_place):
         [*pictures, *masks.files],
         "save_to: must not hold the images, unless -in_place is given, nor the masks",
     )
+    refuse_strangers(save_dir, outputs)
+
+
+def refuse_strangers(save_dir: Path, outputs: list):
+    """Checks that outputs replace nothing but what a ledger records, or damaged ones.
+
+    Args:
+        save_dir: holds the ledger and the outputs.
+        outputs: their paths.
+
+    Raises:
+        InputError: names the first that would replace something else.
+    """
     rows = read_rows(save_dir / LEDGER)
 
     def is_former(output):
@@ -146,12 +158,6 @@ def _check_outputs(images, masks, image_dir, save_dir, in_place):
 
     words = f"outputs of a run, as recorded in {LEDGER}"
     refuse_replacing("save_to", outputs, words, is_former)
-
-
-def _key(settings, *paths):
-    """What an output depends on, as one SHA-256."""
-    parts = [settings, *map(file_sha256, paths)]
-    return sha256("\n".join(parts).encode()).hexdigest()
 
 
 def _row(name, status, reason):
@@ -184,7 +190,18 @@ def _give_up(ledger, rest, folder, error):
 
 
 @contextlib.contextmanager
-def _open_ledger(save_dir, outputs):
+def open_ledger(save_dir: Path, outputs: list):
+    """Holds a folder of outputs in a block; yields its `Ledger`.
+
+    What killed runs left of unfinished files is removed.
+
+    Args:
+        save_dir: made if missing.
+        outputs: paths that will be written.
+
+    Raises:
+        InputError: if another process holds it, or it cannot be written to.
+    """
     try:
         save_dir.mkdir(parents=True, exist_ok=True)
         with held(save_dir, "save_to"):

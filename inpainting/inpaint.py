@@ -10,15 +10,19 @@ from inpainting_zoo.inpainting.folder import inpaint_folder
 from inpainting_zoo.inpainting.picture import check_output, inpaint_file, is_picture
 from inpainting_zoo.options import InpaintSettings
 from inpainting_zoo.storage.files import refuse_replacing
+from inpainting_zoo.video.job import VideoJob
 
 
 def inpaint(settings: InpaintSettings) -> int:
-    """Completes a picture or a folder of pictures; returns the exit code.
+    """Completes a picture, a folder of pictures or a video; returns the exit code.
 
     Raises:
         InputError: if the model does not take an option, or files break a rule.
     """
-    if not Path(settings.image).is_dir():
+    video = None
+    if settings.video:
+        video = VideoJob(settings)
+    elif not Path(settings.image).is_dir():
         paths = settings.image, settings.mask
         for argument, path in zip(("image", "mask"), paths):
             read_header(path, settings.max_pixels, argument)
@@ -41,6 +45,8 @@ def inpaint(settings: InpaintSettings) -> int:
     name, model, weights = chosen_model(settings)
     check_options(settings, model.OPTIONS, model.draws)
     recipe = f"{name} {weights}"
+    if video:
+        return video.complete(model, recipe)
     return max(
         _complete(settings, model, recipe, seed, save_to)
         for seed, save_to in variants(settings)

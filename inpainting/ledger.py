@@ -5,6 +5,7 @@ import errno
 import json
 import os
 import re
+from hashlib import sha256 as sha256_of
 from pathlib import Path
 
 from inpainting_zoo.errors import InputError
@@ -37,6 +38,17 @@ def read_rows(path: Path) -> dict:
                     f"{str(path)!r}, whose line {number} is something else"
                 ) from error
     return rows
+
+
+def key_of(settings: str, *paths) -> str:
+    """Returns what an output depends on, as one SHA-256.
+
+    Args:
+        settings: of what makes it.
+        *paths: files that are read.
+    """
+    parts = [settings, *map(sha256, paths)]
+    return sha256_of("\n".join(parts).encode()).hexdigest()
 
 
 class Ledger:

@@ -106,8 +106,8 @@ def complete_bytes(
     picture = open_picture(image, max_pixels)
     drawing = open_picture(mask, max_pixels, argument="mask")
     hole, notes = _hole(picture, drawing, mask_label, mask_from)
-    hole = _fit((hole != invert_mask).astype(np.uint8), picture.size, resize_mask)
-    notes += _remarks(hole)
+    hole = fit_hole((hole != invert_mask).astype(np.uint8), picture.size, resize_mask)
+    notes += remarks_on(hole)
     same_format = file_format == header.format.replace("MPO", "JPEG")
     if not hole.any() and same_format and header.orientation == 1:
         return image if isinstance(image, bytes) else Path(image).read_bytes(), notes
@@ -297,7 +297,17 @@ def _is_copy(shown, drawn):
     return np.corrcoef(x[apart], y[apart])[0, 1] > SAME_COURSE
 
 
-def _fit(mask, size, resize_mask):
+def fit_hole(mask, size: tuple[int, int], resize_mask: bool):
+    """Returns a hole (H, W) at a picture's size.
+
+    Args:
+        mask: uint8 (h, w), 1 in the hole.
+        size: (W, H) of the picture.
+        resize_mask: allows to scale it, by nearest neighbour.
+
+    Raises:
+        InputError: if the aspect differs, or the size and it must not be scaled.
+    """
     width, height = size
     if mask.shape == (height, width):
         return mask
@@ -312,7 +322,8 @@ def _fit(mask, size, resize_mask):
     return cv2.resize(mask, size, interpolation=cv2.INTER_NEAREST_EXACT)
 
 
-def _remarks(hole):
+def remarks_on(hole) -> list:
+    """Returns what should be said of a hole, (H, W), that may not be meant so."""
     share = float(np.mean(hole))
     if not share:
         return ["mask: no pixel is hole, the picture stays as it is"]

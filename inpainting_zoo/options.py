@@ -19,6 +19,9 @@ STRATEGIES = "inpainting_zoo.inpainting.strategies:STRATEGIES"
 PRECISIONS = "inpainting_zoo.engine.precisions:DTYPES"
 METRICS = "inpainting_zoo.metrics.measures:listed"
 PRESET = "inpainting_zoo.presets:get"
+# Options of `inpaint` that a video does not take, with what stands for nothing.
+PICTURES_ONLY = {"mask_from": None, "fill_alpha": False, "variants": 1}
+PICTURES_ONLY |= {"in_place": False, "overwrite": False}
 # Arguments of every model that are settings of the run.
 RUN_SETTINGS = {"seed": "-seed", "dtype": "-mixed_precision"}
 
@@ -389,14 +392,18 @@ class EvaluateSettings(ModelSettings):
 class InpaintSettings(ModelSettings):
     """Settings of completing pictures."""
 
-    NEEDED: ClassVar[tuple] = ("image", "mask", "save_to")
+    NEEDED: ClassVar[tuple] = ("mask", "save_to")
     MODEL_NEEDED: ClassVar[bool] = False
 
     image: str | None = option(None, "picture or folder")
+    video: str | None = option(None, "video file, or folder of its frames, instead")
     mask: str | None = option(
-        None, "mask file, white in the hole, or folder of masks by name"
+        None, "mask file, white in the hole, or folder of masks by name; or a video"
     )
-    save_to: str | None = option(None, "file or folder to write", writes="any")
+    save_to: str | None = option(
+        None, "file or folder to write; of a video .mkv, .mp4 or a folder", writes="any"
+    )
+    per_frame: bool = option(False, "complete each frame of the video alone")
     invert_mask: bool = option(False, "masks are black in the hole")
     resize_mask: bool = option(False, "fit a mask of another size by nearest neighbour")
     mask_label: str | None = mask_label()
@@ -426,6 +433,19 @@ class InpaintSettings(ModelSettings):
 
     def __post_init__(self):
         super().__post_init__()
+        if self.video and self.image:
+            raise InputError(
+                "video: must not be given with -image, received "
+                f"{self.video!r} and {self.image!r}"
+            )
+        if self.per_frame and not self.video:
+            raise InputError("per_frame: needs a -video, received none")
+        for name, plain in PICTURES_ONLY.items():
+            if self.video and getattr(self, name) != plain:
+                raise InputError(
+                    f"{name}: must not be given with -video, received "
+                    f"{getattr(self, name)!r}"
+                )
         if self.mask_from and self.mask_label is not None:
             raise InputError(
                 "mask_label: must not be given with -mask_from, which does not look at "
@@ -436,6 +456,11 @@ class InpaintSettings(ModelSettings):
                 f"feathering: must be at most -mask_dilation ({self.mask_dilation}), "
                 f"within which known pixels may change, received {self.feathering}"
             )
+
+    def complete(self):
+        if not (self.image or self.video):
+            raise InputError("image: is needed, or -video, received none")
+        super().complete()
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -594,7 +619,7 @@ class PresetsSettings(Settings):
 COMMANDS = {
     "train": (TrainSettings, "train a model (the default command)"),
     "evaluate": (EvaluateSettings, "measure a model beside the classical methods"),
-    "inpaint": (InpaintSettings, "complete a picture or a folder of pictures"),
+    "inpaint": (InpaintSettings, "complete a picture, a folder of them or a video"),
     "animate": (AnimateSettings, "show an experiment's samples over its epochs"),
     "convert": (ConvertSettings, "turn an official checkpoint into a weight file"),
     "export": (ExportSettings, "write a model as a SavedModel, ONNX or LiteRT file"),

@@ -13,7 +13,7 @@ FLOORS = [
     "cli",
     "arguments",
     "serving",
-    "evaluation exporting inpainting training weights.convert "
+    "evaluation exporting inpainting training video weights.convert "
     "ensemble.command ensemble.cache",
     # What an ensemble is made of are presets.
     "chosen ensemble.model ensemble.members",

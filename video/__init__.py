@@ -1,0 +1,1 @@
+"""Completing videos: what other frames show is carried along the optical flow."""
