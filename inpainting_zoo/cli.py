@@ -83,8 +83,13 @@ def interrupted_at_once():
 def console():
     """Runs the command that the program was started with, and ends it."""
     with interrupted_at_once():
-        from inpainting_zoo import arguments, errors, terminal  # noqa: F401
-
+        try:
+            from inpainting_zoo import arguments, errors, terminal  # noqa: F401
+        except ModuleNotFoundError as error:
+            sys.exit(
+                f"error: {error.name} is not installed: run `make setup` and "
+                "`. .venv/bin/activate`, or pip install ."
+            )
         # Names that are not UTF-8 stay as they are; others may not be shown.
         utf8 = sys.stdout.encoding.lower() in ("utf-8", "utf8")
         errors_shown = "surrogateescape" if utf8 else "backslashreplace"

@@ -38,7 +38,10 @@ PRESETS = {
 # What `inpaint` takes where nothing is named; docs/patchmatch.md has the rule by which
 # another takes its place.
 DEFAULT = "patchmatch"
-REASON = "it fills photographs with sharp texture; for faces name gmcnn_faces_128"
+REASON = (
+    "it fills photographs with sharp texture, not objects or text; for faces name "
+    "gmcnn_faces_128"
+)
 WEIGHTS = SHIPPED
 
 

@@ -71,6 +71,8 @@ class PatchMatch(Completer):
 
     def remarks(self, hole, **options):
         radius = _radius(**self.chosen(options))
+        if np.all(hole):
+            return ["mask: leaves nothing known, so the picture becomes mid-grey"]
         if knows_a_patch(hole, radius):
             return []
         side = 2 * radius + 1

@@ -92,6 +92,8 @@ def test_holes_that_leave_nothing_to_copy_are_said(model, tmp_path, capsys):
     np.testing.assert_array_equal(completed[hole == 0], image[hole == 0])
     everything = model.inpaint(image, np.ones_like(hole))
     assert (everything == 128).all()
+    (words,) = model.remarks(np.ones((8, 8)))
+    assert words == "mask: leaves nothing known, so the picture becomes mid-grey"
 
 
 @pytest.mark.parametrize("wrong", [0, 16, 1.5, True, "3"])
@@ -195,6 +197,7 @@ print(peak_memory())
 
 
 def test_24_megapixels_take_seconds_and_less_than_a_gigabyte():
+    """Three small holes; brushed ones, read from a file, are rows of the bench."""
     command = [sys.executable, "-c", LARGE]
     found = subprocess.run(command, capture_output=True, text=True, check=True)
     seconds, megabytes = map(float, found.stdout.split())

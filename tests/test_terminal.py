@@ -92,6 +92,15 @@ def test_help_and_refusals_load_no_engine(arguments, code):
     assert len(lines) == (code != 0) and all(x.startswith("error: ") for x in lines)
 
 
+def test_a_checkout_that_is_not_set_up_says_so():
+    """Without site-packages, as where nothing was installed."""
+    command = [sys.executable, "-S", str(ROOT / "runner.py"), "presets"]
+    found = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
+    assert found.returncode == 1 and not found.stdout
+    (line,) = found.stderr.splitlines()
+    assert line.startswith("error: ") and "is not installed: run `make setup`" in line
+
+
 def test_an_engine_that_is_none_of_ours_is_named(tmp_path):
     found = python(COMMAND, "presets", KERAS_BACKEND="torch")
     assert "error: KERAS_BACKEND: must be tensorflow or jax" in found.stderr
