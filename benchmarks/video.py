@@ -34,6 +34,13 @@ REPORTED = ("car-shadow", "bedroom")
 MASKS_OF = {"bedroom": "car-shadow"}  # it has none of its own
 SIZE = (192, 288)  # of the pans
 SIDE = 1 / 4  # of the square, in parts of the height
+MEASURES = {  # title and digits
+    "psnr_hole": ("PSNR in the hole, dB", 2),
+    "ssim": ("SSIM", 4),
+    "lpips": ("LPIPS (AlexNet)", 4),
+    "error": ("warping error x 1000", 2),
+    "cpu_seconds": ("CPU seconds a frame", 2),
+}
 FARNEBACK = (0.5, 5, 15, 3, 5, 1.1, 0)
 SETTINGS = [
     {},
@@ -68,7 +75,7 @@ def parse():
 
 
 def compare_methods(options):
-    """Measures every method on every case; prints a table of each."""
+    """Measures every method on every case; prints a table of each measure."""
     first, *_ = options.presets
     methods = {f"{first}, along the flow": along_flow(filling(first))}
     for name in options.presets:
@@ -76,11 +83,16 @@ def compare_methods(options):
     methods |= {"Telea, per frame": per_frame(telea), "temporal median": median}
     found = {}
     for case, truth, holes in cases(options):
-        rows = {"truth": {"error": warping_error(truth, truth, holes)}}
-        for name, method in methods.items():
-            rows[name] = measure(method, truth, holes)
+        rows = {name: measure(way, truth, holes) for name, way in methods.items()}
+        rows["truth"] = {"error": warping_error(truth, truth, holes)}
         found[case] = rows
-        print(f"\n{case}\n\n{table(rows)}", flush=True)
+        shown = {
+            name: f"{row['psnr_hole']:.2f} dB"
+            for name, row in rows.items()
+            if "psnr_hole" in row
+        }
+        print(case, shown, flush=True)
+    print(tables(found))
     return found
 
 
@@ -221,15 +233,17 @@ def warping_error(truth, completed, holes) -> float:
     return float(1000 * np.concatenate(squares).mean())
 
 
-def table(rows):
-    """Returns the Markdown table of one case."""
-    digits = {"psnr_hole": 2, "ssim": 4, "lpips": 4, "error": 2, "cpu_seconds": 2}
-    titles = ["method", "PSNR in the hole", "SSIM", "LPIPS", "warping error x 1000"]
-    lines = [
-        [name, *(f"{row[k]:.{n}f}" if k in row else "" for k, n in digits.items())]
-        for name, row in rows.items()
-    ]
-    return markdown([*titles, "CPU s a frame"], lines)
+def tables(found: dict) -> str:
+    """Returns a Markdown table for each measure, by case and method."""
+    parts = []
+    for measure, (title, digits) in MEASURES.items():
+        names = [n for n, row in next(iter(found.values())).items() if measure in row]
+        rows = [
+            [case, *(f"{of[name][measure]:.{digits}f}" for name in names)]
+            for case, of in found.items()
+        ]
+        parts.append(markdown([title, *names], rows))
+    return "\n\n".join(parts)
 
 
 if __name__ == "__main__":
