@@ -113,9 +113,10 @@ def open_picture(
 @contextlib.contextmanager
 def _opened(source, max_pixels, argument):
     """Yields a file whose header has been read; all errors become a PictureError."""
+    path, name = None, argument
     try:
         if isinstance(source, bytes):
-            source, path, name = BytesIO(source), None, argument
+            source = BytesIO(source)
         else:
             path, name = Path(source), repr(str(source))
             if not stat.S_ISREG(os.stat(path).st_mode):  # opening a FIFO would wait
@@ -292,6 +293,8 @@ def _read_list(source):
     content = Path(source).read_bytes()
     marked = content.startswith((b"\xff\xfe", b"\xfe\xff"))
     text = content.decode("utf-16" if marked else "utf-8-sig")
+    if "\0" in text:  # of another encoding
+        raise UnicodeError
     names = (line.strip() for line in re.split(r"[\r\n]", text))
     names = [name for name in names if name and not name.startswith("#")]
     if len(set(names)) < len(names):

@@ -1,5 +1,6 @@
 """Batches for training, each a pure function of a seed and its number."""
 
+import contextlib
 import functools
 import hashlib
 import json
@@ -199,6 +200,19 @@ class TrainingPairs:
         mask = self._read([self.mask_files], index, self._read_mask, "mask_path")
         flips = [axis for axis in (0, 1) if rng.random() < 0.5]
         return np.flip(mask, flips)
+
+    def look_through_masks(self, most: int = 1000):
+        """Reads the mask files, evenly chosen ones of many, to refuse useless ones.
+
+        Args:
+            most: how many are read.
+
+        Raises:
+            InputError: if more than 1 % have no hole, or nothing but a hole.
+        """
+        for path in self.mask_files[:: -(-len(self.mask_files) // most) or 1]:
+            with contextlib.suppress(PictureError):  # told when it is needed
+                self._read_mask(path)
 
     def _read_mask(self, path):
         mask = read_mask(path, self.invert_mask, self.max_pixels, self.mask_label)

@@ -26,9 +26,8 @@ def check_engine():
     config = _keras_config(folder / "keras.json")
     name, source = os.environ.get("KERAS_BACKEND"), "KERAS_BACKEND"
     if not name:
-        name = config.get("backend")
+        name = config.get("backend", "tensorflow")
         source = f"{folder / 'keras.json'} (KERAS_BACKEND is not set)"
-    name = name or "tensorflow"
     known = " or ".join(ENGINES)
     if name not in ENGINES:
         raise InputError(

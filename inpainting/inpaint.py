@@ -1,5 +1,6 @@
 """The command that completes pictures: a file or a folder, once or in variants."""
 
+import os
 from pathlib import Path
 
 from inpainting_zoo import presets
@@ -30,10 +31,12 @@ def inpaint(settings: InpaintSettings) -> int:
         for save_to in outputs:
             check_output(*paths, save_to, settings.in_place)
         words = "a picture, and that with -overwrite"
-        allowed = settings.overwrite or settings.in_place
-        refuse_replacing(
-            "save_to", outputs, words, lambda path: allowed and is_picture(path)
-        )
+
+        def may_go(path):
+            itself = settings.in_place and os.path.samefile(path, settings.image)
+            return is_picture(path) and (settings.overwrite or itself)
+
+        refuse_replacing("save_to", outputs, words, may_go)
     elif settings.overwrite:
         raise InputError(
             "overwrite: must be for a file, since a folder run replaces what it has "

@@ -96,6 +96,8 @@ def conversions(header: Header, picture: Image.Image | DeepPicture) -> list[str]
         return [f"image: {bits[:2]} bits are reduced to 8"]
     if bits[:2] == "32" or bits.endswith("S"):
         return ["image: signed or 32-bit integers become unsigned ones of 16 bits"]
+    if stored == "RGBa":
+        return ["image: alpha was multiplied in, which rounds colours"]
     if stored not in COLOURS and stored in ("CMYK", "YCbCr", "LAB"):
         return [f"image: {stored} becomes {picture.mode}"]
     return []

@@ -108,10 +108,12 @@ def complete_bytes(
     hole, notes = _hole(picture, drawing, mask_label, mask_from)
     hole = fit_hole((hole != invert_mask).astype(np.uint8), picture.size, resize_mask)
     notes += remarks_on(hole)
+    if (frames := read_header(mask, max_pixels, "mask").frames) > 1:
+        notes += [f"mask: its first page or frame is used, {frames - 1} more are not"]
     same_format = file_format == header.format.replace("MPO", "JPEG")
     if not hole.any() and same_format and header.orientation == 1:
         return image if isinstance(image, bytes) else Path(image).read_bytes(), notes
-    notes += _left_out(header.frames, drop_frames)
+    notes += _left_out(header, drop_frames)
     edited = read_deep(image, header, picture) or modes.editable(picture, fill_alpha)
     notes += modes.conversions(header, edited)
     if hole.any():
@@ -238,16 +240,26 @@ def _hole(picture, drawing, label, source):
     return hole, ["mask: is the picture itself, its transparent part is the hole"]
 
 
-def _left_out(frames, drop_frames):
-    """What is to be said of the pages or frames of a picture after its first."""
-    if frames > 1 and not drop_frames:
+def _left_out(header, drop):
+    """What is to be said of pages after the first, and of channels beside colour."""
+    frames, channels = header.frames, header.rawmode.partition(";")[0].count("X")
+    channels *= header.format == "TIFF"  # elsewhere they are only padding
+    if frames > 1 and not drop:
         raise InputError(
             "image: must be of one page or frame to be replaced in place, "
             f"received {frames}"
         )
-    if frames == 1:
-        return []
-    return [f"image: its first page or frame is saved, {frames - 1} more are not"]
+    if channels and not drop:
+        raise InputError(
+            "image: must be of colours alone to be replaced in place, "
+            f"received {channels} further channels"
+        )
+    notes = []
+    if frames > 1:
+        notes += [f"image: its first page or frame is saved, {frames - 1} more are not"]
+    if channels:
+        notes += [f"image: {channels} further channels are not saved"]
+    return notes
 
 
 def _is_same(picture, drawing):

@@ -25,6 +25,12 @@ class WeightsError(ZooError, ValueError):
     exit_code = 5
 
 
+def some(names) -> str:
+    """Returns how many names there are, and the first three of them."""
+    more = ", ..." if len(names) > 3 else ""
+    return f"{len(names)} ({', '.join(sorted(names)[:3])}{more})"
+
+
 def choose(argument: str, name: str, table: dict):
     """Returns the entry of a table called `name`.
 

@@ -14,6 +14,8 @@ from inpainting_zoo.settings import Settings, check, found, option
 from inpainting_zoo.storage.checkpoints import part_files
 
 WARM_UP = "warm_up_generator"
+MOST_SEED = 2**32 - 1
+MOST_DILATION = 10_000  # pixels
 LAYOUTS = "inpainting_zoo.data.layouts:LAYOUTS"
 STRATEGIES = "inpainting_zoo.inpainting.strategies:STRATEGIES"
 PRECISIONS = "inpainting_zoo.engine.precisions:DTYPES"
@@ -28,7 +30,7 @@ RUN_SETTINGS = {"seed": "-seed", "dtype": "-mixed_precision"}
 
 def seed(text: str):
     """Returns the field of a seed, as every generator of random numbers takes it."""
-    return option(0, text, least=0, most=2**32 - 1)
+    return option(0, text, least=0, most=MOST_SEED)
 
 
 def max_pixels():
@@ -44,12 +46,20 @@ def masks(text: str):
 
 def mask_label():
     """Returns the field that says which number of a mask of labels is the hole."""
-    return option(None, "number of the hole in a mask of labels, or any (but 0)")
+    text = "number of the hole in a mask of labels, or any (but 0)"
+    return option(None, text, check=_check_mask_label)
 
 
 def objects():
     """Returns the field of the pictures that say where objects are."""
     return option(None, "folder of label pictures by name, for masks objects")
+
+
+def _check_mask_label(value):
+    if value != "any" and not (value.isdecimal() and 1 <= int(value) <= 65535):
+        raise InputError(
+            f"mask_label: must be a number from 1 to 65535, or any, received {value!r}"
+        )
 
 
 def _check_gpu(value):
@@ -410,7 +420,9 @@ class InpaintSettings(ModelSettings):
     mask_from: str | None = option(
         None, "the hole is where the mask is transparent", choices=("alpha",)
     )
-    mask_dilation: float = option(0.0, "pixels to widen the hole by", least=0)
+    mask_dilation: float = option(
+        0.0, "pixels to widen the hole by", least=0, most=MOST_DILATION
+    )
     feathering: float = option(
         0.0, "pixels of the widened ring that fade into the picture", least=0
     )
@@ -433,6 +445,11 @@ class InpaintSettings(ModelSettings):
 
     def __post_init__(self):
         super().__post_init__()
+        if self.seed + self.variants > MOST_SEED + 1:
+            raise InputError(
+                f"seed: must be at most {MOST_SEED} for the last of -variants, "
+                f"received {self.seed} and {self.variants} of them"
+            )
         if self.video and self.image:
             raise InputError(
                 "video: must not be given with -image, received "
@@ -523,7 +540,7 @@ class AnimateSettings(Settings):
         None, "GIF file to write; animation.gif in the experiment", writes="file"
     )
     frames_per_second: float = option(
-        3.0, "pictures shown in a second", above=0, most=50
+        3.0, "pictures shown in a second", least=0.01, most=50
     )
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import save_file
 
-from inpainting_zoo.errors import InputError, NumericError, WeightsError
+from inpainting_zoo.errors import InputError, NumericError, WeightsError, some
 from inpainting_zoo.storage.arrays import FORMATS, Arrays, read_arrays
 from inpainting_zoo.storage.files import atomic, replacing, sha256, write_json
 
@@ -119,18 +119,18 @@ def check(variables: dict, arrays: Arrays, path="weights"):
         path: named in errors.
 
     Raises:
-        WeightsError: names every missing or wrongly shaped array.
+        WeightsError: names the first missing or wrongly shaped arrays.
     """
     missing = [name for name in variables if name not in arrays]
     if missing:
-        raise WeightsError(f"{path}: lacks {', '.join(missing)}")
+        raise WeightsError(f"{path}: lacks {some(missing)}")
     wrong = [
         f"{name}: {tuple(v.shape)} expected, received {arrays.shapes[name]}"
         for name, v in variables.items()
         if tuple(v.shape) != arrays.shapes[name]
     ]
     if wrong:
-        raise WeightsError(f"{path}: wrong shapes; {'; '.join(wrong)}")
+        raise WeightsError(f"{path}: wrong shapes; {some(wrong)}")
 
 
 def as_arrays(variables: dict) -> dict:

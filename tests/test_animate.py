@@ -83,7 +83,7 @@ def test_captions_are_whole_under_small_pictures(tmp_path):
     [
         (("x.gif",), "experiment_name: must hold pictures"),
         (("x.png",), r"save_to: a path that ends in .gif, received x.png"),
-        (("x.gif", 0), "frames_per_second: above 0"),
+        (("x.gif", 0.004), "frames_per_second: from 0.01 to 50"),
     ],
 )
 def test_what_cannot_be_shown_is_named(tmp_path, arguments, rule):

@@ -169,6 +169,18 @@ def test_settings_that_differ_are_refused_by_either_name(copy, capsys):
     assert "nothing to do" in capsys.readouterr().out
 
 
+def test_a_stage_of_another_model_replaces_nothing(copy, pictures, capsys):
+    before = states(copy)
+    generator = copy / "run/weights/generator.safetensors"
+    trained = generator.read_bytes()
+    where = ("-train_path", pictures / "images", "-output_path", copy)
+    words = [word if word != "base_channels=4" else "base_channels=2" for word in TINY]
+    stage = ("-stage", "wgan", "-set", "id_mrf_weight=0")
+    assert main(*where, "-experiment_name", "run", *words, *stage) == 5
+    assert "another generator, base_channels 4 -> 2" in error(capsys)
+    assert states(copy) == before and generator.read_bytes() == trained
+
+
 def test_a_stage_that_the_model_lacks_is_named(pictures, tmp_path, capsys):
     where = ("-train_path", pictures / "images", "-output_path", tmp_path)
     assert main(*where, *TINY, "-stage", "joint") == 4

@@ -328,9 +328,10 @@ def test_what_a_list_says_wrong_is_said(tmp_path, caplog):
     path.write_text("a.png\nb.png\na.png\n")
     assert len(list_images(path)) == 3
     assert "lists 1 of its pictures again" in caplog.text
-    path.write_bytes("für.png".encode("cp1252"))
-    with pytest.raises(InputError, match="no text in UTF-8, or in UTF-16 with a mark"):
-        list_images(path)
+    for content in ("für.png".encode("cp1252"), "a.png".encode("utf-16-le")):
+        path.write_bytes(content)
+        with pytest.raises(InputError, match="no text in UTF-8, or in UTF-16 with a m"):
+            list_images(path)
 
 
 def test_pictures_that_are_not_read_are_named(tmp_path, caplog):

@@ -67,6 +67,22 @@ def test_labels_need_masks_that_are_looked_at_for_them():
         TrainSettings(mask_label="1", train_path="a").complete()
 
 
+def test_labels_are_numbers_or_any():
+    for label in ("0", "-5", "70000", "dog", "1.5"):
+        with pytest.raises(InputError, match="mask_label: must be a number from 1 to"):
+            InpaintSettings(mask_label=label)
+    for label in ("1", "300", "65535", "any"):
+        InpaintSettings(mask_label=label)
+
+
+def test_every_variant_has_a_seed_within_its_range():
+    InpaintSettings(seed=2**32 - 2, variants=2)
+    with pytest.raises(InputError, match=r"seed: must be at most 4294967295 for"):
+        InpaintSettings(seed=2**32 - 1, variants=2)
+    with pytest.raises(InputError, match=r"mask_dilation: must be .* at most 10000"):
+        InpaintSettings(mask_dilation=1e308)
+
+
 def test_arguments_of_the_model_keep_the_rules_of_options():
     with pytest.raises(InputError, match=r"critic_steps: .* at least 1, received 0"):
         TrainSettings(set={"critic_steps": 0})

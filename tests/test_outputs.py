@@ -83,6 +83,13 @@ def test_a_picture_replaces_another_only_if_told(folder, capsys):
     assert mine.read_bytes() == before
     assert cli.main(["inpaint", *words, "-overwrite"]) == 0
     assert mine.read_bytes() != before
+    shutil.copy(folder / "images/a.png", mine)
+    assert cli.main(["inpaint", *words, "-in_place"]) == 4  # that is not the input
+    assert mine.read_bytes() == before
+    words[-1] = words[1]
+    assert cli.main(["inpaint", *words, "-in_place"]) == 0
+    assert (folder / "images/a.png").read_bytes() != before
+    words[-1] = str(mine)
     mine.write_text("my notes")
     assert cli.main(["inpaint", *words, "-overwrite"]) == 4
     assert mine.read_text() == "my notes"
@@ -187,9 +194,12 @@ def test_a_conversion_replaces_neither_its_source_nor_a_strangers_file(tmp_path)
     np.savez(mine, x=np.ones(3))
     with pytest.raises(InputError, match="save_to: must not be the source"):
         convert_file(source, "gmcnn_official_pytorch", source)
-    with pytest.raises(InputError, match="nothing but weights of this library"):
+    with pytest.raises(InputError, match="nothing but converted weights"):
         convert_file(source, "gmcnn_official_pytorch", mine)
-    save_weights(mine, {"a": np.zeros(2)}, {})
+    save_weights(mine, {"a": np.zeros(2)}, {"preset": "gmcnn_small"})  # as trained
+    with pytest.raises(InputError, match="nothing but converted weights"):
+        convert_file(source, "gmcnn_official_pytorch", mine)
+    save_weights(mine, {"a": np.zeros(2)}, {"source": {"a.pth": "0" * 64}})
     with pytest.raises(ValueError, match="does not fit"):  # the source, then
         convert_file(source, "gmcnn_official_pytorch", mine)
 

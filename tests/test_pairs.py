@@ -394,6 +394,18 @@ def test_masks_that_teach_nothing_are_counted_and_refused(flat, tmp_path, value,
             pairs.batch(0)
 
 
+def test_one_useless_mask_of_a_few_is_found_before_it_is_drawn(flat, tmp_path):
+    mask_files = [tmp_path / f"mask_{i:02d}.png" for i in range(40)]
+    for i, path in enumerate(mask_files):
+        Image.fromarray(np.uint8([[255, 255 * (i == 39)]] * 2)).save(path)
+    pairs = TrainingPairs(flat(4), "files", 4, 4, 0, mask_files)
+    with pytest.raises(InputError, match=r"received 1 of 40 without a known pixel"):
+        pairs.look_through_masks()
+    few = TrainingPairs(flat(4), "files", 4, 4, 0, mask_files[:39])
+    few.look_through_masks()
+    few.look_through_masks(most=5)
+
+
 def test_a_black_mask_in_a_hundred_is_left_alone(flat, tmp_path):
     mask_files = [tmp_path / f"mask_{i:03d}.png" for i in range(100)]
     for i, path in enumerate(mask_files):

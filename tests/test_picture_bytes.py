@@ -294,6 +294,36 @@ def test_further_pages_are_named_and_never_lost_in_place(tmp_path, name):
         np.testing.assert_array_equal(decoded(content)[~HOLE], colours()[~HOLE])
 
 
+def test_further_channels_are_named_and_never_lost_in_place(tmp_path):
+    path, mask = tmp_path / "a.tif", tmp_path / "m.png"
+    path.write_bytes(deep_tiff(colours(channels=4), extrasamples=["unspecified"]))
+    mask.write_bytes(MASK)
+    _, notes = complete_bytes(RED, path, mask)
+    assert notes[0] == "image: 1 further channels are not saved"
+    before = path.read_bytes()
+    with pytest.raises(
+        InputError, match=r"colours alone .* received 1 further channel"
+    ):
+        inpaint_file(Plain(never), path, mask, path, in_place=True)
+    assert path.read_bytes() == before
+    _, notes = complete_bytes(
+        RED, deep_tiff(colours(channels=4), extrasamples=["assocalpha"]), mask
+    )
+    assert notes[0] == "image: alpha was multiplied in, which rounds colours"
+
+
+def test_further_pages_of_a_mask_are_named():
+    first = Image.fromarray(np.uint8(HOLE) * 255)
+    mask = encoded(first, "TIFF", save_all=True, append_images=[first])
+    _, notes = complete_bytes(RED, encoded(colours()), mask)
+    assert notes == ["mask: its first page or frame is used, 1 more are not"]
+
+
+def test_what_is_no_file_is_one_line():
+    with pytest.raises(InputError, match=r"^image: must be a readable picture"):
+        complete_bytes(RED, BytesIO(MASK), MASK)
+
+
 @pytest.mark.parametrize("name", SEVERAL)
 def test_without_a_hole_all_pages_come_back(name):
     suffix = f".{SEVERAL[name]}"

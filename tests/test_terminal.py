@@ -117,6 +117,8 @@ def test_an_engine_that_is_none_of_ours_is_named(tmp_path):
         ('{"floatx": "bfloat16"}', "floatx must be float16 or float32 or float64"),
         ('{"epsilon": "x"}', "epsilon must be a number such as 1e-07, received 'x'"),
         ('{"image_data_format": 3}', "image_data_format must be channels_last or"),
+        ('{"backend": ""}', "KERAS_BACKEND: must be tensorflow or jax, received ''"),
+        ('{"backend": null}', "must be tensorflow or jax, received None"),
         ("[]", "must hold settings of Keras by name, received []"),
     ],
 )

@@ -35,7 +35,7 @@ def animate(folder: str | Path, save_to: str | Path, frames_per_second: float = 
     Args:
         folder: of the experiment; the pictures are in predicted_pics/<stage>/.
         save_to: file that ends in .gif.
-        frames_per_second: above 0, at most 50. The last picture stays three times as
+        frames_per_second: from 0.01 to 50. The last picture stays three times as
             long.
 
     Raises:
@@ -43,9 +43,9 @@ def animate(folder: str | Path, save_to: str | Path, frames_per_second: float = 
     """
     if Path(save_to).suffix.lower() != ".gif":
         raise InputError(f"save_to: a path that ends in .gif, received {save_to}")
-    if not 0 < frames_per_second <= 50:
+    if not 0.01 <= frames_per_second <= 50:
         raise InputError(
-            f"frames_per_second: above 0, at most 50, received {frames_per_second}"
+            f"frames_per_second: from 0.01 to 50, received {frames_per_second}"
         )
     refuse_replacing("save_to", [save_to], "a former animation", _is_animation)
     pictures = _pictures(Path(folder))

@@ -182,6 +182,9 @@ class Experiment:
             )
         if settings.from_weights:
             self._load_networks(model, settings.from_weights, about)
+        elif found := self.checkpoints.load():  # of another stage
+            check_same_generator(found[1], about, self.folder)
+            log.warning("%s: starts from random weights, see -from_weights", stage)
         elif WARM_UP in model.STAGES and stage != WARM_UP:
             log.info("%s: starts from random weights, without a warm-up", stage)
         return 0

@@ -143,7 +143,9 @@ def begin(settings: TrainSettings) -> Run:
     run = Run(
         stage, settings, about, model, training, validation, batches, per_epoch, total
     )
-    run.load(0)  # what cannot be learned is refused before anything is written
+    # What cannot be learned is refused before anything is written.
+    training.look_through_masks()
+    run.load(0)
     return run
 
 

@@ -47,7 +47,7 @@ def convert_file(source, preset: str, save_path, overrides: dict | None = None) 
     """
     overrides = overrides or {}
     refuse_overwriting([save_path], files_of(source), "save_to: must not be the source")
-    refuse_replacing("save_to", [save_path], "weights of this library", _is_ours)
+    refuse_replacing("save_to", [save_path], "converted weights", _is_ours)
     tensors = read_tensors(source)
     variables = presets.build(preset, **overrides).use_state()
     config = presets.get(preset)["config"] | overrides
@@ -69,8 +69,8 @@ def convert_file(source, preset: str, save_path, overrides: dict | None = None) 
 
 
 def _is_ours(path):
+    """Whether a file was converted, and not trained."""
     try:
-        load_weights(path)
+        return "source" in load_weights(path)[1]
     except (InputError, WeightsError):
         return False
-    return True

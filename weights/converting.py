@@ -7,11 +7,10 @@ from collections import Counter
 
 import numpy as np
 
-from inpainting_zoo.errors import InputError, WeightsError
+from inpainting_zoo.errors import InputError, WeightsError, some
 from inpainting_zoo.storage.arrays import Arrays
 
 NOTHING = re.compile("(?!)")
-SHOWN = 3  # names in an error
 OFFICIAL = ("gmcnn_official_pytorch", "gmcnn_official_tf1", "context_encoder")
 OFFICIAL += ("lama_big", "lama_fourier", "lama_regular", "mat_512", "mat_256")
 
@@ -122,7 +121,7 @@ def _compare(tensors, expected, unexpected, preset, source):
     missing = [name for name in expected if name not in tensors]
     if len(missing) == len(expected):
         raise WeightsError(
-            f"{source} does not fit {preset}: it holds {_some([*tensors])}, none is "
+            f"{source} does not fit {preset}: it holds {some([*tensors])}, none is "
             f"called as {min(missing)} is; try {', '.join(OFFICIAL)}"
         )
     problems = {
@@ -134,12 +133,6 @@ def _compare(tensors, expected, unexpected, preset, source):
             if name in tensors and tensors.shapes[name] != shape
         ],
     }
-    words = [f"{what}: {_some(names)}" for what, names in problems.items() if names]
+    words = [f"{what}: {some(names)}" for what, names in problems.items() if names]
     if words:
         raise WeightsError(f"{source} does not fit {preset}: {'; '.join(words)}")
-
-
-def _some(names):
-    """Returns how many names there are, and the first of them."""
-    more = ", ..." if len(names) > SHOWN else ""
-    return f"{len(names)} ({', '.join(sorted(names)[:SHOWN])}{more})"
