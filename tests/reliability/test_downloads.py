@@ -236,7 +236,7 @@ def official(tmp_path, monkeypatch):
 
 
 @pytest.mark.row("F11")
-def test_official_weights_are_downloaded_once(serve, official, tmp_path, capfd):
+def test_official_weights_are_downloaded_once(serve, official, tmp_path, caplog):
     """Cut and continued, with licence and source, checked, and converted on load."""
     content, serve_at = official
     web = serve(content, at_once=2 * len(content) // 3)
@@ -245,15 +245,16 @@ def test_official_weights_are_downloaded_once(serve, official, tmp_path, capfd):
     assert len(web.asked) == 2 and web.asked[1].startswith("bytes=")
     path = tmp_path / "home" / "big-lama.pt"
     assert path.read_bytes() == content and not parts(tmp_path)
-    told = capfd.readouterr().err
+    told = caplog.text
     for words in ("Apache-2.0", "Sanster/models", web.url, str(path), "MB from"):
         assert words in told
     kernel = model.use_state()["generator/entry/local_to_local/kernel"]
     theirs = golden("lama/tiny_d3_b2")["sd/model.1.ffc.convl2l.weight"]
     np.testing.assert_array_equal(kernel, theirs.transpose(2, 3, 1, 0))
+    caplog.clear()
     presets.load("lama_big")
     presets.verify("lama_big")
-    assert len(web.asked) == 2 and not capfd.readouterr().err
+    assert len(web.asked) == 2 and not caplog.text
 
 
 @pytest.mark.row("F11")
