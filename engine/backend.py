@@ -25,7 +25,11 @@ def explicit_settings():
     Channels last, float32, Keras's own epsilon and no limits of epochs and steps,
     whatever keras.json, the environment or a program that uses this library has chosen;
     theirs come back when the last thread is done.
+
+    Raises:
+        InputError: if the engine has no devices, see `devices`.
     """
+    devices()  # which JAX would look for within the first operation
     policy = keras.config.dtype_policy()  # each thread's own
     with _host.lock:
         if not _host.blocks:
@@ -76,9 +80,20 @@ def deterministic():
 
 
 def devices():
-    """Returns the devices that the engine sees, in words."""
+    """Returns the devices that the engine sees, in words.
+
+    Raises:
+        InputError: if JAX was told to take devices that are not there.
+    """
     if BACKEND == "jax":
-        return [f"{d.platform}:{d.id} {d.device_kind}" for d in jax.devices()]
+        try:
+            found = jax.devices()
+        except RuntimeError as error:
+            raise InputError(
+                f"JAX_PLATFORMS: must name devices that are there, received "
+                f"{jax.config.jax_platforms!r}: {error}"
+            ) from error
+        return [f"{d.platform}:{d.id} {d.device_kind}" for d in found]
     return [d.name for d in tf.config.list_physical_devices()]
 
 

@@ -133,6 +133,15 @@ def test_limits_of_keras_must_be_numbers(name):
     assert (found.stdout, found.stderr) == ("4\n", f"error: {name}: {rule}\n")
 
 
+def test_the_devices_of_jax_must_be_there():
+    words = ("-steps", "1", "-batch_size", "1", "-output_path", "nowhere")
+    here = {"KERAS_BACKEND": "jax", "JAX_PLATFORMS": "foo"}
+    found = python(COMMAND, "-train_path", "samples", *words, **here)
+    (line,) = found.stderr.splitlines()
+    assert line.startswith("error: JAX_PLATFORMS: must name devices that are there")
+    assert "received 'foo'" in line and found.stdout.startswith("4,")
+
+
 ASIDE = """
 import os, sys
 from inpainting_zoo import cli, terminal
