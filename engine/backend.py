@@ -22,14 +22,19 @@ else:
 def explicit_settings():
     """Gives Keras the settings that this library is written for, in a block.
 
-    Channels last, float32 and Keras's own epsilon, whatever keras.json or a program
-    that uses this library has chosen; theirs come back when the last thread is done.
+    Channels last, float32, Keras's own epsilon and no limits of epochs and steps,
+    whatever keras.json, the environment or a program that uses this library has chosen;
+    theirs come back when the last thread is done.
+
+    Raises:
+        InputError: if the engine has no devices, see `devices`.
     """
+    devices()  # which JAX would look for within the first operation
     policy = keras.config.dtype_policy()  # each thread's own
     with _host.lock:
         if not _host.blocks:
             _host.settings = _settings()
-            _configure("channels_last", "float32", 1e-7)
+            _configure("channels_last", "float32", 1e-7, None, None)
         _host.blocks += 1
     keras.config.set_dtype_policy("float32")
     try:
@@ -56,13 +61,16 @@ _host = _Host()
 
 def _settings():
     config = keras.config
-    return config.image_data_format(), config.floatx(), config.epsilon()
+    numbers = config.image_data_format(), config.floatx(), config.epsilon()
+    return *numbers, config.max_epochs(), config.max_steps_per_epoch()
 
 
-def _configure(image_data_format, floatx, epsilon):
+def _configure(image_data_format, floatx, epsilon, max_epochs, max_steps_per_epoch):
     keras.config.set_image_data_format(image_data_format)
     keras.config.set_floatx(floatx)
     keras.config.set_epsilon(epsilon)
+    keras.config.set_max_epochs(max_epochs)
+    keras.config.set_max_steps_per_epoch(max_steps_per_epoch)
 
 
 def deterministic():
@@ -72,9 +80,20 @@ def deterministic():
 
 
 def devices():
-    """Returns the devices that the engine sees, in words."""
+    """Returns the devices that the engine sees, in words.
+
+    Raises:
+        InputError: if JAX was told to take devices that are not there.
+    """
     if BACKEND == "jax":
-        return [f"{d.platform}:{d.id} {d.device_kind}" for d in jax.devices()]
+        try:
+            found = jax.devices()
+        except RuntimeError as error:
+            raise InputError(
+                f"JAX_PLATFORMS: must name devices that are there, received "
+                f"{jax.config.jax_platforms!r}: {error}"
+            ) from error
+        return [f"{d.platform}:{d.id} {d.device_kind}" for d in found]
     return [d.name for d in tf.config.list_physical_devices()]
 
 

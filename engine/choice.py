@@ -13,6 +13,8 @@ KERAS_SETTINGS = {
     "floatx": ("float16", "float32", "float64"),
     "image_data_format": ("channels_last", "channels_first"),
 }
+# Whole numbers that Keras takes from the environment, which decide nothing here.
+KERAS_LIMITS = ("KERAS_MAX_EPOCHS", "KERAS_MAX_STEPS_PER_EPOCH")
 
 
 def check_engine():
@@ -20,7 +22,7 @@ def check_engine():
 
     Raises:
         InputError: if it is not, naming where it was chosen, or if Keras would not
-            start with what is in its file.
+            start with what is in its file or in the environment.
     """
     folder = Path(os.environ.get("KERAS_HOME") or os.path.expanduser("~/.keras"))
     config = _keras_config(folder / "keras.json")
@@ -38,6 +40,14 @@ def check_engine():
             f"KERAS_BACKEND: must be {known} and installed, received {name!r} from "
             f"{source}, which is not installed"
         )
+    for name in KERAS_LIMITS:
+        value = os.environ.get(name, "0")
+        try:
+            int(value)
+        except ValueError:
+            raise InputError(
+                f"{name}: must be a whole number, received {value!r}"
+            ) from None
 
 
 def _keras_config(path):

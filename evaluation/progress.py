@@ -12,6 +12,7 @@ from inpainting_zoo.storage.files import write_json
 from inpainting_zoo.storage.locks import held
 
 ABOUT, ROWS, VECTORS = "about.json", "rows.jsonl", "*.f32"
+DIGEST = "weights_sha256"  # by which what is about an evaluation is known
 
 
 @contextlib.contextmanager
@@ -43,8 +44,8 @@ class Progress:
 
     Args:
         folder: where they are kept; a temporary one by default.
-        about: all that decides the numbers, fit for JSON. What the folder holds of
-            another evaluation is deleted.
+        about: all that decides the numbers, the weights' SHA-256 among it, fit for
+            JSON. What the folder holds of another evaluation is deleted.
 
     Raises:
         InputError: if the folder holds something else.
@@ -58,11 +59,13 @@ class Progress:
             return
         try:
             former = json.loads((self.folder / ABOUT).read_bytes())
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError):
+            former = None
+        if not isinstance(former, dict) or DIGEST not in former:
             raise InputError(
                 "report: must have the folder of its parts to itself, received "
                 f"{str(self.folder)!r}, which holds something else"
-            ) from error
+            )
         if former != about or not self._resume():
             self.remove()
             self.pictures, self.sizes = [], {}

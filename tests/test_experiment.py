@@ -250,12 +250,19 @@ def test_no_event_is_lost_in_a_failure(pictures, tmp_path, capsys):
 
 def test_settings_of_a_host_program_come_back():
     keras.config.set_image_data_format("channels_first")
+    keras.config.set_max_epochs(2), keras.config.set_max_steps_per_epoch(3)
+
+    def limits():
+        return keras.config.max_epochs(), keras.config.max_steps_per_epoch()
+
     one, other = explicit_settings(), explicit_settings()
     try:
         with explicit_settings():
             assert keras.config.image_data_format() == "channels_last"
             assert keras.config.dtype_policy().name == "float32"
+            assert limits() == (None, None)
         assert keras.config.image_data_format() == "channels_first"
+        assert limits() == (2, 3)
         one.__enter__(), other.__enter__()  # as two threads do, not in each other
         one.__exit__(None, None, None)
         assert keras.config.image_data_format() == "channels_last"
@@ -263,6 +270,7 @@ def test_settings_of_a_host_program_come_back():
         assert keras.config.image_data_format() == "channels_first"
     finally:
         keras.config.set_image_data_format("channels_last")
+        keras.config.set_max_epochs(None), keras.config.set_max_steps_per_epoch(None)
 
 
 @pytest.fixture

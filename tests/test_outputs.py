@@ -165,7 +165,14 @@ def test_in_place_through_a_link_replaces_what_it_leads_to(folder):
 
 
 @pytest.mark.parametrize(
-    "name", ["lock", "weights/generator.safetensors", "summaries/generator.txt"]
+    "name",
+    [
+        "lock",
+        "weights/generator.safetensors",
+        "summaries/generator.txt",
+        "predicted_pics/joint/step_00000001.png",
+        "logs/joint/notes.txt",
+    ],
 )
 def test_a_folder_of_other_files_is_no_place_for_an_experiment(tmp_path, name):
     path = tmp_path / "mine" / name

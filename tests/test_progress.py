@@ -14,7 +14,7 @@ from inpainting_zoo.metrics.measures import MEASURES, chosen_measures
 from inpainting_zoo.storage.vectors import remembered
 
 SIDE = 32
-ABOUT = {"seed": 3}
+ABOUT = {"weights_sha256": "", "seed": 3}
 PLAIN = {"psnr": MEASURES["psnr"]}
 
 
@@ -75,7 +75,7 @@ def test_an_interrupted_evaluation_goes_on(tmp_path):
 
 def test_what_is_of_other_settings_or_incomplete_is_not_gone_on_with(tmp_path):
     folder = tmp_path / "r.parts"
-    for damage, about in ((None, {"seed": 4}), (b"short", ABOUT)):
+    for damage, about in ((None, {**ABOUT, "seed": 4}), (b"short", ABOUT)):
         with pytest.raises(KeyboardInterrupt):
             measured(folder, times=2)
         if damage:
@@ -91,12 +91,20 @@ def test_two_evaluations_do_not_share_a_folder(tmp_path):
     assert not folder.exists()
 
 
-def test_a_folder_of_something_else_stays(tmp_path):
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("mine.txt", "precious"),
+        ("about.json", '{"title": "mine"}'),
+        ("about.json", '["weights_sha256"]'),
+    ],
+)
+def test_a_folder_of_something_else_stays(tmp_path, name, content):
     (tmp_path / "r.parts").mkdir()
-    (tmp_path / "r.parts" / "mine.txt").write_text("precious")
+    (tmp_path / "r.parts" / name).write_text(content)
     with pytest.raises(InputError, match=r"folder of its parts .*r\.parts"):
         measured(tmp_path / "r.parts")
-    assert (tmp_path / "r.parts" / "mine.txt").read_text() == "precious"
+    assert (tmp_path / "r.parts" / name).read_text() == content
 
 
 def test_vectors_of_true_pictures_are_computed_once(home):

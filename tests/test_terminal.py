@@ -128,6 +128,22 @@ def test_what_keras_would_not_start_with_is_one_line(tmp_path, config, words):
     assert words in found.stderr and len(found.stderr.splitlines()) == 1
 
 
+@pytest.mark.parametrize("name", ["KERAS_MAX_EPOCHS", "KERAS_MAX_STEPS_PER_EPOCH"])
+def test_limits_of_keras_must_be_numbers(name):
+    found = python(COMMAND, "presets", **{name: "abc"})
+    rule = "must be a whole number, received 'abc'"
+    assert (found.stdout, found.stderr) == ("4\n", f"error: {name}: {rule}\n")
+
+
+def test_the_devices_of_jax_must_be_there():
+    words = ("-steps", "1", "-batch_size", "1", "-output_path", "nowhere")
+    here = {"KERAS_BACKEND": "jax", "JAX_PLATFORMS": "foo"}
+    found = python(COMMAND, "-train_path", "samples", *words, **here)
+    (line,) = found.stderr.splitlines()
+    assert line.startswith("error: JAX_PLATFORMS: must name devices that are there")
+    assert "received 'foo'" in line and found.stdout.startswith("4,")
+
+
 ASIDE = """
 import os, sys
 from inpainting_zoo import cli, terminal

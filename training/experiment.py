@@ -72,6 +72,7 @@ class Experiment:
             InputError: if another process trains there, or files are of something else.
         """
         names = ("config.json", "metrics.json", "weights/*", "summaries/*")
+        names += ("predicted_pics/*/*", "logs/*/*")
         files = [file for name in names for file in self.folder.glob(name)]
         words = "the files of a former run"
         refuse_replacing("experiment_name", files, words, self._is_of_a_run)
