@@ -16,7 +16,7 @@ from inpainting_zoo.ensemble.members import Member
 from inpainting_zoo.errors import InputError
 from inpainting_zoo.inpainting.folder import inpaint_folder
 from inpainting_zoo.options import EnsembleSettings
-from inpainting_zoo.storage.files import write_bytes, write_json
+from inpainting_zoo.storage.files import refuse_replacing, write_bytes, write_json
 from inpainting_zoo.training.train import split_images
 
 log = logging.getLogger(__name__)
@@ -85,7 +85,7 @@ class Cache:
             masks: mixture of generators where there are no files.
 
         Raises:
-            InputError: if it holds those of other settings.
+            InputError: if it holds those of other settings, or files of something else.
         """
         about = {name: getattr(settings, name) for name in DECISIVE}
         about |= {"image_size": size, "masks": settings.masks}
@@ -113,19 +113,38 @@ class Cache:
     def _chosen(self, settings, about):
         """Returns name -> path of every picture, chosen once."""
         record = self.folder / "cache.json"
-        if record.is_file():
-            found = json.loads(record.read_text())
-            if changed := [
-                f"{name} {found['settings'].get(name)!r} -> {value!r}"
-                for name, value in about.items()
-                if found["settings"].get(name) != value
-            ]:
-                raise InputError(
-                    f"cache: must hold the pictures of these settings, received "
-                    f"{', '.join(changed)}; choose another folder"
-                )
-            return found["pictures"]
-        left_out, names = Counter(), {}
+        if not record.is_file():
+            self._choose(settings, about, record)
+        try:
+            found = json.loads(record.read_bytes())
+            former, names = dict(found["settings"]), dict(found["pictures"])
+            count = int(found["train"])
+        except (ValueError, TypeError, KeyError) as error:
+            raise InputError(
+                f"cache: {record} must hold the settings of a cache, received "
+                f"{type(error).__name__} {error}"
+            ) from error
+        if changed := [
+            f"{name} {former.get(name)!r} -> {value!r}"
+            for name, value in about.items()
+            if former.get(name) != value
+        ]:
+            raise InputError(
+                f"cache: must hold the pictures of these settings, received "
+                f"{', '.join(changed)}; choose another folder"
+            )
+        own = [f"images/{name}\n" for name in names]
+        for split, lines in (("train", own[:count]), ("validation", own[count:])):
+            if not self.list_of(split).is_file():
+                write_bytes(self.list_of(split), "".join(lines).encode())
+        return names
+
+    def _choose(self, settings, about, record):
+        """Chooses the pictures, those to learn from first, and records them."""
+        files = [self.list_of(split) for split in ("train", "validation")]
+        files += [*self.images.glob("*"), *self.masks.glob("*")]
+        refuse_replacing("cache", files, "a cache of this command", lambda path: False)
+        left_out = Counter()
         train, held_out = split_images(
             settings,
             lambda images: of_three_channels(
@@ -139,11 +158,7 @@ class Cache:
             )
         if settings.validation_path or settings.dataset_layout:
             held_out = of_three_channels(held_out, left_out, settings.seed)
-        for split, paths in (("train", train), ("validation", held_out)):
-            own = [f"{len(names) + i:06d}.png" for i in range(len(paths))]
-            lines = "".join(f"images/{name}\n" for name in own)
-            write_bytes(self.list_of(split), lines.encode())
-            names |= dict(zip(own, map(str, paths)))
+        names = {f"{i:06d}.png": str(p) for i, p in enumerate([*train, *held_out])}
         counts = {
             "train": len(train),
             "validation": len(held_out),
@@ -151,7 +166,6 @@ class Cache:
         }
         log.info("pictures: %s", ", ".join(f"{k} {v}" for k, v in counts.items()))
         write_json(record, {"settings": about, **counts, "pictures": names})
-        return names
 
     def complete(self, member: Member, seed: int):
         """Lets a member complete every picture; it is loaded if one is left to do.

@@ -14,7 +14,7 @@ from inpainting_zoo.environment import peak_memory
 from inpainting_zoo.errors import InputError
 from inpainting_zoo.evaluation import protocol
 from inpainting_zoo.evaluation.progress import resumable
-from inpainting_zoo.evaluation.report import format_report, write_report
+from inpainting_zoo.evaluation.report import check_report, format_report, write_report
 from inpainting_zoo.metrics.bootstrap import bootstrap_intervals
 from inpainting_zoo.metrics.measures import chosen_measures, finite_mean
 from inpainting_zoo.models.pixels import paste
@@ -46,6 +46,7 @@ def ensemble(settings: EnsembleSettings):
     model.sizes.check(model.image_size)
     measures = chosen_measures(settings.metrics)
     cache, size, members = Cache(Path(settings.cache)), model.image_size, model.members
+    check_report(report_file(settings, cache), ())
     with memory.limited(settings.memory_limit):
         cache.fill(settings, size, model.masks)
         for member in members.values():
@@ -112,7 +113,7 @@ def measure(settings, cache: Cache, members: dict, size: int, measures: dict) ->
     _, model, weights = chosen_model(ModelSettings(**where))
     choice = better_by_area(cache.pairs("train", members, settings.seed, size))
     about = {"weights_sha256": weights, "measures": [*measures], "seed": settings.seed}
-    path = cache.experiments / f"{name}.json"
+    path = report_file(settings, cache)
     with resumable(path.with_suffix(".parts"), about) as progress:
         report = protocol.evaluate(
             cache.pairs("validation", members, settings.seed, size),
@@ -130,6 +131,11 @@ def measure(settings, cache: Cache, members: dict, size: int, measures: dict) ->
         write_report(report, path)
     print(f"report: {path}, with .csv and .png beside it")
     return report
+
+
+def report_file(settings, cache: Cache) -> Path:
+    """Returns where the report goes, beside the experiment."""
+    return cache.experiments / f"{settings.experiment_name or settings.preset}.json"
 
 
 def methods(model: Ensemble, choice: dict) -> dict:

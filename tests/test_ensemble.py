@@ -23,7 +23,7 @@ from inpainting_zoo.ensemble.members import Member
 from inpainting_zoo.ensemble.model import ROLES
 from inpainting_zoo.ensemble.networks import build_combiner, build_networks
 from inpainting_zoo.errors import InputError
-from inpainting_zoo.options import ModelSettings
+from inpainting_zoo.options import EnsembleSettings, ModelSettings
 from inpainting_zoo.storage.files import sha256
 
 pytestmark = pytest.mark.both_engines
@@ -38,6 +38,13 @@ SET = ("-set", "channels=2", "perceptual_weight=0", "style_weight=0")
 
 def main(*arguments):
     return cli.main([str(argument) for argument in arguments])
+
+
+def fill(cache, folder):
+    """Fills a cache with the eight pictures that are fit for it."""
+    split = {"validation_split": 0.25, "masks": "rectangle"}
+    settings = EnsembleSettings(train_path=str(folder / "pictures"), **split)
+    cache.fill(settings, SIDE, "rectangle")
 
 
 def error(capsys):
@@ -233,6 +240,55 @@ def test_a_cache_holds_the_pictures_of_one_run(done, command, capsys):
     assert "-cache: must hold the pictures of these settings" in error(capsys)
     assert main("ensemble", "-train_path", done.images) == 4
     assert error(capsys) == "error: -cache: is needed, received none"
+
+
+@pytest.mark.parametrize("name", ["train.txt", "images/mine.png", "masks/mine.png"])
+def test_a_folder_of_something_else_is_no_cache(folder, tmp_path, name):
+    path = tmp_path / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("precious")
+    with pytest.raises(InputError, match="cache: must replace nothing but a cache"):
+        fill(Cache(tmp_path), folder)
+    assert path.read_text() == "precious" and not (tmp_path / "cache.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ('{"mine": 1}', "received KeyError 'settings'"),
+        ('{"settings": {', "received JSONDecodeError"),
+        ("[]", "received TypeError"),
+    ],
+)
+def test_a_record_of_something_else_is_no_cache(folder, tmp_path, content, words):
+    (tmp_path / "cache.json").write_text(content)
+    with pytest.raises(InputError, match=f"must hold the settings of a cache, {words}"):
+        fill(Cache(tmp_path), folder)
+    assert [path.name for path in tmp_path.iterdir()] == ["cache.json"]
+
+
+def test_a_cache_that_was_killed_before_its_lists_has_them(folder, tmp_path):
+    cache = Cache(tmp_path)
+    fill(cache, folder)
+    lists = [cache.list_of("train"), cache.list_of("validation")]
+    whole = [path.read_text() for path in lists]
+    assert [len(text.splitlines()) for text in whole] == [6, 2]
+    for path in lists:
+        path.unlink()
+    for path in (*cache.images.iterdir(), *cache.masks.iterdir()):
+        path.unlink()
+    fill(cache, folder)
+    assert [path.read_text() for path in lists] == whole
+    assert len(list_images(cache.images)) == len(list_images(cache.masks)) == 8
+
+
+def test_a_table_replaces_nothing_else(command, tmp_path, capsys):
+    path = tmp_path / "experiments/ensemble.csv"
+    path.parent.mkdir()
+    path.write_text("precious")
+    assert main(*command, "-cache", tmp_path, "-experiment_name", "ensemble") == 4
+    assert "must replace nothing but a former report" in error(capsys)
+    assert path.read_text() == "precious" and not (tmp_path / "images").exists()
 
 
 def test_an_experiment_has_the_settings_of_one_run(done, command, capsys):
