@@ -11,43 +11,59 @@ from inpainting_zoo.errors import InputError
 MARK = re.compile(r"_mask\d*$")  # at the end of a stem
 
 
-def relative_names(paths: Sequence[Path]) -> list[str]:
-    """Names files by their paths from the deepest folder that holds them all."""
+def relative_names(paths: Sequence[Path], others: Sequence[str] = ()) -> list[str]:
+    """Names files by their paths from the deepest folder that holds them all.
+
+    Args:
+        others: names that these shall be compared with. If files of theirs lie in a
+            folder called as that one, `train` for example, it is in the names as well.
+    """
     if not paths:
         return []
     absolute = [os.path.abspath(path) for path in paths]
     folder = os.path.commonpath([os.path.dirname(path) for path in absolute])
+    folders = {parent for other in others for parent in PurePath(other).parents}
+    above = [*PurePath(folder).parents, PurePath(folder)]
+    alike = [path for path in above if PurePath(folder).relative_to(path) in folders]
+    folder = min(alike, key=lambda path: len(path.parts), default=folder)
     return [os.path.relpath(path, folder) for path in absolute]
 
 
 def match(names: Sequence[str], others: Sequence[str]) -> dict[str, list[str]]:
     """Finds the names of others that belong to each name; see `matcher`."""
-    of = matcher(others)
+    of = matcher(others, names)
     return {name: of(name) for name in names}
 
 
-def matcher(others: Sequence[str]) -> Callable[[str], list[str]]:
+def matcher(
+    others: Sequence[str], names: Sequence[str] = ()
+) -> Callable[[str], list[str]]:
     """Returns a function that finds the names of others that belong to a name.
 
     The first of these rules that finds any decides: the same path; the same path but
     for the suffix; that and `_mask` with or without a number, such as `a/b_mask001.png`
-    for `a/b.jpg`; then the last two for the file's name alone, in any folder.
+    for `a/b.jpg`; then the last two for the file's name alone, in any folder, but for
+    what belongs to one of `names` by its path.
 
     Args:
         others: relative paths from their own folder, of masks for example.
+        names: all relative paths that the function will be asked for.
 
     Returns:
         A function that takes a relative path, of a picture for example, and returns the
         others in their order; none, one or several.
     """
     found = defaultdict(list)
+    owners = {str(PurePath(name).with_suffix("")) for name in names}
     for other in others:
         path = PurePath(other).with_suffix("")
-        keys = [("path", other), ("bare", str(path)), ("stem", path.name)]
+        bare, stem = {"bare": str(path)}, {"stem": path.name}
         if MARK.search(path.name):
-            keys.append(("marked", MARK.sub("", str(path))))
-            keys.append(("marked stem", MARK.sub("", path.name)))
-        for key in keys:
+            bare["marked"] = MARK.sub("", str(path))
+            stem["marked stem"] = MARK.sub("", path.name)
+        owned = not owners.isdisjoint(bare.values())
+        keys = {"path": other} | bare | ({} if owned else stem)
+        for key in keys.items():
             found[key].append(other)
 
     def of(name):

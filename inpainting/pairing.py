@@ -1,6 +1,7 @@
 """Which pictures of a folder to complete, and which mask belongs to which."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path, PurePath
 
 from inpainting_zoo.data.images import SUFFIXES, UNREAD, list_images
@@ -68,6 +69,7 @@ class Masks:
         path: a folder, searched recursively, or a file.
         image_dir: folder of the pictures.
         itself: in the pictures' own folder every picture is its own mask.
+        names: the pictures, by their path in `image_dir`.
 
     Attributes:
         beside: the masks in the pictures' own folder, by their path in it.
@@ -77,7 +79,13 @@ class Masks:
         InputError: if there is no such file, or the folder holds no masks.
     """
 
-    def __init__(self, path: Path, image_dir: Path, itself: bool = False):
+    def __init__(
+        self,
+        path: Path,
+        image_dir: Path,
+        itself: bool = False,
+        names: Sequence[str] = (),
+    ):
         self.single = path if path.is_file() else None
         self.folder, self.beside, self.files = path, set(), [path]
         if self.single:
@@ -85,17 +93,17 @@ class Masks:
         if not path.is_dir():
             raise InputError(f"mask: must be a file or folder, received {str(path)!r}")
         self.files = list_images(path, "mask")
-        names = [os.path.relpath(mask, path) for mask in self.files]
+        found = [os.path.relpath(mask, path) for mask in self.files]
         if path.resolve() == image_dir.resolve() and not itself:
-            pictures = {PurePath(name).with_suffix("") for name in names}
-            self.beside = {name for name in names if _picture_of(name) in pictures}
-            names = sorted(self.beside)
-            if not names:
+            pictures = {PurePath(name).with_suffix("") for name in found}
+            self.beside = {name for name in found if _picture_of(name) in pictures}
+            found = sorted(self.beside)
+            if not found:
                 raise InputError(
                     "mask: in the pictures' own folder masks must be called "
                     f"NAME_mask.png, {str(path)!r} has none"
                 )
-        self.matching = matcher(names)
+        self.matching = matcher(found, names)
 
     def of(self, name: str) -> Path:
         """Returns the mask of a picture.

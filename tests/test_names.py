@@ -34,6 +34,30 @@ def test_the_nearest_rule_that_finds_any_decides(others, expected):
     assert match(["a/1.png"], others) == {"a/1.png": expected}
 
 
+@pytest.mark.parametrize("form", ["{}.png", "{}_mask.png", "{}_mask001.png"])
+def test_what_is_one_name_s_by_its_path_is_no_other_s(form):
+    names, others = ["train/1.jpg", "val/1.jpg", "2.jpg"], ["train/1", "train/2"]
+    found = match(names, [form.format(other) for other in others])
+    assert list(found.values()) == [
+        [form.format("train/1")],
+        [],
+        [form.format("train/2")],
+    ]
+    assert match(names[:2], ["train/1.png", "1.png"])["val/1.jpg"] == ["1.png"]
+    assert list(match(names[:2], ["1.png"]).values()) == [["1.png"]] * 2
+
+
+def test_names_hold_a_folder_that_the_others_are_in():
+    paths = [Path("masks/a/train/1.png"), Path("masks/a/train/2.png")]
+    assert relative_names(paths) == ["1.png", "2.png"]
+    for others, first in (
+        (["train/1.png", "val/1.png"], "train/1.png"),
+        (["a/train/1.png", "b/1.png"], "a/train/1.png"),
+        (["b/a/1.png", "x/1.png", "train.png"], "1.png"),
+    ):
+        assert relative_names(paths, others)[0] == first
+
+
 def test_names_with_dots_keep_all_but_the_suffix():
     assert match(["v1.2.png"], ["v1.jpg", "v1.2.jpg"]) == {"v1.2.png": ["v1.2.jpg"]}
 
