@@ -1,12 +1,16 @@
 """Which files belong together by their names."""
 
+import logging
 import os
 import re
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path, PurePath
 
+from inpainting_zoo.data.images import list_images
 from inpainting_zoo.errors import InputError
+
+log = logging.getLogger(__name__)
 
 MARK = re.compile(r"_mask\d*$")  # at the end of a stem
 
@@ -98,3 +102,66 @@ def pair(images: Sequence[Path], files: Sequence[Path], argument: str) -> list[P
                 f"{received}"
             )
     return [path_of[matched[name][0]] for name in names]
+
+
+def masks_beside(files: Iterable[str | Path]) -> set:
+    """Returns which files are masks beside their pictures, as LaMa lays them out.
+
+    Such are `NAME_mask`, perhaps with a number, in the folder of a picture `NAME`.
+    """
+    bare = {file: PurePath(file).with_suffix("") for file in files}
+    pictures = set(bare.values())
+
+    def is_mask(path):
+        stem = MARK.sub("", path.name)
+        return stem not in ("", path.name) and path.with_name(stem) in pictures
+
+    return {file for file, path in bare.items() if is_mask(path)}
+
+
+def without_masks(
+    pictures: Sequence[Path], argument: str, own: bool = False
+) -> list[Path]:
+    """Leaves out the masks beside their pictures.
+
+    Args:
+        argument: what to call the pictures in the warning that says how many they are.
+        own: they are used as masks, so there is no warning.
+    """
+    masks = masks_beside(pictures)
+    if masks and not own:
+        log.warning(
+            "%s: %d masks beside their pictures are left out, such as %r",
+            argument,
+            len(masks),
+            str(min(masks)),
+        )
+    return [picture for picture in pictures if picture not in masks]
+
+
+def list_masks(path: str | None, *picture_paths: str | None) -> list[Path]:
+    """Lists the mask files of `mask_path`; None has none.
+
+    Args:
+        *picture_paths: where the pictures are; in the same place, the masks are those
+            beside their pictures.
+
+    Raises:
+        InputError: see `list_images`; or no file is a mask beside its picture.
+    """
+    files = list_images(path, "mask_path") if path else []
+    if not same_place(path, *picture_paths):
+        return files
+    masks = masks_beside(files)
+    if not masks:
+        raise InputError(
+            "mask_path: must be called NAME_mask.png beside a NAME.png in the "
+            f"pictures' own folder, received none in {path!r}"
+        )
+    return [file for file in files if file in masks]
+
+
+def same_place(path: str | None, *others: str | None) -> bool:
+    """Returns whether a path leads where one of others does; None leads nowhere."""
+    places = {Path(other).resolve() for other in others if other}
+    return path is not None and Path(path).resolve() in places

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path, PurePath
 
 from inpainting_zoo.data.images import SUFFIXES, UNREAD, list_images
-from inpainting_zoo.data.names import MARK, matcher
+from inpainting_zoo.data.names import masks_beside, matcher
 from inpainting_zoo.errors import InputError
 
 
@@ -95,8 +95,7 @@ class Masks:
         self.files = list_images(path, "mask")
         found = [os.path.relpath(mask, path) for mask in self.files]
         if path.resolve() == image_dir.resolve() and not itself:
-            pictures = {PurePath(name).with_suffix("") for name in found}
-            self.beside = {name for name in found if _picture_of(name) in pictures}
+            self.beside = masks_beside(found)
             found = sorted(self.beside)
             if not found:
                 raise InputError(
@@ -120,10 +119,3 @@ class Masks:
             raise InputError(f"mask: must have the stem of {name!r}, received none")
         names = ", ".join(repr(str(self.folder / other)) for other in found[:3])
         raise InputError(f"mask: must be one for {name!r}, received {names}")
-
-
-def _picture_of(mask):
-    """The path, without suffix, of the picture that a mask is named after, or None."""
-    path = PurePath(mask).with_suffix("")
-    stem = MARK.sub("", path.name)
-    return path.with_name(stem) if stem and stem != path.name else None
