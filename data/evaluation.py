@@ -143,7 +143,7 @@ def assign_masks(images: Sequence[Path], mask_files: Sequence[Path]) -> list[Pat
     the first is taken, is said in a warning.
     """
     names, mask_files = relative_names(images), sorted(mask_files)
-    path_of = dict(zip(relative_names(mask_files), mask_files, strict=True))
+    path_of = dict(zip(relative_names(mask_files, names), mask_files, strict=True))
     matched = match(names, list(path_of))
     named = sum(bool(matched[name]) for name in names)
     if named and len(mask_files) > 1:

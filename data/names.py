@@ -1,53 +1,73 @@
 """Which files belong together by their names."""
 
+import logging
 import os
 import re
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path, PurePath
 
+from inpainting_zoo.data.images import list_images
 from inpainting_zoo.errors import InputError
+
+log = logging.getLogger(__name__)
 
 MARK = re.compile(r"_mask\d*$")  # at the end of a stem
 
 
-def relative_names(paths: Sequence[Path]) -> list[str]:
-    """Names files by their paths from the deepest folder that holds them all."""
+def relative_names(paths: Sequence[Path], others: Sequence[str] = ()) -> list[str]:
+    """Names files by their paths from the deepest folder that holds them all.
+
+    Args:
+        others: names that these shall be compared with. If files of theirs lie in a
+            folder called as that one, `train` for example, it is in the names as well.
+    """
     if not paths:
         return []
     absolute = [os.path.abspath(path) for path in paths]
     folder = os.path.commonpath([os.path.dirname(path) for path in absolute])
+    folders = {parent for other in others for parent in PurePath(other).parents}
+    above = [*PurePath(folder).parents, PurePath(folder)]
+    alike = [path for path in above if PurePath(folder).relative_to(path) in folders]
+    folder = min(alike, key=lambda path: len(path.parts), default=folder)
     return [os.path.relpath(path, folder) for path in absolute]
 
 
 def match(names: Sequence[str], others: Sequence[str]) -> dict[str, list[str]]:
     """Finds the names of others that belong to each name; see `matcher`."""
-    of = matcher(others)
+    of = matcher(others, names)
     return {name: of(name) for name in names}
 
 
-def matcher(others: Sequence[str]) -> Callable[[str], list[str]]:
+def matcher(
+    others: Sequence[str], names: Sequence[str] = ()
+) -> Callable[[str], list[str]]:
     """Returns a function that finds the names of others that belong to a name.
 
     The first of these rules that finds any decides: the same path; the same path but
     for the suffix; that and `_mask` with or without a number, such as `a/b_mask001.png`
-    for `a/b.jpg`; then the last two for the file's name alone, in any folder.
+    for `a/b.jpg`; then the last two for the file's name alone, in any folder, but for
+    what belongs to one of `names` by its path.
 
     Args:
         others: relative paths from their own folder, of masks for example.
+        names: all relative paths that the function will be asked for.
 
     Returns:
         A function that takes a relative path, of a picture for example, and returns the
         others in their order; none, one or several.
     """
     found = defaultdict(list)
+    owners = {str(PurePath(name).with_suffix("")) for name in names}
     for other in others:
         path = PurePath(other).with_suffix("")
-        keys = [("path", other), ("bare", str(path)), ("stem", path.name)]
+        bare, stem = {"bare": str(path)}, {"stem": path.name}
         if MARK.search(path.name):
-            keys.append(("marked", MARK.sub("", str(path))))
-            keys.append(("marked stem", MARK.sub("", path.name)))
-        for key in keys:
+            bare["marked"] = MARK.sub("", str(path))
+            stem["marked stem"] = MARK.sub("", path.name)
+        owned = not owners.isdisjoint(bare.values())
+        keys = {"path": other} | bare | ({} if owned else stem)
+        for key in keys.items():
             found[key].append(other)
 
     def of(name):
@@ -82,3 +102,66 @@ def pair(images: Sequence[Path], files: Sequence[Path], argument: str) -> list[P
                 f"{received}"
             )
     return [path_of[matched[name][0]] for name in names]
+
+
+def masks_beside(files: Iterable[str | Path]) -> set:
+    """Returns which files are masks beside their pictures, as LaMa lays them out.
+
+    Such are `NAME_mask`, perhaps with a number, in the folder of a picture `NAME`.
+    """
+    bare = {file: PurePath(file).with_suffix("") for file in files}
+    pictures = set(bare.values())
+
+    def is_mask(path):
+        stem = MARK.sub("", path.name)
+        return stem not in ("", path.name) and path.with_name(stem) in pictures
+
+    return {file for file, path in bare.items() if is_mask(path)}
+
+
+def without_masks(
+    pictures: Sequence[Path], argument: str, own: bool = False
+) -> list[Path]:
+    """Leaves out the masks beside their pictures.
+
+    Args:
+        argument: what to call the pictures in the warning that says how many they are.
+        own: they are used as masks, so there is no warning.
+    """
+    masks = masks_beside(pictures)
+    if masks and not own:
+        log.warning(
+            "%s: %d masks beside their pictures are left out, such as %r",
+            argument,
+            len(masks),
+            str(min(masks)),
+        )
+    return [picture for picture in pictures if picture not in masks]
+
+
+def list_masks(path: str | None, *picture_paths: str | None) -> list[Path]:
+    """Lists the mask files of `mask_path`; None has none.
+
+    Args:
+        *picture_paths: where the pictures are; in the same place, the masks are those
+            beside their pictures.
+
+    Raises:
+        InputError: see `list_images`; or no file is a mask beside its picture.
+    """
+    files = list_images(path, "mask_path") if path else []
+    if not same_place(path, *picture_paths):
+        return files
+    masks = masks_beside(files)
+    if not masks:
+        raise InputError(
+            "mask_path: must be called NAME_mask.png beside a NAME.png in the "
+            f"pictures' own folder, received none in {path!r}"
+        )
+    return [file for file in files if file in masks]
+
+
+def same_place(path: str | None, *others: str | None) -> bool:
+    """Returns whether a path leads where one of others does; None leads nowhere."""
+    places = {Path(other).resolve() for other in others if other}
+    return path is not None and Path(path).resolve() in places

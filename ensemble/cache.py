@@ -11,6 +11,7 @@ from tqdm import tqdm
 
 from inpainting_zoo.data.evaluation import EvaluationPairs
 from inpainting_zoo.data.images import PictureError, list_images, open_picture
+from inpainting_zoo.data.names import list_masks
 from inpainting_zoo.drawing import save_png
 from inpainting_zoo.ensemble.members import Member
 from inpainting_zoo.errors import InputError
@@ -90,8 +91,8 @@ class Cache:
         about = {name: getattr(settings, name) for name in DECISIVE}
         about |= {"image_size": size, "masks": settings.masks}
         chosen = self._chosen(settings, about)
-        files = (
-            list_images(settings.mask_path, "mask_path") if settings.mask_path else []
+        files = list_masks(
+            settings.mask_path, settings.train_path, settings.validation_path
         )
         pairs = EvaluationPairs(
             [Path(path) for path in chosen.values()],

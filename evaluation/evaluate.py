@@ -10,6 +10,7 @@ from inpainting_zoo.chosen import chosen_model
 from inpainting_zoo.data.evaluation import EvaluationPairs
 from inpainting_zoo.data.images import MAX_PIXELS, list_images
 from inpainting_zoo.data.layouts import list_split
+from inpainting_zoo.data.names import list_masks, same_place, without_masks
 from inpainting_zoo.environment import versions
 from inpainting_zoo.errors import InputError
 from inpainting_zoo.evaluation import protocol, report_004
@@ -76,7 +77,7 @@ def choose_baselines(names: str | None, known=(), max_pixels: int = MAX_PIXELS):
 def list_known(settings, images: list) -> list:
     """Returns the pictures of `train_path`, none of which may be evaluated on."""
     path = settings.train_path
-    known = list_images(path, "train_path") if path else []
+    known = without_masks(list_images(path, "train_path"), "train_path") if path else []
     if both := {*map(Path.resolve, known)}.intersection(map(Path.resolve, images)):
         raise InputError(
             f"train_path: must hold no picture of -test_path, received {min(both)}"
@@ -87,14 +88,13 @@ def list_known(settings, images: list) -> list:
 def list_files(settings) -> tuple[list, list, list]:
     """Returns the pictures to evaluate on, and the files of masks and of objects."""
     path, layout = settings.test_path, settings.dataset_layout
+    mask_path, objects_path = settings.mask_path, settings.objects_path
     images = (
         list_split(layout, path, "val") if layout else list_images(path, "test_path")
     )
-    further = [
-        list_images(folder, name) if (folder := getattr(settings, name)) else []
-        for name in ("mask_path", "objects_path")
-    ]
-    return images[: settings.limit], *further
+    images = without_masks(images, "test_path", same_place(mask_path, path))
+    objects = list_images(objects_path, "objects_path") if objects_path else []
+    return images[: settings.limit], list_masks(mask_path, path), objects
 
 
 def make_pairs(

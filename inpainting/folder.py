@@ -68,7 +68,7 @@ def inpaint_folder(
     image_dir, mask_path, save_dir = Path(image_dir), Path(mask_path), Path(save_dir)
     images, left_out = find_images(image_dir, mask_path, save_dir)
     erased = options.get("mask_from") == "alpha"
-    masks = Masks(mask_path, image_dir, itself=erased)
+    masks = Masks(mask_path, image_dir, itself=erased, names=images)
     images = [name for name in images if name not in masks.beside]
     _check_outputs(images, masks, image_dir, save_dir, in_place)
     settings = json.dumps([recipe, options], sort_keys=True)

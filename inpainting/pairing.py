@@ -1,10 +1,11 @@
 """Which pictures of a folder to complete, and which mask belongs to which."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path, PurePath
 
 from inpainting_zoo.data.images import SUFFIXES, UNREAD, list_images
-from inpainting_zoo.data.names import MARK, matcher
+from inpainting_zoo.data.names import masks_beside, matcher
 from inpainting_zoo.errors import InputError
 
 
@@ -68,6 +69,7 @@ class Masks:
         path: a folder, searched recursively, or a file.
         image_dir: folder of the pictures.
         itself: in the pictures' own folder every picture is its own mask.
+        names: the pictures, by their path in `image_dir`.
 
     Attributes:
         beside: the masks in the pictures' own folder, by their path in it.
@@ -77,7 +79,13 @@ class Masks:
         InputError: if there is no such file, or the folder holds no masks.
     """
 
-    def __init__(self, path: Path, image_dir: Path, itself: bool = False):
+    def __init__(
+        self,
+        path: Path,
+        image_dir: Path,
+        itself: bool = False,
+        names: Sequence[str] = (),
+    ):
         self.single = path if path.is_file() else None
         self.folder, self.beside, self.files = path, set(), [path]
         if self.single:
@@ -85,17 +93,16 @@ class Masks:
         if not path.is_dir():
             raise InputError(f"mask: must be a file or folder, received {str(path)!r}")
         self.files = list_images(path, "mask")
-        names = [os.path.relpath(mask, path) for mask in self.files]
+        found = [os.path.relpath(mask, path) for mask in self.files]
         if path.resolve() == image_dir.resolve() and not itself:
-            pictures = {PurePath(name).with_suffix("") for name in names}
-            self.beside = {name for name in names if _picture_of(name) in pictures}
-            names = sorted(self.beside)
-            if not names:
+            self.beside = masks_beside(found)
+            found = sorted(self.beside)
+            if not found:
                 raise InputError(
                     "mask: in the pictures' own folder masks must be called "
                     f"NAME_mask.png, {str(path)!r} has none"
                 )
-        self.matching = matcher(names)
+        self.matching = matcher(found, names)
 
     def of(self, name: str) -> Path:
         """Returns the mask of a picture.
@@ -112,10 +119,3 @@ class Masks:
             raise InputError(f"mask: must have the stem of {name!r}, received none")
         names = ", ".join(repr(str(self.folder / other)) for other in found[:3])
         raise InputError(f"mask: must be one for {name!r}, received {names}")
-
-
-def _picture_of(mask):
-    """The path, without suffix, of the picture that a mask is named after, or None."""
-    path = PurePath(mask).with_suffix("")
-    stem = MARK.sub("", path.name)
-    return path.with_name(stem) if stem and stem != path.name else None

@@ -113,6 +113,34 @@ def test_pictures_get_the_masks_of_their_names(form, evaluate, tmp_path, caplog)
     assert len(said) == (form == "hole_{}")
 
 
+@pytest.mark.parametrize("given", [True, False])
+def test_masks_beside_their_pictures_are_no_pictures(given, evaluate, tmp_path, caplog):
+    """The hole of mask i has i rows; without -mask_path holes are generated."""
+    folder, report = tmp_path / "in", tmp_path / "r.json"
+    folder.mkdir()
+    for i in (1, 2):
+        Image.new("RGB", (32, 32), (9, 9, 9 * i)).save(folder / f"{i}.png")
+        hole = np.zeros((32, 32), np.uint8)
+        hole[:i] = 255
+        Image.fromarray(hole).save(folder / f"{i}_mask001.png")
+    masks = ("-mask_path", folder) if given else ("-masks", "centre")
+    options = ("-test_path", folder, *masks, "-report", report, "-methods", "none")
+    assert evaluate(*options) == 0
+    rows = csv.DictReader(report.with_suffix(".csv").open())
+    found = {row["name"]: float(row["hole_area"]) * 32 for row in rows}
+    assert [*found] == ["1.png", "2.png"]
+    if given:
+        assert [*found.values()] == [1, 2]
+    said = [r.message for r in caplog.records if "left out" in r.message]
+    assert len(said) == (not given)
+
+
+def test_pictures_are_not_their_own_masks(evaluate, pictures, capsys):
+    where = ("-test_path", pictures / "images", "-mask_path", pictures / "images")
+    assert evaluate(*where) == 4
+    assert "-mask_path: must be called NAME_mask.png" in capsys.readouterr().err
+
+
 def test_masks_of_labels_and_of_objects(evaluate, pictures, tmp_path, capsys):
     """Masks of the value 3 need a label; as places of objects they are widened."""
     labels = tmp_path / "labels"

@@ -206,6 +206,30 @@ def test_as_many_pictures_are_validated_on_as_wanted(pictures):
         assert (len(training.images), len(validation)) == (4, found)
 
 
+@pytest.mark.parametrize("given", [True, False])
+def test_masks_beside_the_pictures_are_not_trained_on(
+    given, pictures, tmp_path, caplog
+):
+    for i, path in enumerate(sorted((pictures / "images").iterdir())):
+        shutil.copy(path, tmp_path / f"{i}{path.suffix}")
+    for i in range(3):
+        Image.new("L", (32, 32)).save(tmp_path / f"{i}_mask.png")
+    settings = TrainSettings(
+        train_path=str(tmp_path),
+        mask_path=str(tmp_path) if given else None,
+        batch_size=2,
+        validation_split=0.5,
+    )
+    training, validation = load_data(settings, 16, "rectangle=1")
+    seen = [path.stem for path in training.images]
+    seen += [name.partition(".")[0] for name, *_ in validation]
+    assert sorted(seen) == [*"01234567"]
+    masks = [path.name for path in training.mask_files]
+    assert masks == given * ["0_mask.png", "1_mask.png", "2_mask.png"]
+    said = "train_path: 3 masks beside their pictures are left out"
+    assert (said in caplog.text) == (not given)
+
+
 def test_what_stands_beside_the_pictures_is_cut_with_them(pictures):
     """Here the pictures themselves, and masks as the places of objects."""
     settings = TrainSettings(

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -657,6 +658,18 @@ def test_missing_mask_fails_that_file_alone(folders):
     rows = rows_of(output)
     assert rows["sub/b.webp"]["status"] == "failed"
     assert "mask" in rows["sub/b.webp"]["reason"] and rows["a.png"]["status"] == "ok"
+
+
+def test_no_picture_gets_the_mask_of_another_folder_s(folders):
+    """Of two pictures of one name, the one that has no mask fails."""
+    images, masks, output = folders
+    (images / "other").mkdir()
+    shutil.copy(images / "sub/b.webp", images / "other/b.webp")
+    assert inpaint_folder(Plain(red), images, masks, output) == 2
+    rows = rows_of(output)
+    failed = {name for name, row in rows.items() if row["status"] == "failed"}
+    assert failed == {"c.png", "other/b.webp"}  # c.png is damaged
+    assert "stem of 'other/b.webp', received none" in rows["other/b.webp"]["reason"]
 
 
 def test_masks_are_found_by_path_then_by_stem(tmp_path):

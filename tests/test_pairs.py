@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from inpainting_zoo.data.embedded import files
-from inpainting_zoo.data.evaluation import EvaluationPairs, readable_pairs
+from inpainting_zoo.data.evaluation import EvaluationPairs, assign_masks, readable_pairs
 from inpainting_zoo.data.images import fit_image, read_image
 from inpainting_zoo.data.training import TrainingPairs, Unreadable
 from inpainting_zoo.errors import InputError
@@ -429,6 +429,18 @@ def test_masks_of_no_name_are_assigned_in_order_with_a_warning(flat, tmp_path, c
     EvaluationPairs(flat(2), "files", 2, mask_files=mask_files[:1])  # one for all
     EvaluationPairs(flat(2), "centre", 2, mask_files=mask_files)  # not asked for
     assert not caplog.records
+
+
+def test_no_image_gets_the_mask_of_another_folder_s(tmp_path, caplog):
+    """Masks in order are said to be, though all lie in the folder of one image."""
+    images = [tmp_path / "in" / name for name in ("train/1.png", "val/1.png")]
+    masks = [tmp_path / "masks/train" / name for name in ("1.png", "2.png")]
+    assert assign_masks(images, masks) == masks
+    assert "1 of 2 images to evaluate on have a mask of their name" in caplog.text
+    caplog.clear()
+    flat_masks = [tmp_path / "masks/1.png", tmp_path / "masks/2.png"]
+    assert assign_masks(images, flat_masks) == flat_masks[:1] * 2
+    assert not [r for r in caplog.records if r.levelname == "WARNING"]
 
 
 def test_masks_are_paired_by_their_number_not_by_order(tmp_path, caplog):

@@ -13,6 +13,7 @@ from inpainting_zoo import presets
 from inpainting_zoo.data.evaluation import EvaluationPairs, readable_pairs
 from inpainting_zoo.data.images import list_images
 from inpainting_zoo.data.layouts import list_split
+from inpainting_zoo.data.names import list_masks, same_place, without_masks
 from inpainting_zoo.data.training import TrainingPairs
 from inpainting_zoo.engine import backend
 from inpainting_zoo.engine.batches import streaming
@@ -227,8 +228,8 @@ def fit(run: Run, experiment: Experiment, start: int, fingerprint: str):
 def load_data(settings: TrainSettings, size: int, default_masks: str):
     """Returns training pairs without end and a list of those to validate on."""
     masks, files = settings.masks, None
-    if settings.mask_path:
-        files = list_images(settings.mask_path, "mask_path")
+    if path := settings.mask_path:
+        files = list_masks(path, settings.train_path, settings.validation_path)
         masks = masks or "files=1"
     masks = masks or default_masks
     options = {
@@ -276,12 +277,17 @@ def split_images(settings: TrainSettings, choose_of=list):
     path, layout, held_out = settings.train_path, settings.dataset_layout, None
     if settings.validation_path:
         held_out = list_images(settings.validation_path, "validation_path")
-    if layout:
-        images = choose_of(list_split(layout, path, "train"))
-        return images, held_out or list_split(layout, path, "val")
-    images = choose_of(list_images(path, "train_path"))
+        own = same_place(settings.mask_path, settings.validation_path)
+        held_out = without_masks(held_out, "validation_path", own)
+    own = same_place(settings.mask_path, path)
+    listed = (
+        list_split(layout, path, "train") if layout else list_images(path, "train_path")
+    )
+    images = choose_of(without_masks(listed, "train_path", own))
+    if layout and not held_out:
+        held_out = without_masks(list_split(layout, path, "val"), "train_path", own)
     share = settings.validation_split
-    if held_out or not share:
+    if held_out or layout or not share:
         return images, held_out
     count = max(1, round(share * len(images)))
     if count >= len(images):
