@@ -154,7 +154,7 @@ def test_a_hundred_holes_cost_at_most_three_times_one(
     for _ in range(3):
         for name, mask in masks.items():
             save_mask(tmp_path / "mask.png", mask)
-            result = zoo.run(*command(tmp_path), "-from_weights", weights)
+            result = zoo.run(*command(tmp_path), "-from_weights", weights, "-overwrite")
             assert ("predict_images" in result.calls) == (name != "none")
             seconds[name].append(result.seconds)
     # Without a hole the model is built, and nothing is completed.
