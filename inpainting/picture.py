@@ -21,7 +21,7 @@ from inpainting_zoo.data.images import (
 from inpainting_zoo.errors import InputError, choose
 from inpainting_zoo.inpainting import modes
 from inpainting_zoo.inpainting.deep import read_deep
-from inpainting_zoo.inpainting.strategies import complete
+from inpainting_zoo.inpainting.strategies import complete, remarks
 from inpainting_zoo.models.pixels import dilate
 from inpainting_zoo.storage.files import (
     refuse_overwriting,
@@ -124,7 +124,7 @@ def complete_bytes(
         if not fill_alpha and modes.is_clear(edited, hole):
             notes.append("image: the hole is transparent and stays so, see -fill_alpha")
         widened = dilate(hole, mask_dilation)
-        notes += model.remarks(widened, **options)
+        notes += remarks(model, widened, strategy, **options)
         edited = modes.paste(edited, completed, widened, fill_alpha)
     content, more = modes.encode(edited, suffix)
     return content, notes + more

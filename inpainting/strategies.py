@@ -111,16 +111,35 @@ def fill_by_crops(look, image, hole, model):
     size; it is shrunk if it is larger than what the model is shown. The prediction is
     pasted with a seam inside the hole. What one crop filled is known to the next.
     """
+    for boxes, window, holes in _crops(hole, model):
+        crop = image[window]
+        predicted = look(crop, holes, model.largest)
+        for box in boxes:
+            _paste(predicted, crop, holes, relative(box, window))
+
+
+def _crops(hole, model):
+    """Yields the boxes of each crop, its window, and the hole that is left in it."""
     unknown = hole.copy()
     around = model.image_size, model.context
     for boxes in plan_crops(hole, *around):
         window = window_around(union(boxes), hole.shape, *around, model.largest)
-        crop, holes = image[window], unknown[window]
-        predicted = look(crop, holes, model.largest)
-        for box in boxes:
-            _paste(predicted, crop, holes, relative(box, window))
+        yield boxes, window, unknown[window]
         for box in boxes:
             unknown[box] = 0
+
+
+def remarks(model, hole, strategy: str | None = None, **options) -> list:
+    """Returns what a model says of a hole, in each part that it is shown.
+
+    Args:
+        model, strategy, options: as for `complete`.
+        hole: uint8 (H, W), 1 in the hole.
+    """
+    name = strategy or choose_strategy(*hole.shape, model.image_size)
+    crops = _crops(hole, model) if name == "crop" else [(None, None, hole)]
+    said = (model.remarks(part, **options) for *_, part in crops)
+    return [*dict.fromkeys(remark for found in said for remark in found)]
 
 
 def _paste(predicted, image, hole, box):

@@ -11,6 +11,7 @@ from PIL import Image
 
 from inpainting_zoo import cli, presets
 from inpainting_zoo.errors import InputError
+from inpainting_zoo.inpainting.picture import complete_bytes
 from inpainting_zoo.inpainting.strategies import complete
 from inpainting_zoo.patch_match.model import knows_a_patch
 
@@ -178,6 +179,19 @@ def test_what_needs_networks_is_refused(command, options, said, tmp_path, capsys
 def test_weights_are_refused(tmp_path):
     with pytest.raises(InputError, match=r"from_weights: none for patchmatch"):
         presets.load("patchmatch", tmp_path / "any.npz")
+
+
+def test_a_crop_without_a_patch_is_said_of_a_large_picture(model):
+    """The right has patches, which the crops of the left are not shown."""
+    hole = np.zeros((400, 1300), np.uint8)
+    hole[::5, :800] = hole[:, :800:5] = 1
+    hole[:, 399:405] = 0  # two holes
+    image = np.random.default_rng(0).integers(0, 256, (400, 1300, 3), np.uint8)
+    assert knows_a_patch(hole, 3)
+    png = [cv2.imencode(".png", x)[1].tobytes() for x in (image, 255 * hole)]
+    _, notes = complete_bytes(model, *png)
+    (note,) = notes
+    assert note.startswith("mask: leaves no known patch of 7x7 pixels")
 
 
 LARGE = """
