@@ -19,7 +19,6 @@ MOST_DILATION = 10_000  # pixels
 LAYOUTS = "inpainting_zoo.data.layouts:LAYOUTS"
 STRATEGIES = "inpainting_zoo.inpainting.strategies:STRATEGIES"
 PRECISIONS = "inpainting_zoo.engine.precisions:DTYPES"
-METRICS = "inpainting_zoo.metrics.measures:listed"
 PRESET = "inpainting_zoo.presets:get"
 # Options of `inpaint` that a video does not take, with what stands for nothing.
 PICTURES_ONLY = {"mask_from": None, "fill_alpha": False, "variants": 1}
@@ -42,6 +41,12 @@ def max_pixels():
 def masks(text: str):
     """Returns the field of a mixture of mask generators."""
     return option(None, text, check="inpainting_zoo.data.masks:parse_mixture")
+
+
+def metrics():
+    """Returns the field of the measures."""
+    text = "measures, such as psnr,ssim,lpips; those that need no further file"
+    return option(None, text, check="inpainting_zoo.metrics.measures:listed")
 
 
 def mask_label():
@@ -359,11 +364,7 @@ class EvaluateSettings(ModelSettings):
     train_path: str | None = option(
         None, "pictures that the method nearest_neighbour pastes from"
     )
-    metrics: str | None = option(
-        None,
-        "measures, such as psnr,ssim,lpips; those that need no further file",
-        check=METRICS,
-    )
+    metrics: str | None = metrics()
     lpips_weights: str | None = option(
         None, "file (.npz, .safetensors or .pth) of VGG16 for lpips_vgg16, kid_vgg16"
     )
@@ -509,11 +510,7 @@ class EnsembleSettings(TrainSettings):
     )
     preset: str = option("ensemble", "ensemble to train", check=PRESET)
     steps: int = option(2000, "of each of the three stages", least=1)
-    metrics: str | None = option(
-        None,
-        "measures, such as psnr,ssim,lpips; those that need no further file",
-        check=METRICS,
-    )
+    metrics: str | None = metrics()
 
     @classmethod
     def options(cls) -> list:

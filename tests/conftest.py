@@ -145,3 +145,17 @@ def trained(pictures, tmp_path_factory):
     assert "generator: from" in found.stdout
     assert "block3_conv4" in found.stderr  # the file has no block 4
     return output
+
+
+@pytest.fixture(scope="module")
+def evaluate(tmp_path_factory):
+    """Runs the command at 32 px with untrained weights; returns the exit code."""
+    from inpainting_zoo import cli
+
+    weights = save_tiny(tmp_path_factory.mktemp("weights") / "tiny.npz")
+
+    def run(*arguments):
+        given = ("evaluate", "-from_weights", weights, *arguments)
+        return cli.main([*map(str, given)])
+
+    return run

@@ -7,23 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from conftest import save_tiny
-from inpainting_zoo import cli
 from inpainting_zoo.errors import InputError
 from inpainting_zoo.evaluation.baselines import BASELINES
 from inpainting_zoo.evaluation.evaluate import choose_baselines
-
-
-@pytest.fixture(scope="module")
-def evaluate(tmp_path_factory):
-    """Runs the command at 32 px with untrained weights; returns the exit code."""
-    weights = save_tiny(tmp_path_factory.mktemp("weights") / "tiny.npz")
-
-    def run(*arguments):
-        given = ("evaluate", "-from_weights", weights, *arguments)
-        return cli.main([*map(str, given)])
-
-    return run
 
 
 def test_classical_methods_are_chosen_by_name():

@@ -6,8 +6,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from conftest import save_tiny
-from inpainting_zoo import cli
 from inpainting_zoo.evaluation.nearest_neighbour import nearest_neighbour
 
 
@@ -53,17 +51,6 @@ def test_nothing_known_is_grey_and_no_hole_changes_nothing(three):
     image = np.full((64, 64, 3), 7, np.uint8)
     assert np.all(complete(image, np.ones((64, 64))) == 128)
     assert np.array_equal(complete(image, np.zeros((64, 64))), image)
-
-
-@pytest.fixture(scope="module")
-def evaluate(tmp_path_factory):
-    weights = save_tiny(tmp_path_factory.mktemp("weights") / "tiny.npz")
-
-    def run(*arguments):
-        given = ("evaluate", "-from_weights", weights, *arguments)
-        return cli.main([*map(str, given)])
-
-    return run
 
 
 def test_the_command_takes_it_where_training_pictures_are_named(
