@@ -34,6 +34,7 @@ Source = str | Path | bytes  # the path of a picture file, or its content
 
 log = logging.getLogger(__name__)
 _pillows_limit = threading.Lock()
+_told_of_pages = set()  # folders
 
 
 class PictureError(InputError):
@@ -86,7 +87,7 @@ def open_picture(
 ) -> Image.Image:
     """Opens a picture file upright and completely decoded, in its own mode.
 
-    The first frame of a file with several is used.
+    The first frame of a file with several is used; `n_frames` says how many there are.
 
     Args:
         source: the path of a regular JPEG, PNG, WebP, TIFF, BMP or PPM file, or the
@@ -104,9 +105,11 @@ def open_picture(
     with _opened(source, max_pixels, argument) as picture:
         if draft is not None:
             picture.draft(None, (2 * draft, 2 * draft))
+        frames = getattr(picture, "n_frames", 1)
         picture.load()
         upright = ImageOps.exif_transpose(picture)
         upright.format = picture.format
+        upright.n_frames = frames
         return upright
 
 
@@ -196,8 +199,26 @@ def to_rgb(picture: Image.Image) -> np.ndarray:
 def read_image(
     path: str | Path, max_pixels: int = MAX_PIXELS, draft: int | None = None
 ) -> np.ndarray:
-    """Reads a file as uint8 RGB (H, W, 3); see `open_picture` and `to_rgb`."""
-    return to_rgb(open_picture(path, max_pixels, draft))
+    """Reads a file as uint8 RGB (H, W, 3); see `open_picture` and `to_rgb`.
+
+    Of a file with several pages or frames the first is read, with a warning for the
+    first such file of a folder.
+    """
+    return to_rgb(_first_page(path, open_picture(path, max_pixels, draft)))
+
+
+def _first_page(path, picture):
+    if picture.n_frames > 1:
+        folder = os.path.dirname(path)
+        if folder not in _told_of_pages:
+            _told_of_pages.add(folder)
+            log.warning(
+                "%r: its first page or frame is used, %d more are not; others of its "
+                "folder are not named",
+                str(path),
+                picture.n_frames - 1,
+            )
+    return picture
 
 
 def read_mask(
@@ -217,7 +238,8 @@ def read_mask(
     Raises:
         PictureError: if it cannot be read, or holds labels and none is chosen.
     """
-    hole, notes = hole_of(open_picture(path, max_pixels), label)
+    picture = _first_page(path, open_picture(path, max_pixels))
+    hole, notes = hole_of(picture, label)
     if notes:  # one picture may be looked at, a set is not
         raise PictureError(f"{str(path)!r}: {', '.join(notes)}", Path(path))
     return (hole != invert).astype(np.uint8)

@@ -1,5 +1,6 @@
 """Which files belong together by their names."""
 
+import functools
 import logging
 import os
 import re
@@ -120,23 +121,45 @@ def masks_beside(files: Iterable[str | Path]) -> set:
 
 
 def without_masks(
-    pictures: Sequence[Path], argument: str, own: bool = False
+    pictures: Sequence[Path], argument: str, masks: Sequence[Path] = ()
 ) -> list[Path]:
-    """Leaves out the masks beside their pictures.
+    """Leaves out masks among pictures: what is used as one, and those beside them.
 
     Args:
-        argument: what to call the pictures in the warning that says how many they are.
-        own: they are used as masks, so there is no warning.
+        argument: what to call the pictures in an error, and in the warning that says
+            how many are left out though they are not used.
+        masks: the files that are used as masks, wherever they are.
+
+    Raises:
+        InputError: if nothing is left.
     """
-    masks = masks_beside(pictures)
-    if masks and not own:
+    used = {*map(_real, masks)}
+    left = [path for path in pictures if _real(path) not in used] if used else pictures
+    beside = masks_beside(pictures).intersection(left)
+    if beside:
         log.warning(
             "%s: %d masks beside their pictures are left out, such as %r",
             argument,
-            len(masks),
-            str(min(masks)),
+            len(beside),
+            str(min(beside)),
         )
-    return [picture for picture in pictures if picture not in masks]
+    if not left:
+        raise InputError(
+            f"{argument}: must hold pictures beside those of -mask_path, received "
+            f"{str(pictures[0])!r}, which is one of them"
+        )
+    return [path for path in left if path not in beside]
+
+
+def _real(path):
+    """The file in its folder, whatever links lead to that."""
+    folder, name = os.path.split(path)
+    return os.path.join(_real_folder(folder), name)
+
+
+@functools.lru_cache(maxsize=4096)
+def _real_folder(folder):
+    return os.path.realpath(folder)
 
 
 def list_masks(path: str | None, *picture_paths: str | None) -> list[Path]:
@@ -150,7 +173,7 @@ def list_masks(path: str | None, *picture_paths: str | None) -> list[Path]:
         InputError: see `list_images`; or no file is a mask beside its picture.
     """
     files = list_images(path, "mask_path") if path else []
-    if not same_place(path, *picture_paths):
+    if not _same_place(path, *picture_paths):
         return files
     masks = masks_beside(files)
     if not masks:
@@ -161,7 +184,7 @@ def list_masks(path: str | None, *picture_paths: str | None) -> list[Path]:
     return [file for file in files if file in masks]
 
 
-def same_place(path: str | None, *others: str | None) -> bool:
-    """Returns whether a path leads where one of others does; None leads nowhere."""
+def _same_place(path, *others):
+    """Whether a path leads where one of others does; None leads nowhere."""
     places = {Path(other).resolve() for other in others if other}
     return path is not None and Path(path).resolve() in places

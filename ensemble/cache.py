@@ -90,10 +90,10 @@ class Cache:
         """
         about = {name: getattr(settings, name) for name in DECISIVE}
         about |= {"image_size": size, "masks": settings.masks}
-        chosen = self._chosen(settings, about)
         files = list_masks(
             settings.mask_path, settings.train_path, settings.validation_path
         )
+        chosen = self._chosen(settings, about, files)
         pairs = EvaluationPairs(
             [Path(path) for path in chosen.values()],
             settings.masks or ("files" if files else masks),
@@ -111,11 +111,11 @@ class Cache:
             for path, picture in zip(places[i], (image, mask * np.uint8(255))):
                 save_png(path, picture)
 
-    def _chosen(self, settings, about):
+    def _chosen(self, settings, about, masks):
         """Returns name -> path of every picture, chosen once."""
         record = self.folder / "cache.json"
         if not record.is_file():
-            self._choose(settings, about, record)
+            self._choose(settings, about, masks, record)
         try:
             found = json.loads(record.read_bytes())
             former, names = dict(found["settings"]), dict(found["pictures"])
@@ -140,7 +140,7 @@ class Cache:
                 write_bytes(self.list_of(split), "".join(lines).encode())
         return names
 
-    def _choose(self, settings, about, record):
+    def _choose(self, settings, about, masks, record):
         """Chooses the pictures, those to learn from first, and records them."""
         files = [self.list_of(split) for split in ("train", "validation")]
         files += [*self.images.glob("*"), *self.masks.glob("*")]
@@ -148,6 +148,7 @@ class Cache:
         left_out = Counter()
         train, held_out = split_images(
             settings,
+            masks,
             lambda images: of_three_channels(
                 images, left_out, settings.seed, settings.per_category
             ),

@@ -10,7 +10,7 @@ from inpainting_zoo.chosen import chosen_model
 from inpainting_zoo.data.evaluation import EvaluationPairs
 from inpainting_zoo.data.images import MAX_PIXELS, list_images
 from inpainting_zoo.data.layouts import list_split
-from inpainting_zoo.data.names import list_masks, same_place, without_masks
+from inpainting_zoo.data.names import list_masks, without_masks
 from inpainting_zoo.environment import versions
 from inpainting_zoo.errors import InputError
 from inpainting_zoo.evaluation import protocol, report_004
@@ -20,6 +20,7 @@ from inpainting_zoo.evaluation.progress import resumable
 from inpainting_zoo.evaluation.report import check_report, format_report, write_report
 from inpainting_zoo.inpainting import strategies
 from inpainting_zoo.metrics.measures import chosen_measures
+from inpainting_zoo.models.pixels import blend, dilate
 from inpainting_zoo.options import EvaluateSettings
 from inpainting_zoo.training.experiment import Experiment
 
@@ -92,9 +93,10 @@ def list_files(settings) -> tuple[list, list, list]:
     images = (
         list_split(layout, path, "val") if layout else list_images(path, "test_path")
     )
-    images = without_masks(images, "test_path", same_place(mask_path, path))
+    masks = list_masks(mask_path, path)
+    images = without_masks(images, "test_path", masks)
     objects = list_images(objects_path, "objects_path") if objects_path else []
-    return images[: settings.limit], list_masks(mask_path, path), objects
+    return images[: settings.limit], masks, objects
 
 
 def make_pairs(
@@ -132,9 +134,16 @@ def decisive(settings, weights_sha256: str, files: list) -> dict:
 def by_completion(settings, pairs, name, model, baselines, **kept) -> dict:
     """Returns the report of completed pictures, by the protocol."""
     methods = {name: completing(model, settings.strategy), **baselines}
-    return protocol.evaluate(
+    ring = settings.mask_dilation, settings.feathering
+    if any(ring):
+        methods = {name: widening(method, *ring) for name, method in methods.items()}
+    report = protocol.evaluate(
         pairs, methods, pairs.seed, strategy=settings.strategy, **kept
     )
+    if any(ring):
+        words = "holes are widened by {} pixels, {} of which fade in; as they were, "
+        report["notes"].append(words.format(*ring) + "they are measured")
+    return report
 
 
 def completing(model, strategy: str) -> Callable:
@@ -144,6 +153,17 @@ def completing(model, strategy: str) -> Callable:
     return partial(strategies.complete, model, strategy=strategy)
 
 
+def widening(method: Callable, mask_dilation: float, feathering: float) -> Callable:
+    """Returns a method that completes wider holes; see `models.pixels.dilate`."""
+
+    def complete(image, mask, *further):
+        wide = dilate(mask, mask_dilation, feathering)
+        completed = method(image, wide, *further)
+        return blend(completed, image, mask, wide, feathering)
+
+    return complete
+
+
 def by_report_004(
     settings, pairs, name, model, baselines, weights_sha256, **kept
 ) -> dict:
@@ -151,6 +171,10 @@ def by_report_004(
     if settings.strategy != "original":
         raise InputError(
             f"strategy: original in report_004, received {settings.strategy}"
+        )
+    if settings.mask_dilation:
+        raise InputError(
+            f"mask_dilation: 0 in report_004, received {settings.mask_dilation}"
         )
     if settings.metrics:
         raise InputError(

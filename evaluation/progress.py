@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from inpainting_zoo.errors import InputError
-from inpainting_zoo.storage.files import write_json
+from inpainting_zoo.storage.files import remove_parts, write_json
 from inpainting_zoo.storage.locks import held
 
 ABOUT, ROWS, VECTORS = "about.json", "rows.jsonl", "*.f32"
@@ -30,6 +30,7 @@ def resumable(folder: Path, about: dict):
     """
     folder.mkdir(parents=True, exist_ok=True)
     with held(folder, "report"):
+        remove_parts(folder)  # of killed runs
         try:
             progress = Progress(folder, about)
             yield progress

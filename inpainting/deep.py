@@ -1,4 +1,4 @@
-"""Colours of 16 bits a channel, which Pillow cannot hold, from and to PNG and TIFF."""
+"""Colours of 16 bits a channel, which Pillow cannot hold: PNG, TIFF and PPM."""
 
 import dataclasses
 import struct
@@ -55,8 +55,13 @@ class DeepPicture:
             picture.info["icc_profile"] = self.profile
         return picture
 
+    def fits(self, name: str) -> bool:
+        """Returns whether a format of Pillow's name holds all of the picture."""
+        plain = self.pixels.shape[2] == 3 and not self.profile
+        return name in ("PNG", "TIFF") or (name == "PPM" and plain)
+
     def encode(self, name: str) -> bytes:
-        """Returns the bytes of a file; `name` is "PNG" or "TIFF"."""
+        """Returns the bytes of a file in a format that `fits`."""
         if name == "TIFF":
             buffer = BytesIO()
             alpha = ["unassalpha"] if self.pixels.shape[2] == 4 else []
@@ -65,7 +70,8 @@ class DeepPicture:
                 buffer, self.pixels, photometric="rgb", metadata=None, **options
             )
             return buffer.getvalue()
-        content = cv2.imencode(".png", _swapped(self.pixels))[1].tobytes()
+        pixels = _swapped(self.pixels)
+        content = cv2.imencode(f".{name.lower()}", pixels)[1].tobytes()
         if not self.profile:
             return content
         body = b"iCCPICC\0\0" + zlib.compress(self.profile)  # name, method 0
@@ -78,7 +84,7 @@ def read_deep(source: Source, header: Header, picture: Image.Image):
     """Returns a picture file as a `DeepPicture`, or None if it is no such file.
 
     OpenCV reads it, which says nothing of damage; so Pillow has to have decoded the
-    same picture from it, down to the upper 8 bits of each value.
+    same picture from it, down to the upper 8 bits of each value, or the nearest ones.
 
     Args:
         source: the picture file.
@@ -94,7 +100,8 @@ def read_deep(source: Source, header: Header, picture: Image.Image):
     shown, pixels = np.asarray(picture), _swapped(pixels)
     # OpenCV has applied the orientation of a TIFF, but not that of a PNG.
     for upright in (pixels, UPRIGHT[header.orientation](pixels)):
-        if np.array_equal(upright >> 8, shown):
+        nearest = (upright.astype(np.uint32) + 128) // 257  # of PPM
+        if np.array_equal(upright >> 8, shown) or np.array_equal(nearest, shown):
             profile = picture.info.get("icc_profile")
             return DeepPicture(np.ascontiguousarray(upright), profile)
     return None

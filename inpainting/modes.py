@@ -187,7 +187,7 @@ def encode(picture: Image.Image | DeepPicture, suffix: str) -> tuple[bytes, list
     name, modes, options = choose(SUFFIX, suffix.lower(), FORMATS)
     saved, notes = picture, []
     if isinstance(picture, DeepPicture):
-        if name in ("PNG", "TIFF"):
+        if picture.fits(name):
             return picture.encode(name), []
         saved = picture = picture.reduced()
         notes.append(f"save_to: {name} holds 8 bits, 16 are reduced to 8")
@@ -212,6 +212,8 @@ def encode(picture: Image.Image | DeepPicture, suffix: str) -> tuple[bytes, list
     buffer = BytesIO()
     same_channels = (saved.mode in GREY) == (picture.mode in GREY)
     profile = picture.info.get("icc_profile") if same_channels else None
+    if profile and name in ("BMP", "PPM"):
+        notes.append(f"save_to: {name} holds no colour profile, it is dropped")
     dots = [float(x) for x in picture.info.get("dpi", ())]
     if dots and all(0 < x < 1e5 for x in dots):  # files say what they like
         options = options | {"dpi": dots}

@@ -176,8 +176,9 @@ def predict(model, image, hole, size: int, seed: int = 0, **options):
         if not unknown.any():
             return small
         try:
-            given = small.copy(), unknown.copy()
-            return _checked(model.inpaint(*given, seed=seed, **options), small.shape)
+            given = small[None].copy(), unknown[None].astype(np.uint8)
+            found = np.asarray(model.predict_images(*given, seed, **options))
+            return blend(_checked(found, given[0].shape)[0], small, unknown, unknown)
         except Exception as error:
             if not _is_out_of_memory(error):
                 raise
@@ -189,13 +190,13 @@ def predict(model, image, hole, size: int, seed: int = 0, **options):
         size = max(SMALLEST_SIZE, size // 2)
 
 
-def _checked(completed, shape):
-    if completed.shape != shape or completed.dtype != np.uint8:
+def _checked(predicted, shape):
+    if predicted.shape != shape or predicted.dtype != np.uint8:
         raise ValueError(
-            f"model: inpaint must return uint8 {shape}, "
-            f"received {completed.dtype} {completed.shape}"
+            f"model: predict_images must return uint8 {shape}, "
+            f"received {predicted.dtype} {predicted.shape}"
         )
-    return completed
+    return predicted
 
 
 def _is_out_of_memory(error):

@@ -331,7 +331,27 @@ class ModelSettings(Settings):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class EvaluateSettings(ModelSettings):
+class CompletingSettings(ModelSettings):
+    """Which model completes pictures, and how wide."""
+
+    mask_dilation: float = option(
+        0.0, "pixels to widen the hole by", least=0, most=MOST_DILATION
+    )
+    feathering: float = option(
+        0.0, "pixels of the widened ring that fade into the picture", least=0
+    )
+
+    def __post_init__(self):
+        super().__post_init__()
+        if self.feathering > self.mask_dilation:
+            raise InputError(
+                f"feathering: must be at most -mask_dilation ({self.mask_dilation}), "
+                f"within which known pixels may change, received {self.feathering}"
+            )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class EvaluateSettings(CompletingSettings):
     """Settings of an evaluation."""
 
     test_path: str = option("embedded:test", "folder, list file or embedded:[test]")
@@ -400,7 +420,7 @@ class EvaluateSettings(ModelSettings):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class InpaintSettings(ModelSettings):
+class InpaintSettings(CompletingSettings):
     """Settings of completing pictures."""
 
     NEEDED: ClassVar[tuple] = ("mask", "save_to")
@@ -420,12 +440,6 @@ class InpaintSettings(ModelSettings):
     mask_label: str | None = mask_label()
     mask_from: str | None = option(
         None, "the hole is where the mask is transparent", choices=("alpha",)
-    )
-    mask_dilation: float = option(
-        0.0, "pixels to widen the hole by", least=0, most=MOST_DILATION
-    )
-    feathering: float = option(
-        0.0, "pixels of the widened ring that fade into the picture", least=0
     )
     fill_alpha: bool = option(False, "make the completed hole opaque")
     max_pixels: int = max_pixels()
@@ -468,11 +482,6 @@ class InpaintSettings(ModelSettings):
             raise InputError(
                 "mask_label: must not be given with -mask_from, which does not look at "
                 f"labels, received {self.mask_label!r}"
-            )
-        if self.feathering > self.mask_dilation:
-            raise InputError(
-                f"feathering: must be at most -mask_dilation ({self.mask_dilation}), "
-                f"within which known pixels may change, received {self.feathering}"
             )
 
     def complete(self):

@@ -96,7 +96,7 @@ class Completer:
 
         Returns:
             (H, W, 3), uint8, or uint16 or floats on [0, 1] if the image is an array of
-            those.
+            those. What `remarks` says is logged as a warning.
 
         Raises:
             InputError: if an option is unknown or breaks its rule, or image and mask
@@ -148,6 +148,9 @@ class Completer:
             found = self.predict_images(
                 completed[wanted], holes[wanted], seed, **options
             )
+            said = (self.remarks(hole, **options) for hole in holes[wanted])
+            for remark in dict.fromkeys(r for remarks in said for r in remarks):
+                log.warning(remark)
             for i, prediction in zip(wanted, found):
                 completed[i] = blend(
                     prediction, completed[i], masks[i], holes[i], feathering

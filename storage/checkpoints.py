@@ -206,12 +206,10 @@ class Checkpoints:
             )
         return load_weights(path)
 
-    def begin(self):
-        """Prepares for saving: an empty manifest tells that nothing was saved yet.
+    def check(self):
+        """Raises InputError if there are states and no manifest.
 
-        Raises:
-            InputError: if there are states and no manifest. They are not ours to
-                replace: only what the manifest names is.
+        They are not ours to replace: only what the manifest names is.
         """
         if self.manifest.is_file():
             return
@@ -221,7 +219,8 @@ class Checkpoints:
                 f"received none and {', '.join(sorted(found))}; put it back, or move "
                 "them elsewhere to start anew"
             )
-        self._write([])
 
-    def _write(self, entries):
-        write_json(self.manifest, entries)
+    def begin(self):
+        """Prepares for saving: an empty manifest tells that nothing was saved yet."""
+        if not self.manifest.is_file():
+            write_json(self.manifest, [])

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -119,6 +120,32 @@ def test_masks_beside_their_pictures_are_no_pictures(given, evaluate, tmp_path, 
         assert [*found.values()] == [1, 2]
     said = [r.message for r in caplog.records if "left out" in r.message]
     assert len(said) == (not given)
+
+
+def test_masks_within_the_folder_of_pictures_are_no_pictures(
+    evaluate, pictures, tmp_path
+):
+    folder, report = tmp_path / "all", tmp_path / "r.json"
+    shutil.copytree(pictures / "images", folder)
+    shutil.copytree(pictures / "masks", folder / "masks")
+    paths = ("-test_path", folder, "-mask_path", folder / "masks")
+    assert evaluate(*paths, "-report", report, "-methods", "none") == 0
+    rows = csv.DictReader(report.with_suffix(".csv").open())
+    assert {row["name"] for row in rows} == {f"{i}.png" for i in range(8)}
+
+
+def test_all_methods_complete_wider_holes(evaluate, pictures, tmp_path):
+    """A hole is measured as it was, so 0 pixels around it change nothing else."""
+    found = {}
+    for width in (0, 4):
+        report = tmp_path / f"{width}.json"
+        paths = ("-test_path", pictures / "images", "-report", report)
+        options = ("-masks", "centre", "-methods", "telea", "-mask_dilation", width)
+        assert evaluate(*paths, *options) == 0
+        rows = csv.DictReader(report.with_suffix(".csv").open())
+        found[width] = [(r["method"], r["hole_area"], float(r["psnr"])) for r in rows]
+    for narrow, wide in zip(found[0], found[4], strict=True):
+        assert narrow[:2] == wide[:2] and narrow[2] > wide[2]
 
 
 def test_pictures_are_not_their_own_masks(evaluate, pictures, capsys):

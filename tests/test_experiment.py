@@ -206,6 +206,21 @@ def test_as_many_pictures_are_validated_on_as_wanted(pictures):
         assert (len(training.images), len(validation)) == (4, found)
 
 
+def test_masks_within_the_folder_of_pictures_are_not_trained_on(pictures, tmp_path):
+    shutil.copytree(pictures, tmp_path / "all")
+    for path in (tmp_path / "all" / "images").iterdir():
+        path.rename(tmp_path / "all" / path.name)
+    settings = TrainSettings(
+        train_path=str(tmp_path / "all"),
+        mask_path=str(tmp_path / "all" / "masks"),
+        batch_size=2,
+        validation_split=0.5,
+    )
+    training, validation = load_data(settings, 16, "rectangle=1")
+    assert (len(training.images), len(validation)) == (4, 4)
+    assert len(training.mask_files) == 8
+
+
 @pytest.mark.parametrize("given", [True, False])
 def test_masks_beside_the_pictures_are_not_trained_on(
     given, pictures, tmp_path, caplog
@@ -324,8 +339,8 @@ def test_variants_have_seeds_and_names_of_their_own(completing, monkeypatch, cap
     class Painter(Completer):
         OPTIONS, draws, image_size = {"lighter": 0}, True, 64
 
-        def inpaint(self, image, mask, seed=0, lighter=0):
-            return np.where(mask[..., None] > 0, np.uint8(seed + lighter), image)
+        def predict_images(self, images, masks, seed=0, lighter=0):
+            return np.full_like(images, seed + lighter)
 
     chosen = ("painter", Painter(), "digest")
     monkeypatch.setattr(command, "chosen_model", lambda settings: chosen)

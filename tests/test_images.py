@@ -259,6 +259,17 @@ def test_masks_of_all_kinds_mean_the_same(tmp_path, name):
     np.testing.assert_array_equal(read_mask(tmp_path / name, invert=True), ~DISC)
 
 
+@pytest.mark.parametrize("read", [read_image, read_mask])
+def test_further_pages_are_said_once_in_a_folder(read, tmp_path, caplog):
+    page = np.zeros((8, 8), np.uint8)
+    more = [Image.fromarray(page + 255)] * 2
+    for i in range(3):
+        write(tmp_path / f"{i}.tif", page, save_all=True, append_images=more)
+        assert not read(tmp_path / f"{i}.tif").any()
+    (said,) = (record.getMessage() for record in caplog.records)
+    assert "0.tif': its first page or frame is used, 2 more are not" in said
+
+
 def test_jpeg_mask_is_thresholded_in_the_middle(tmp_path):
     box = np.zeros((64, 64), np.uint8)
     box[17:47, 22:42] = 255

@@ -309,9 +309,9 @@ def test_a_hundred_holes_cost_at_most_three_times_one():
     def best_time(mask):
         image, times = noise(*mask.shape), []
         for _ in range(5):
-            start = time.perf_counter()
+            start = time.thread_time()
             complete(Plain(diffuse), image, mask)
-            times.append(time.perf_counter() - start)
+            times.append(time.thread_time() - start)
         return min(times)
 
     hundred, one = scattered(100, 16, 1500, 1500), scattered(1, 160, 1500, 1500)

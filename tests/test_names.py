@@ -93,13 +93,25 @@ def test_masks_beside_are_those_that_have_their_picture():
 def test_masks_are_left_out_of_pictures_with_one_warning(caplog):
     names = ["a.png", "a_mask001.png", "a_mask002.png", "b.png"]
     pictures = [Path("in") / name for name in names]
-    assert without_masks(pictures, "test_path", own=True) == pictures[::3]
+    assert without_masks(pictures, "test_path", pictures[1:3]) == pictures[::3]
     assert not caplog.records
     assert without_masks(pictures, "test_path") == pictures[::3]
     assert [r.message for r in caplog.records] == [
         "test_path: 2 masks beside their pictures are left out, such as "
         "'in/a_mask001.png'"
     ]
+
+
+def test_what_is_used_as_a_mask_is_no_picture(tmp_path):
+    (tmp_path / "masks").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "masks")
+    pictures = [tmp_path / "a.png", tmp_path / "masks" / "a.png"]
+    linked = [tmp_path / "link" / "a.png"]
+    assert without_masks(pictures, "test_path", linked) == pictures[:1]
+    with pytest.raises(
+        InputError, match=r"beside those of -mask_path, received .*a\.png"
+    ):
+        without_masks(pictures, "test_path", pictures)
 
 
 def test_a_folder_of_pictures_has_the_masks_that_are_called_so(tmp_path):

@@ -40,6 +40,7 @@ from inpainting_zoo.options import (
         (InpaintSettings, "max_pixels", (0,), (1,)),
         (InpaintSettings, "variants", (0,), (2,)),
         (InpaintSettings, "mask_dilation", (-1,), (3,)),
+        (EvaluateSettings, "mask_dilation", (-1,), (3,)),
         (InpaintSettings, "feathering", (-1, 1), (0,)),
         (TrainSettings, "experiment_name", ("", "../up", ".", "/abs"), ("a", "a/b")),
         (EvaluateSettings, "experiment_name", ("../up",), ("a",)),

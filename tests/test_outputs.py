@@ -26,8 +26,8 @@ class Grey(Completer):
 
     image_size = 64
 
-    def inpaint(self, image, mask, seed=0):
-        return np.where(mask[..., None] > 0, np.uint8(99), image)
+    def predict_images(self, images, masks, seed=0):
+        return np.full_like(images, 99)
 
 
 @pytest.fixture

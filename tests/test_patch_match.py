@@ -79,7 +79,7 @@ def test_a_patch_lies_within_the_picture_and_outside_of_the_hole():
     assert not knows_a_patch(hole, 3) and knows_a_patch(hole, 1)
 
 
-def test_holes_that_leave_nothing_to_copy_are_said(model, tmp_path, capsys):
+def test_holes_that_leave_nothing_to_copy_are_said(model, tmp_path, capsys, caplog):
     image, hole = textured(20, 20)[0], np.zeros((20, 20), np.uint8)
     hole[::3] = 1
     paths = [str(tmp_path / name) for name in ("image.png", "mask.png", "out.png")]
@@ -91,8 +91,10 @@ def test_holes_that_leave_nothing_to_copy_are_said(model, tmp_path, capsys):
     assert "preset: patchmatch, because none was named" in capsys.readouterr().out
     completed = np.asarray(Image.open(paths[2]))
     np.testing.assert_array_equal(completed[hole == 0], image[hole == 0])
+    assert "no known patch" not in caplog.text  # said once, with the picture's name
     everything = model.inpaint(image, np.ones_like(hole))
     assert (everything == 128).all()
+    assert "leaves nothing known" in caplog.text
     (words,) = model.remarks(np.ones((8, 8)))
     assert words == "mask: leaves nothing known, so the picture becomes mid-grey"
 

@@ -59,9 +59,9 @@ def test_seed_and_options_reach_the_model():
     class Random(Completer):
         image_size = 256
 
-        def inpaint(self, image, mask, seed=0, prompt=""):
+        def predict_images(self, images, masks, seed=0, prompt=""):
             self.received = seed, prompt
-            return image
+            return images
 
     model = Random()
     complete_bytes(model, encoded(colours()), MASK, seed=3, prompt="a cat")
@@ -146,10 +146,19 @@ def deep(content):
     return pixels[..., [2, 1, 0, 3][: pixels.shape[2]]]
 
 
-@pytest.mark.parametrize("channels", [3, 4])
-@pytest.mark.parametrize("write", [deep_png, deep_tiff])
-@pytest.mark.parametrize("suffix", [".png", ".tif"])
+def ppm(pixels, largest=65535):
+    height, width, _ = pixels.shape
+    return b"P6 %d %d %d\n" % (width, height, largest) + pixels.astype(">u2").tobytes()
+
+
+KINDS = [(deep_png, 3), (deep_png, 4), (deep_tiff, 3), (deep_tiff, 4), (ppm, 3)]
+
+
+@pytest.mark.parametrize(("write", "channels"), KINDS)
+@pytest.mark.parametrize("suffix", [".png", ".tif", ".ppm"])
 def test_16_bits_stay(channels, write, suffix):
+    if suffix == ".ppm" and channels == 4:
+        pytest.skip("holds no alpha")
     before = colours(16, channels)
     content, notes = complete_bytes(RED, write(before), MASK, suffix=suffix)
     after = deep(content)
@@ -205,12 +214,28 @@ def test_16_bits_keep_their_colour_profile(suffix):
     assert Image.open(BytesIO(content)).info["icc_profile"] == b"a profile"
 
 
-@pytest.mark.parametrize("suffix", [".webp", ".bmp", ".ppm"])
-def test_formats_of_8_bits_say_so(suffix):
-    content, notes = complete_bytes(RED, deep_png(colours(16)), MASK, suffix=suffix)
+@pytest.mark.parametrize(
+    ("suffix", "channels"), [(".webp", 3), (".bmp", 3), (".ppm", 4)]
+)
+def test_formats_of_8_bits_say_so(suffix, channels):
+    before = colours(16, channels)
+    content, notes = complete_bytes(RED, deep_png(before), MASK, suffix=suffix)
     assert "16 are reduced to 8" in notes[0]
-    eight = (colours(16).astype(int) + 128) // 257
+    eight = (before[..., :3].astype(int) + 128) // 257
     np.testing.assert_array_equal(decoded(content)[~HOLE], eight[~HOLE])
+
+
+def test_a_ppm_of_another_white_is_reduced_with_a_note():
+    dim = ppm(colours(16) // 64, largest=1023)
+    _, notes = complete_bytes(RED, dim, MASK)
+    assert notes == ["image: 16 bits are reduced to 8"]
+
+
+@pytest.mark.parametrize("suffix", [".bmp", ".ppm"])
+def test_formats_without_colour_profiles_say_so(suffix):
+    image = encoded(colours(), icc_profile=b"a profile")
+    _, notes = complete_bytes(RED, image, MASK, suffix=suffix)
+    assert "holds no colour profile, it is dropped" in notes[0]
 
 
 def test_a_cut_file_of_16_bits_is_refused():

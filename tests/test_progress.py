@@ -107,6 +107,13 @@ def test_a_folder_of_something_else_stays(tmp_path, name, content):
     assert (tmp_path / "r.parts" / name).read_text() == content
 
 
+def test_what_a_killed_run_was_writing_is_removed(tmp_path):
+    (tmp_path / "r.parts").mkdir()
+    (tmp_path / "r.parts" / ".zoo-0123456789abcdef.part").touch()
+    measured(tmp_path / "r.parts")
+    assert not (tmp_path / "r.parts").exists()
+
+
 def test_vectors_of_true_pictures_are_computed_once(home):
     seen = []
 

@@ -201,7 +201,7 @@ def test_wrong_input_gets_one_line_and_exit_code_4(
     assert runner.main([str(argument) for argument in arguments]) == 4
     (line,) = [x for x in capsys.readouterr().err.splitlines() if x[:6] == "error:"]
     assert message in line
-    assert not list(tmp_path.rglob("*.npz"))
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
 
 
 def test_a_stage_is_never_started_over_silently(trained, pictures):

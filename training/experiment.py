@@ -168,7 +168,7 @@ class Experiment:
                 have no manifest.
             WeightsError: if the weights are damaged or do not fit.
         """
-        self.checkpoints.begin()
+        self.checkpoints.check()
         if settings.resume:
             step = self._resume(model, stage, fingerprint)
             if step is not None:
@@ -188,6 +188,7 @@ class Experiment:
             log.warning("%s: starts from random weights, see -from_weights", stage)
         elif WARM_UP in model.STAGES and stage != WARM_UP:
             log.info("%s: starts from random weights, without a warm-up", stage)
+        self.checkpoints.begin()
         return 0
 
     def _resume(self, model, stage, fingerprint):

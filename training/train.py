@@ -13,7 +13,7 @@ from inpainting_zoo import presets
 from inpainting_zoo.data.evaluation import EvaluationPairs, readable_pairs
 from inpainting_zoo.data.images import list_images
 from inpainting_zoo.data.layouts import list_split
-from inpainting_zoo.data.names import list_masks, same_place, without_masks
+from inpainting_zoo.data.names import list_masks, without_masks
 from inpainting_zoo.data.training import TrainingPairs
 from inpainting_zoo.engine import backend
 from inpainting_zoo.engine.batches import streaming
@@ -227,11 +227,10 @@ def fit(run: Run, experiment: Experiment, start: int, fingerprint: str):
 
 def load_data(settings: TrainSettings, size: int, default_masks: str):
     """Returns training pairs without end and a list of those to validate on."""
-    masks, files = settings.masks, None
-    if path := settings.mask_path:
-        files = list_masks(path, settings.train_path, settings.validation_path)
-        masks = masks or "files=1"
-    masks = masks or default_masks
+    files = list_masks(
+        settings.mask_path, settings.train_path, settings.validation_path
+    )
+    masks = settings.masks or ("files=1" if files else default_masks)
     options = {
         "mask_files": files,
         "invert_mask": settings.invert_mask,
@@ -244,7 +243,7 @@ def load_data(settings: TrainSettings, size: int, default_masks: str):
         name: list_images(str(folder), "aligned")
         for name, folder in settings.aligned.items()
     }
-    images, held_out = split_images(settings)
+    images, held_out = split_images(settings, files)
     training = TrainingPairs(
         images,
         masks,
@@ -264,11 +263,12 @@ def load_data(settings: TrainSettings, size: int, default_masks: str):
     return training, readable_pairs(validation, training.unreadable)
 
 
-def split_images(settings: TrainSettings, choose_of=list):
+def split_images(settings: TrainSettings, masks: list, choose_of=list):
     """Returns the pictures to train on and those kept aside.
 
     Args:
         settings: where they are.
+        masks: files that are used as masks, which may lie among them.
         choose_of: takes the pictures that there are to train on, returns those to take.
 
     Raises:
@@ -277,15 +277,13 @@ def split_images(settings: TrainSettings, choose_of=list):
     path, layout, held_out = settings.train_path, settings.dataset_layout, None
     if settings.validation_path:
         held_out = list_images(settings.validation_path, "validation_path")
-        own = same_place(settings.mask_path, settings.validation_path)
-        held_out = without_masks(held_out, "validation_path", own)
-    own = same_place(settings.mask_path, path)
+        held_out = without_masks(held_out, "validation_path", masks)
     listed = (
         list_split(layout, path, "train") if layout else list_images(path, "train_path")
     )
-    images = choose_of(without_masks(listed, "train_path", own))
+    images = choose_of(without_masks(listed, "train_path", masks))
     if layout and not held_out:
-        held_out = without_masks(list_split(layout, path, "val"), "train_path", own)
+        held_out = without_masks(list_split(layout, path, "val"), "train_path", masks)
     share = settings.validation_split
     if held_out or layout or not share:
         return images, held_out
