@@ -13,12 +13,17 @@ from tqdm import tqdm
 
 from inpainting_zoo.engine.operations import fold
 from inpainting_zoo.errors import InputError, NumericError, choose
+from inpainting_zoo.features.lpips import lpips_network
+from inpainting_zoo.losses.kl_divergence import kl_divergence
+from inpainting_zoo.losses.perceptual_similarity import perceptual_similarity_loss
+from inpainting_zoo.losses.reconstruction import absolute
+from inpainting_zoo.models.bookkeeping import weighted_sum
 from inpainting_zoo.models.inpainter import Inpainter
 from inpainting_zoo.models.sizes import Sizes
 from inpainting_zoo.models.stage import Stage
 from inpainting_zoo.stable_diffusion import samplers
 from inpainting_zoo.stable_diffusion.autoencoder import build_decoder, build_encoder
-from inpainting_zoo.stable_diffusion.presets import FAMILY
+from inpainting_zoo.stable_diffusion.presets import FAMILY, UNGUIDED
 from inpainting_zoo.stable_diffusion.text_encoder import build_text_encoder
 from inpainting_zoo.stable_diffusion.tokenizer import END, clip_tokenizer
 from inpainting_zoo.stable_diffusion.unet import build_unet
@@ -38,14 +43,18 @@ class StableDiffusion(Inpainter):
             context_channels, which are the text encoder's channels.
         autoencoder: those of `build_encoder` and `build_decoder`.
         decoder: those of `build_decoder` alone, such as "conditional".
-        text_encoder: those of `build_text_encoder`.
-        latent_scale: factor of the autoencoder's latents, whose variance is 1 then.
+        text_encoder: those of `build_text_encoder`; None, for `LatentDiffusion` alone,
+            for no text.
+        latent_scale: factor of the autoencoder's latents, whose variance is 1 then; 0
+            lets the encoder bring them to that.
         predicts: name in `PREDICTS`, what the U-Net was trained to predict.
         pad_token: what fills short prompts; it is attended to.
         prompt: of all pictures in training.
         prompt_dropped: share of the pictures that are learned without it, so that use
             can be guided by the difference.
         all_hole: share of the pictures of which nothing is known.
+        kl_weight: of the distance of latents from noise, where the autoencoder learns.
+        perceptual_weight: there, of the distance in AlexNet's features (LPIPS).
         average: half-life, in images, of the average of weights that use takes; 0 takes
             the last ones.
         masks: what it is trained and evaluated on by default; see `parse_mixture`.
@@ -61,22 +70,32 @@ class StableDiffusion(Inpainter):
         unet: dict = NO_ARGUMENTS,
         autoencoder: dict = NO_ARGUMENTS,
         decoder: dict = NO_ARGUMENTS,
-        text_encoder: dict = NO_ARGUMENTS,
+        text_encoder: dict | None = NO_ARGUMENTS,
         latent_scale: float = 0.18215,
         predicts: str = "noise",
         pad_token: str = END,
         prompt: str = "",
         prompt_dropped: float = 0.1,
         all_hole: float = 0.25,
+        kl_weight: float = 1e-3,
+        perceptual_weight: float = 0.1,
         average: float = 0.0,
         masks: str = "lama_training=1",
         dtype: str = "float32",
         seed: int = 0,
     ):
-        encoder = _made("autoencoder", build_encoder, autoencoder, dtype)
+        if (text_encoder is None) == ("prompt" in self.OPTIONS):
+            rule = "arguments, or with sd_small, which has no text, null"
+            raise InputError(f"text_encoder: must be {rule}, received {text_encoder!r}")
+        normalized = {"normalized": not latent_scale}
+        encoder = _made(
+            "autoencoder", build_encoder, {**autoencoder, **normalized}, dtype
+        )
         decoder = _made("decoder", build_decoder, {**autoencoder, **decoder}, dtype)
-        text = _made("text_encoder", build_text_encoder, text_encoder, dtype)
-        width = {"context_channels": text.output.shape[-1]}
+        text, width = None, {"context_channels": 0}
+        if text_encoder is not None:
+            text = _made("text_encoder", build_text_encoder, text_encoder, dtype)
+            width = {"context_channels": text.output.shape[-1]}
         unet = _made("unet", build_unet, {**unet, **width}, dtype)
         self.shrinks = _halvings(encoder)
         multiple = self.shrinks * _halvings(unet)
@@ -84,45 +103,90 @@ class StableDiffusion(Inpainter):
         super().__init__(image_size, side, seed)
         self.unet, self.text_encoder = unet, text
         self.encoder, self.decoder = encoder, decoder
-        self.latent_scale, self.pad_token = latent_scale, pad_token
+        self.latent_scale, self.pad_token = latent_scale or 1.0, pad_token
         self.target, self.noise_of = choose("predicts", predicts, PREDICTS)
         self.prompt, self.prompt_dropped = prompt, prompt_dropped
         self.all_hole, self.average, self.masks = all_hole, average or None, masks
+        self.loss_weights = {"l1": 1.0, "kl": kl_weight, "lpips": perceptual_weight}
+        self.reconstructs, self.lpips = False, None
 
     @property
     def parts(self):
-        return {
-            "unet": self.unet,
-            "encoder": self.encoder,
-            "decoder": self.decoder,
-            "text_encoder": self.text_encoder,
-        }
+        """The networks; while the autoencoder learns, its two."""
+        autoencoder = {"encoder": self.encoder, "decoder": self.decoder}
+        if self.reconstructs:
+            return autoencoder
+        text = {"text_encoder": self.text_encoder} if self.text_encoder else {}
+        return {"unet": self.unet, **autoencoder, **text}
 
     @property
     def part_shapes(self):
         small = (self.image_size // self.shrinks,) * 2
         picture = (self.image_size,) * 2
         unet, decoder = self.unet.inputs, self.decoder.inputs
-        tokens = self.text_encoder.input.shape[1:]
-        return {
-            "unet": [(*small, unet[0].shape[-1]), (), (*tokens, unet[2].shape[-1])],
+        shapes = {
+            "unet": [(*small, unet[0].shape[-1]), ()],
             "encoder": [(*picture, 3)],
             "decoder": [
                 (*(small if x.name == "latents" else picture), x.shape[-1])
                 for x in decoder
             ],
-            "text_encoder": [tokens],
         }
+        if self.text_encoder:
+            shapes["text_encoder"] = [self.text_encoder.input.shape[1:]]
+            tokens = (*shapes["text_encoder"][0], unet[2].shape[-1])
+            shapes["unet"].append(tokens)
+        return shapes
 
     def make_stage(self, name, features):
-        """See `Inpainter.make_stage`; only the U-Net learns."""
-        return Stage(self.denoising_step, {"unet": self.unet}, average=self.average)
+        """See `Inpainter.make_stage`; the autoencoder learns, or the U-Net alone."""
+        self.reconstructs = name == "autoencoder"
+        if not self.reconstructs:
+            return Stage(self.denoising_step, {"unet": self.unet}, average=self.average)
+        if self.loss_weights["lpips"]:
+            self.lpips, self.lpips_heads = lpips_network("alexnet")
+        learns = {"autoencoder": [self.encoder, self.decoder]}
+        return Stage(self.autoencoder_step, learns, average=self.average)
+
+    def autoencoder_step(self, batch, minimize):
+        """Takes a step of the encoder and the decoder, together."""
+        image, mask = batch["image"], self._learned_masks(batch["mask"])
+        return minimize("autoencoder", lambda: self.autoencoder_loss(image, mask))
+
+    def autoencoder_loss(self, image, mask):
+        """Returns `(loss, logs)` of what is decoded of noisy latents.
+
+        Args:
+            image: (B, H, W, 3) in [-1, 1].
+            mask: (B, H, W, 1), 1 where a conditional decoder does not see the image.
+
+        References: Kingma and Welling, Auto-Encoding Variational Bayes, ICLR 2014; for
+        the distances Rombach et al., Appendix G, without its discriminator.
+        """
+        moments = self.encoder(image, training=True)
+        mean, log_variance = ops.split(moments, 2, axis=-1)
+        log_variance = ops.clip(log_variance, -30, 20)
+        noise = keras.random.normal(ops.shape(mean), seed=self.seed_generator)
+        latents = self.latent_scale * (mean + ops.exp(log_variance / 2) * noise)
+        decoded = self.decode({"latents": latents, "image": image, "mask": mask})
+        terms = {
+            "l1": ops.mean(absolute(decoded - image)),
+            "kl": kl_divergence(mean, log_variance),
+        }
+        if self.lpips is not None:
+            features = self.lpips(decoded), self.lpips(image)
+            terms["lpips"] = perceptual_similarity_loss(*features, self.lpips_heads)
+        return weighted_sum(terms, self.loss_weights, "autoencoder")
+
+    def validation_loss(self, prediction, image, mask):
+        """See `Inpainter.validation_loss`; of an autoencoder the L1 that it learns."""
+        return ops.mean(absolute(prediction - image)) if self.reconstructs else None
 
     def denoising_step(self, batch, minimize):
         """Takes a step of the U-Net on noise of random strength."""
         image, mask = batch["image"], batch["mask"]
         batch_size = ops.shape(image)[0]
-        mask = ops.where(self._drawn(batch_size, self.all_hole), 1.0, mask)
+        mask = self._learned_masks(mask)
         latents = self.encode({"image": image})
         random = {"seed": self.seed_generator}
         timestep = keras.random.randint((batch_size,), 0, samplers.STEPS, **random)
@@ -131,12 +195,13 @@ class StableDiffusion(Inpainter):
             "noise": keras.random.normal(ops.shape(latents), **random),
             "timestep": timestep,
             "known": self.encode_known({"image": image, "mask": mask}),
-            "prompt": self._learned_prompts(batch_size),
         }
+        if self.text_encoder:
+            inputs["prompt"] = self._learned_prompts(batch_size)
         inputs = {name: ops.stop_gradient(x) for name, x in inputs.items()}
         return minimize("unet", lambda: self.denoising_loss(**inputs))
 
-    def denoising_loss(self, latents, noise, timestep, known, prompt):
+    def denoising_loss(self, latents, noise, timestep, known, prompt=None):
         """Returns `(loss, logs)`: the mean squared error of what is predicted.
 
         Args:
@@ -144,7 +209,7 @@ class StableDiffusion(Inpainter):
             noise: (B, h, w, 4), normal.
             timestep: (B,), 0 to 999, strength of the noise that is added.
             known: see `encode_known`.
-            prompt: embeddings (B, 77, C).
+            prompt: embeddings (B, 77, C); None where there is no text.
 
         Reference: Ho et al., Denoising Diffusion Probabilistic Models, NeurIPS 2020,
         Equation 14.
@@ -153,11 +218,17 @@ class StableDiffusion(Inpainter):
         alpha = _aside(ops.take(signal, timestep))
         shown = samplers.add_noise(latents, noise, alpha)
         seen = ops.concatenate([shown, known], axis=-1)
-        timestep = ops.cast(timestep, "float32")
-        predicted = self.unet([seen, timestep, prompt], training=True)
+        given = [seen, ops.cast(timestep, "float32")]
+        given += [] if prompt is None else [prompt]
+        predicted = self.unet(given, training=True)
         error = predicted - self.target(latents, noise, alpha)
         loss = ops.mean(ops.square(error))
         return loss, {"unet_loss": loss}
+
+    def _learned_masks(self, mask):
+        """Lets some of the masks (B, H, W, 1) hide everything."""
+        everything = self._drawn(ops.shape(mask)[0], self.all_hole)
+        return ops.where(everything, 1.0, mask)
 
     def _drawn(self, batch_size, share):
         """Draws (B, 1, 1, 1) of booleans, a share of which are true."""
@@ -198,7 +269,7 @@ class StableDiffusion(Inpainter):
         Raises:
             InputError: if an option breaks its rule.
         """
-        schedule = samplers.schedule(sampler, num_steps, strength)
+        arrays = self._schedule(num_steps, sampler, strength)
         number = isinstance(guidance_scale, int | float)
         if not number or isinstance(guidance_scale, bool) or not guidance_scale >= 1:
             raise InputError(
@@ -209,14 +280,19 @@ class StableDiffusion(Inpainter):
             if not isinstance(text, str):
                 raise InputError(f"{name}: must be text, received {text!r}")
         length = self.text_encoder.input.shape[1]
+        arrays["prompt"] = self.tokenizer(prompt, length)[None]
+        arrays["guidance"] = np.float32([guidance_scale])
+        if guidance_scale > 1:
+            arrays["negative_prompt"] = self.tokenizer(negative_prompt, length)[None]
+        return arrays
+
+    def _schedule(self, num_steps, sampler, strength):
+        """Returns what `condition` does of the sampler."""
+        schedule = samplers.schedule(sampler, num_steps, strength)
         arrays = {
-            "prompt": self.tokenizer(prompt, length),
             "rows": schedule.rows(),
             "noise_weight": np.float32(schedule.start),
-            "guidance": np.float32(guidance_scale),
         }
-        if guidance_scale > 1:
-            arrays["negative_prompt"] = self.tokenizer(negative_prompt, length)
         if strength < 1:
             weights = samplers.add_noise(*np.eye(2), schedule.alphas[0])
             weights = np.float32(weights / schedule.scales[0])
@@ -244,7 +320,12 @@ class StableDiffusion(Inpainter):
         return {"noise": rng.standard_normal((*shape, channels), np.float32)}
 
     def call(self, inputs):
-        """See `Inpainter.call`; all steps are one graph."""
+        """See `Inpainter.call`; all steps are one graph.
+
+        While the autoencoder learns, it is what the decoder makes of the picture.
+        """
+        if self.reconstructs:
+            return self.reconstruct(inputs)
 
         def steps(state, rows):
             return fold(
@@ -265,6 +346,9 @@ class StableDiffusion(Inpainter):
         Raises:
             NumericError: if numbers are no longer finite; names the network.
         """
+
+        if self.reconstructs:
+            return self.compiled_call(inputs)
 
         def steps(state, rows):
             bar = tqdm(range(rows.shape[1]), "sampling", disable=None, leave=False)
@@ -299,15 +383,20 @@ class StableDiffusion(Inpainter):
         state = {
             "history": ops.stack(history, axis=1),
             "known": run("encode_known")(picture),
-            "guidance": inputs["guidance"],
             **{k: run("embed")({"tokens": ids}) for k, ids in texts.items()},
         }
+        if texts:
+            state["guidance"] = inputs["guidance"]
         history = steps(state, inputs["rows"])
         return run("decode")({"latents": history[:, 0, 0], **picture})
 
+    def reconstruct(self, inputs):
+        """Returns what the decoder makes of an "image"; see `encode` and `decode`."""
+        return self.decode({**inputs, "latents": self.encode(inputs)})
+
     def encode(self, inputs):
         """Returns the latents (B, h, w, 4) of an "image" (B, H, W, 3)."""
-        moments = self.encoder(inputs["image"])
+        moments = self.encoder(inputs["image"], training=False)
         mean = moments[..., : moments.shape[-1] // 2]
         return self.latent_scale * mean
 
@@ -353,14 +442,15 @@ class StableDiffusion(Inpainter):
             shown: the noisy latents (B, h, w, 4).
             timestep: (B,).
             alpha: (B, 1, 1, 1), share of the signal in their variance.
-            inputs: "known" (B, h, w, 5); "prompt" and perhaps "negative_prompt", their
-                embeddings (B, 77, C); "guidance" (B,).
+            inputs: "known" (B, h, w, 5); of a text, "prompt" and perhaps
+                "negative_prompt", their embeddings (B, 77, C), and "guidance" (B,).
 
         Reference: Ho and Salimans, Classifier-Free Diffusion Guidance, 2022.
         """
         seen = ops.concatenate([shown, inputs["known"]], axis=-1)
         if "negative_prompt" not in inputs:
-            found = self.unet([seen, timestep, inputs["prompt"]])
+            text = [inputs["prompt"]] if "prompt" in inputs else []
+            found = self.unet([seen, timestep, *text])
             return self.noise_of(found, shown, alpha)
         texts = [inputs["negative_prompt"], inputs["prompt"]]
         twice = [ops.concatenate(x) for x in ([seen] * 2, [timestep] * 2, texts)]
@@ -375,6 +465,19 @@ class StableDiffusion(Inpainter):
             return self.decoder(latents)
         image, mask = inputs["image"], inputs["mask"]
         return self.decoder([latents, image * (1 - mask), mask])
+
+
+class LatentDiffusion(StableDiffusion):
+    """Stable Diffusion without a text: the U-Net goes by what is known alone."""
+
+    OPTIONS = UNGUIDED.options
+
+    def condition(self, num_steps, sampler, strength):
+        """See `StableDiffusion.condition`."""
+        return self._schedule(num_steps, sampler, strength)
+
+    def remarks(self, hole, **options):
+        return []
 
 
 def _made(name, build, options, dtype):
