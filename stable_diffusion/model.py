@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from inpainting_zoo.engine.operations import fold
 from inpainting_zoo.errors import InputError, NumericError, choose
-from inpainting_zoo.features.lpips import lpips_network
+from inpainting_zoo.features.lpips import PLANS, lpips_network
 from inpainting_zoo.losses.kl_divergence import kl_divergence
 from inpainting_zoo.losses.perceptual_similarity import perceptual_similarity_loss
 from inpainting_zoo.losses.reconstruction import absolute
@@ -144,6 +144,12 @@ class StableDiffusion(Inpainter):
         if not self.reconstructs:
             return Stage(self.denoising_step, {"unet": self.unet}, average=self.average)
         if self.loss_weights["lpips"]:
+            least = PLANS["alexnet"].least_side
+            if self.image_size < least:
+                raise InputError(
+                    f"perceptual_weight: must be 0 below {least} px, received "
+                    f"{self.loss_weights['lpips']} at {self.image_size} px"
+                )
             self.lpips, self.lpips_heads = lpips_network("alexnet")
         learns = {"autoencoder": [self.encoder, self.decoder]}
         return Stage(self.autoencoder_step, learns, average=self.average)

@@ -2,13 +2,17 @@
 
 import json
 
+import keras
 import numpy as np
 import pytest
+from keras import ops
 from PIL import Image
 
 from inpainting_zoo import cli, presets
+from inpainting_zoo.engine.batches import stream
+from inpainting_zoo.errors import InputError
 from inpainting_zoo.storage.checkpoints import as_arrays, load_weights, save_weights
-from tiny_diffusion import NARROW
+from tiny_diffusion import NARROW, NARROW_SMALL
 
 pytestmark = [pytest.mark.both_engines, pytest.mark.long]
 
@@ -71,3 +75,78 @@ def test_frozen_parts_must_come_from_somewhere(pictures, tmp_path, capsys):
     )
     error = capsys.readouterr().err
     assert "part encoder" in error and "-from_weights" in error
+
+
+def test_a_small_one_from_nothing(pictures, tmp_path, capsys):
+    """Two stages of one experiment, both resumed; then a completed picture."""
+    options = [f"{k}={json.dumps(v)}" for k, v in NARROW_SMALL.items()]
+    common = ["-train_path", pictures / "images", "-output_path", tmp_path]
+    begun = [*common, "-preset", "sd_small", "-set", *options, "average=4"]
+    begun += ["-batch_size", 2, "-validation_images", 1, "-sample_every", 100]
+    for stage in ("autoencoder", "denoising"):
+        now = [*begun, "-stage", stage]
+        assert run(*now, "-experiment_name", "whole", "-steps", 4) == 0
+        assert run(*now, "-experiment_name", "parts", "-steps", 2) == 0
+        more = ["-experiment_name", "parts", "-steps", 4, "-resume"]
+        assert run(*common, *more) == 0
+        states = [
+            dict(np.load(tmp_path / name / "weights" / f"{stage}-00000004.npz"))
+            for name in ("whole", "parts")
+        ]
+        parts = {"autoencoder": {"encoder", "decoder"}, "denoising": {"unet"}}[stage]
+        names = {k.split("/")[0] for k in states[0]} - {"metadata"}
+        others = {f"{stage if len(parts) > 1 else 'unet'}_optimizer", "average"}
+        assert names == parts | others | {"seed_generator"}
+        for key, array in states[0].items():
+            if key != "metadata":
+                np.testing.assert_array_equal(states[1][key], array, err_msg=key)
+    numbers = json.loads((tmp_path / "whole" / "metrics.json").read_text())
+    assert {"l1", "kl", "validation_loss"} <= set(numbers["autoencoder"]["history"][-1])
+    picture, mask = (pictures / folder / "0.png" for folder in ("images", "masks"))
+    saved = tmp_path / "completed.png"
+    use = ["inpaint", "-image", picture, "-mask", mask, "-save_to", saved]
+    use += ["-output_path", tmp_path, "-experiment_name", "whole"]
+    assert run(*use, "-with", "num_steps=2") == 0
+    known = np.asarray(Image.open(mask)) == 0
+    before, after = (np.asarray(Image.open(p).convert("RGB")) for p in (picture, saved))
+    np.testing.assert_array_equal(after[known], before[known])
+    capsys.readouterr()
+    assert run(*use, "-overwrite", "-with", "prompt=a cat") == 4
+    assert "option: one of num_steps, sampler, strength" in capsys.readouterr().err
+
+
+def test_an_autoencoder_learns_a_picture(pictures):
+    """On one batch, again and again, what is decoded comes nearer."""
+    model = presets.build("sd_small", **NARROW_SMALL, kl_weight=0.0, seed=1)
+    model.begin("autoencoder", lambda name, **_: keras.optimizers.Adam(1e-2, name=name))
+    image = np.stack(
+        [np.asarray(Image.open(p).resize((16, 16))) for p in _some(pictures)]
+    )
+    batch = {"image": image, "mask": np.ones((len(image), 16, 16, 1), "uint8")}
+    model.fit(stream(lambda i: batch, 0, 40), steps_per_epoch=1, verbose=0)
+    first = _reconstruction_error(model, batch)
+    model.fit(stream(lambda i: batch, 0, 40), steps_per_epoch=40, verbose=0)
+    assert _reconstruction_error(model, batch) < 0.7 * first
+    latents = model.encoder(model.as_inputs(batch)["image"], training=True)
+    deviations = np.std(ops.convert_to_numpy(latents)[..., :4], axis=(0, 1, 2))
+    np.testing.assert_allclose(deviations, 1, atol=0.05)
+
+
+def _some(pictures):
+    return sorted((pictures / "images").glob("*.png"))[:4]
+
+
+def _reconstruction_error(model, batch):
+    inputs = model.as_inputs(batch)
+    found = model.reconstruct(inputs)
+    return float(ops.mean(ops.abs(found - inputs["image"])))
+
+
+def test_what_small_ones_refuse():
+    refused = {"text_encoder": {"layers": 1}, "perceptual_weight": 0.1}
+    for name, value in refused.items():
+        with pytest.raises(InputError, match=name):
+            model = presets.build("sd_small", **{**NARROW_SMALL, name: value})
+            model.begin("autoencoder", None)
+    with pytest.raises(InputError, match="text_encoder: must be arguments"):
+        presets.build("sd15_inpainting", **{**NARROW, "text_encoder": None})
