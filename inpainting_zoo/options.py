@@ -396,8 +396,8 @@ class EvaluateSettings(CompletingSettings):
     seed: int = seed("of generated masks")
     protocol: str = option(
         "completed_1",
-        "of pictures that are completed, or report 004's for its numbers",
-        choices=("completed_1", "report_004"),
+        "of pictures that are completed, or report 000's or 004's for its numbers",
+        choices=("completed_1", "report_000", "report_004"),
     )
 
     def __post_init__(self):
