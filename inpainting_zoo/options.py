@@ -134,6 +134,9 @@ class TrainSettings(Settings):
     aligned: dict = option(
         {}, "what a stage takes beside each image, such as target=FOLDER"
     )
+    captions: str | None = option(
+        None, "CSV file of what pictures show, columns file and prompt"
+    )
     experiment_name: str | None = option(
         None, "folder in -output_path; the preset's name", check=_check_name
     )
@@ -157,6 +160,9 @@ class TrainSettings(Settings):
     max_pixels: int = max_pixels()
     max_zoom: float = option(
         1.15, "crops are cut from images up to so many times larger", least=1
+    )
+    crops: int | None = option(
+        None, "crops of a picture, then the same again, remembered; endless", least=1
     )
     batch_size: int | None = option(None, "images in a batch; the preset's", least=1)
     # Arguments of models that early commands had; those of others go through -set.
@@ -216,9 +222,15 @@ class TrainSettings(Settings):
                     f"{self.stage!r}"
                 )
             object.__setattr__(self, "stage", WARM_UP)
-        stages = found(PRESET)(self.preset)["family"].stages
+        family = found(PRESET)(self.preset)["family"]
+        stages = family.stages
         if not stages:
             raise InputError(f"preset: {self.preset} cannot be trained")
+        if self.captions and "prompt" not in family.options:
+            raise InputError(
+                f"captions: none for {self.preset}, which takes no text, received "
+                f"{self.captions!r}"
+            )
         if self.stage:
             choose("stage", self.stage, dict.fromkeys(stages))
         _refuse_run_settings(self.set)
@@ -246,6 +258,8 @@ class TrainSettings(Settings):
                     f"resume: {self.folder} must hold a run, received nothing"
                 )
             return
+        if self.captions:
+            found("inpainting_zoo.data.captions:read_prompts")(self.captions)
         listed = () if self.dataset_layout else ("train_path",)
         others = ("mask_path", "objects_path", "validation_path", "aligned")
         _check_pictures(self, *listed, *others)
@@ -501,7 +515,7 @@ class EnsembleSettings(TrainSettings):
     NEEDED: ClassVar[tuple] = ("train_path", "cache")
     DECIDED: ClassVar[tuple] = (
         *("stage", "warm_up_generator", "from_weights", "resume", "aligned"),
-        *("output_path", "objects_path", "epochs", "max_zoom"),
+        *("output_path", "objects_path", "epochs", "max_zoom", "captions", "crops"),
         *("critic_steps", "id_mrf_weight", "lambda_ratio"),
     )
 

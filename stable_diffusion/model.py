@@ -4,13 +4,17 @@ Reference: Rombach et al., High-Resolution Image Synthesis with Latent Diffusion
 CVPR 2022.
 """
 
+import hashlib
 import inspect
+from types import SimpleNamespace
 
 import keras
 import numpy as np
 from keras import ops
 from tqdm import tqdm
 
+from inpainting_zoo.engine.backend import BACKEND
+from inpainting_zoo.engine.inference import compiled
 from inpainting_zoo.engine.operations import fold
 from inpainting_zoo.errors import InputError, NumericError, choose
 from inpainting_zoo.features.lpips import PLANS, lpips_network
@@ -19,14 +23,16 @@ from inpainting_zoo.losses.perceptual_similarity import perceptual_similarity_lo
 from inpainting_zoo.losses.reconstruction import absolute
 from inpainting_zoo.models.bookkeeping import weighted_sum
 from inpainting_zoo.models.inpainter import Inpainter
+from inpainting_zoo.models.pixels import as_floats
 from inpainting_zoo.models.sizes import Sizes
-from inpainting_zoo.models.stage import Stage
+from inpainting_zoo.models.stage import Stage, named
 from inpainting_zoo.stable_diffusion import samplers
 from inpainting_zoo.stable_diffusion.autoencoder import build_decoder, build_encoder
 from inpainting_zoo.stable_diffusion.presets import FAMILY, UNGUIDED
 from inpainting_zoo.stable_diffusion.text_encoder import build_text_encoder
 from inpainting_zoo.stable_diffusion.tokenizer import END, clip_tokenizer
 from inpainting_zoo.stable_diffusion.unet import build_unet
+from inpainting_zoo.storage.vectors import remembered
 
 NO_ARGUMENTS = {}
 
@@ -193,7 +199,9 @@ class StableDiffusion(Inpainter):
         image, mask = batch["image"], batch["mask"]
         batch_size = ops.shape(image)[0]
         mask = self._learned_masks(mask)
-        latents = self.encode({"image": image})
+        latents = batch.get("latents")
+        if latents is None:
+            latents = self.encode({"image": image})
         random = {"seed": self.seed_generator}
         timestep = keras.random.randint((batch_size,), 0, samplers.STEPS, **random)
         inputs = {
@@ -203,7 +211,7 @@ class StableDiffusion(Inpainter):
             "known": self.encode_known({"image": image, "mask": mask}),
         }
         if self.text_encoder:
-            inputs["prompt"] = self._learned_prompts(batch_size)
+            inputs["prompt"] = self._learned_prompts(batch_size, batch.get("tokens"))
         inputs = {name: ops.stop_gradient(x) for name, x in inputs.items()}
         return minimize("unet", lambda: self.denoising_loss(**inputs))
 
@@ -241,16 +249,63 @@ class StableDiffusion(Inpainter):
         shape = (batch_size, 1, 1, 1)
         return keras.random.uniform(shape, seed=self.seed_generator) < share
 
-    def _learned_prompts(self, batch_size):
+    def _learned_prompts(self, batch_size, tokens=None):
         """Returns embeddings (B, 77, C): of the prompt, or of none where it is dropped.
+
+        Args:
+            batch_size: B.
+            tokens: of a prompt for each picture (B, 77), instead of that for all.
 
         Reference: Ho and Salimans, Classifier-Free Diffusion Guidance, 2022.
         """
-        length = self.text_encoder.input.shape[1]
-        tokens = np.stack([self.tokenizer(text, length) for text in (self.prompt, "")])
-        given, none = ops.split(self.text_encoder(tokens), 2)
+        if tokens is None:
+            tokens = self._tokens([self.prompt])
+        none = self.text_encoder(self._tokens([""]))
+        given = self.text_encoder(tokens)
         dropped = self._drawn(batch_size, self.prompt_dropped)[:, 0]
         return ops.where(dropped, none, given)
+
+    def _tokens(self, texts):
+        """Returns the tokens of texts, int32 (B, 77)."""
+        length = self.text_encoder.input.shape[1]
+        return np.stack([self.tokenizer(str(text), length) for text in texts])
+
+    def preparing(self, repeated):
+        """See `Inpainter.preparing`; captions become tokens.
+
+        While the U-Net learns, the latents of repeated pictures are remembered by
+        content.
+        """
+        latents_of = None if self.reconstructs or not repeated else self._recalling()
+
+        def prepare(batch):
+            batch = dict(batch)
+            texts = batch.pop("caption", None)
+            if texts is not None:
+                batch["tokens"] = self._tokens(texts)
+            if latents_of:
+                batch["latents"] = np.stack([*map(latents_of, batch["image"])])
+            return batch
+
+        return prepare
+
+    def _recalling(self):
+        """Returns what finds the latents (h, w, 4) of a picture, uint8 (H, W, 3)."""
+        variables = [*named({"encoder": self.encoder}).values()]
+        arrays = [ops.convert_to_numpy(v) for v in variables]
+        content = hashlib.sha256(b"".join(array.tobytes() for array in arrays))
+        policy = self.encoder.layers[1].dtype_policy.name
+        digest = content.hexdigest()[:16]
+        key = f"latents-{BACKEND}-{policy}-{self.latent_scale}-{digest}"
+        # Copies: JAX takes the values of a model's variables while it is trained.
+        copies = [SimpleNamespace(value=ops.convert_to_tensor(x)) for x in arrays]
+        encode = compiled(self.encode, variables, copies)
+
+        def compute(image):
+            found = encode({"image": as_floats(image[None], 0)[0]})
+            return ops.convert_to_numpy(found)[0]
+
+        return lambda image: remembered(key, image, compute)
 
     def condition(
         self, prompt, negative_prompt, num_steps, guidance_scale, sampler, strength
@@ -285,11 +340,10 @@ class StableDiffusion(Inpainter):
         for name, text in texts.items():
             if not isinstance(text, str):
                 raise InputError(f"{name}: must be text, received {text!r}")
-        length = self.text_encoder.input.shape[1]
-        arrays["prompt"] = self.tokenizer(prompt, length)[None]
+        arrays["prompt"] = self._tokens([prompt])
         arrays["guidance"] = np.float32([guidance_scale])
         if guidance_scale > 1:
-            arrays["negative_prompt"] = self.tokenizer(negative_prompt, length)[None]
+            arrays["negative_prompt"] = self._tokens([negative_prompt])
         return arrays
 
     def _schedule(self, num_steps, sampler, strength):
