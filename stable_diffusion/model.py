@@ -4,6 +4,7 @@ Reference: Rombach et al., High-Resolution Image Synthesis with Latent Diffusion
 CVPR 2022.
 """
 
+import gc
 import hashlib
 import inspect
 from types import SimpleNamespace
@@ -16,12 +17,13 @@ from tqdm import tqdm
 from inpainting_zoo.engine.backend import BACKEND
 from inpainting_zoo.engine.inference import compiled
 from inpainting_zoo.engine.operations import fold
-from inpainting_zoo.errors import InputError, NumericError, choose
+from inpainting_zoo.errors import InputError, choose
 from inpainting_zoo.features.lpips import PLANS, lpips_network
 from inpainting_zoo.losses.kl_divergence import kl_divergence
 from inpainting_zoo.losses.perceptual_similarity import perceptual_similarity_loss
 from inpainting_zoo.losses.reconstruction import absolute
 from inpainting_zoo.models.bookkeeping import weighted_sum
+from inpainting_zoo.models.finite import check_finite
 from inpainting_zoo.models.inpainter import Inpainter
 from inpainting_zoo.models.pixels import as_floats
 from inpainting_zoo.models.sizes import Sizes
@@ -35,6 +37,7 @@ from inpainting_zoo.stable_diffusion.unet import build_unet
 from inpainting_zoo.storage.vectors import remembered
 
 NO_ARGUMENTS = {}
+REMEMBERED_TEXTS = 16  # whose embeddings are not computed again
 
 
 class StableDiffusion(Inpainter):
@@ -102,12 +105,15 @@ class StableDiffusion(Inpainter):
         if text_encoder is not None:
             text = _made("text_encoder", build_text_encoder, text_encoder, dtype)
             width = {"context_channels": text.output.shape[-1]}
+        self.slices = unet.get("slices", 1)
         unet = _made("unet", build_unet, {**unet, **width}, dtype)
         self.shrinks = _halvings(encoder)
         multiple = self.shrinks * _halvings(unet)
         side = Sizes(multiple=multiple, least=multiple, side=image_size)
         super().__init__(image_size, side, seed)
         self.unet, self.text_encoder = unet, text
+        self.length = text.input.shape[1] if text else 0
+        self._embeddings = {}  # of texts
         self.encoder, self.decoder = encoder, decoder
         self.latent_scale, self.pad_token = latent_scale or 1.0, pad_token
         self.target, self.noise_of = choose("predicts", predicts, PREDICTS)
@@ -267,8 +273,7 @@ class StableDiffusion(Inpainter):
 
     def _tokens(self, texts):
         """Returns the tokens of texts, int32 (B, 77)."""
-        length = self.text_encoder.input.shape[1]
-        return np.stack([self.tokenizer(str(text), length) for text in texts])
+        return np.stack([self.tokenizer(str(text), self.length) for text in texts])
 
     def preparing(self, repeated):
         """See `Inpainter.preparing`; captions become tokens.
@@ -308,7 +313,15 @@ class StableDiffusion(Inpainter):
         return lambda image: remembered(key, image, compute)
 
     def condition(
-        self, prompt, negative_prompt, num_steps, guidance_scale, sampler, strength
+        self,
+        prompt,
+        negative_prompt,
+        num_steps,
+        guidance_scale,
+        sampler,
+        strength,
+        attention_slices=0,
+        keep_text_encoder=True,
     ):
         """Returns what the options mean to the networks.
 
@@ -321,6 +334,8 @@ class StableDiffusion(Inpainter):
             sampler: name in `samplers.SAMPLERS`.
             strength: above 0, at most 1; below 1 sampling starts from what the picture
                 has in the hole, with so much of the noise.
+            attention_slices, keep_text_encoder: see `predict_images`; they change no
+                number.
 
         Returns:
             "prompt" and, if it counts, "negative_prompt", int32 (1, 77); "rows"
@@ -330,7 +345,12 @@ class StableDiffusion(Inpainter):
         Raises:
             InputError: if an option breaks its rule.
         """
-        arrays = self._schedule(num_steps, sampler, strength)
+        arrays = self._schedule(num_steps, sampler, strength, attention_slices)
+        if not isinstance(keep_text_encoder, bool):
+            raise InputError(
+                f"keep_text_encoder: must be true or false, received "
+                f"{keep_text_encoder!r}"
+            )
         number = isinstance(guidance_scale, int | float)
         if not number or isinstance(guidance_scale, bool) or not guidance_scale >= 1:
             raise InputError(
@@ -346,8 +366,14 @@ class StableDiffusion(Inpainter):
             arrays["negative_prompt"] = self._tokens([negative_prompt])
         return arrays
 
-    def _schedule(self, num_steps, sampler, strength):
+    def _schedule(self, num_steps, sampler, strength, attention_slices=0):
         """Returns what `condition` does of the sampler."""
+        whole = isinstance(attention_slices, int) and attention_slices is not True
+        if not whole or attention_slices < 0:
+            raise InputError(
+                "attention_slices: must be a whole number from 0, received "
+                f"{attention_slices!r}"
+            )
         schedule = samplers.schedule(sampler, num_steps, strength)
         arrays = {
             "rows": schedule.rows(),
@@ -365,7 +391,7 @@ class StableDiffusion(Inpainter):
 
     def remarks(self, hole, **options):
         chosen, remarks = self.chosen(options), []
-        room = self.text_encoder.input.shape[1] - 2  # start and end
+        room = self.length - 2  # start and end
         for name in ("prompt", "negative_prompt"):
             count = len(self.tokenizer.ids(chosen[name])) - 2
             if count > room:
@@ -378,6 +404,61 @@ class StableDiffusion(Inpainter):
         shape = (1, height // self.shrinks, width // self.shrinks)
         channels = self.unet.output.shape[-1]
         return {"noise": rng.standard_normal((*shape, channels), np.float32)}
+
+    def predict_images(self, images, masks, seed: int = 0, **options):
+        """See `Inpainter.predict_images`; two options are of the memory that it takes.
+
+        Args:
+            images, masks, seed: see there.
+            **options: see `condition`; "attention_slices" are the parts that the
+                queries of the U-Net's self-attention are cut into, one after the other,
+                0 for those that it was built with; without "keep_text_encoder" the text
+                encoder is given up once the texts are embedded, and other texts are
+                refused from then on.
+        """
+        chosen = self.chosen(options)
+        self.condition(**chosen)  # checks them
+        self._slice_attention(chosen["attention_slices"] or self.slices)
+        if self.text_encoder and not chosen["keep_text_encoder"]:
+            self._give_up_text_encoder(chosen["prompt"], chosen["negative_prompt"])
+        return super().predict_images(images, masks, seed, **options)
+
+    def _slice_attention(self, slices):
+        """Cuts the U-Net's self-attention into parts; what was compiled is not so."""
+        layers = [x for x in self.unet.layers if x.name.endswith(".attn1.heads")]
+        if any(layer.slices != slices for layer in layers):
+            self._compiled = {}
+        for layer in layers:
+            layer.slices = slices
+
+    def _give_up_text_encoder(self, *texts):
+        """Remembers the embeddings of texts, and frees what made them."""
+        for text in texts:
+            self._embedding(self._tokens([text]))
+        self._compiled = {}  # which holds its weights
+        self._layers.remove(self.text_encoder)  # private to Keras; a test notices
+        self.text_encoder = None
+        gc.collect()
+
+    def _remembered(self, inputs):
+        """Returns what `embed` does; each text is embedded once."""
+        tokens = ops.convert_to_numpy(inputs["tokens"])
+        return np.concatenate([self._embedding(row[None]) for row in tokens])
+
+    def _embedding(self, tokens):
+        """Returns the embeddings (1, 77, C) of the tokens of a text, (1, 77)."""
+        key = tokens.tobytes()
+        if key not in self._embeddings:
+            if self.text_encoder is None:
+                raise InputError(
+                    "prompt: must be one from before the text encoder was given up "
+                    "(keep_text_encoder=false), received another"
+                )
+            found = self.compiled_method("embed")({"tokens": tokens})
+            while len(self._embeddings) >= REMEMBERED_TEXTS:
+                del self._embeddings[next(iter(self._embeddings))]
+            self._embeddings[key] = ops.convert_to_numpy(found)
+        return self._embeddings[key]
 
     def call(self, inputs):
         """See `Inpainter.call`; all steps are one graph.
@@ -404,7 +485,7 @@ class StableDiffusion(Inpainter):
         Each network is compiled once, whatever the sampler and the number of steps.
 
         Raises:
-            NumericError: if numbers are no longer finite; names the network.
+            NumericError: if numbers are no longer finite; names the layer.
         """
 
         if self.reconstructs:
@@ -414,13 +495,20 @@ class StableDiffusion(Inpainter):
             bar = tqdm(range(rows.shape[1]), "sampling", disable=None, leave=False)
             for i in bar:
                 state["history"] = run("advance")({**state, "row": rows[:, i]})
-                _check_finite("unet", state["history"])
             return state["history"]
 
-        run = self.compiled_method
-        found = self._sample(inputs, run, steps)
-        _check_finite("decoder", found)
-        return found
+        def run(name):
+            own = {"embed": self._remembered}
+            method = own.get(name) or self.compiled_method(name)
+
+            def checked(inputs):
+                found = method(inputs)
+                check_finite(found, self, COMPUTED[name], name, inputs)
+                return found
+
+            return checked
+
+        return self._sample(inputs, run, steps)
 
     def _sample(self, inputs, run, steps):
         """Returns a prediction (B, H, W, 3) in [-1, 1].
@@ -532,9 +620,9 @@ class LatentDiffusion(StableDiffusion):
 
     OPTIONS = UNGUIDED.options
 
-    def condition(self, num_steps, sampler, strength):
+    def condition(self, num_steps, sampler, strength, attention_slices=0):
         """See `StableDiffusion.condition`."""
-        return self._schedule(num_steps, sampler, strength)
+        return self._schedule(num_steps, sampler, strength, attention_slices)
 
     def remarks(self, hole, **options):
         return []
@@ -546,14 +634,6 @@ def _made(name, build, options, dtype):
     for option in options:
         choose(f"{name}, its argument", option, dict(known))
     return build(**{"dtype": dtype, **options})
-
-
-def _check_finite(part, numbers):
-    if not np.isfinite(ops.convert_to_numpy(numbers)).all():
-        raise NumericError(
-            f"{part}: must compute finite numbers, received NaN or Inf; where it "
-            "computes in float16, bfloat16 or float32 have a wider range"
-        )
 
 
 def _halvings(network):
@@ -572,6 +652,14 @@ def _noise_of_velocity(predicted, shown, alpha):
     return ops.sqrt(alpha) * predicted + ops.sqrt(1 - alpha) * shown
 
 
+# The network that a method computes.
+COMPUTED = {
+    "encode": "encoder",
+    "encode_known": "encoder",
+    "embed": "text_encoder",
+    "advance": "unet",
+    "decode": "decoder",
+}
 # What training compares with, of (latents, noise, alpha), and the noise that is meant,
 # of (predicted, noisy latents, alpha).
 PREDICTS = {

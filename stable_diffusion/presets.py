@@ -14,13 +14,18 @@ FAMILY = Family(
         "guidance_scale": 7.5,
         "sampler": "dpmpp",
         "strength": 1.0,
+        "attention_slices": 0,
+        "keep_text_encoder": True,
     },
     draws=True,
 )
 UNGUIDED = dataclasses.replace(
     FAMILY,
     model="inpainting_zoo.stable_diffusion.model:LatentDiffusion",
-    options={k: FAMILY.options[k] for k in ("num_steps", "sampler", "strength")},
+    options={
+        name: FAMILY.options[name]
+        for name in ("num_steps", "sampler", "strength", "attention_slices")
+    },
 )
 TRAINING = {"batch_size": 4, "learning_rate": 1e-5, "adam_betas": [0.9, 0.999]}
 

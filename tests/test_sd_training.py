@@ -67,6 +67,46 @@ def test_trained_resumed_and_used(pictures, weights, tmp_path, capsys):
     assert "num_steps: must be a whole number" in capsys.readouterr().err
 
 
+def test_captions_and_remembered_latents(pictures, weights, tmp_path, monkeypatch):
+    """Of crops that come again each is encoded once; runs are resumed bit for bit."""
+    monkeypatch.setenv("INPAINTING_ZOO_HOME", str(tmp_path / "cache"))
+    names = sorted(path.name for path in (pictures / "images").iterdir())
+    table = tmp_path / "captions.csv"
+    table.write_text("file,prompt\n" + "".join(f"{n},picture {n}\n" for n in names))
+    options = [f"{k}={json.dumps(v)}" for k, v in NARROW.items()]
+    words = ["-train_path", pictures / "images", "-output_path", tmp_path]
+    words += ["-preset", "sd15_inpainting", "-set", *options, "-from_weights", weights]
+    words += ["-batch_size", 2, "-validation_images", 1, "-sample_every", 100]
+    words += ["-captions", table, "-learning_rate", 1e-3]
+    model = presets.build("sd15_inpainting", **NARROW)
+    prepare = model.preparing(repeated=True)
+    image = np.random.default_rng(0).integers(0, 256, (2, 16, 16, 3), np.uint8)
+    batch = {"image": image, "caption": np.array(["a cat", "a"])}
+    found = [prepare(batch) for _ in range(2)]
+    expected = model.encode(
+        {"image": model.as_inputs({**batch, "mask": image})["image"]}
+    )
+    np.testing.assert_allclose(found[0]["latents"], expected, atol=1e-5)
+    np.testing.assert_array_equal(found[0]["latents"], found[1]["latents"])
+    assert found[0]["tokens"].shape == (2, 77) and "caption" not in found[0]
+    kept = sorted((tmp_path / "cache").rglob("latents-*/*/*.npy"))
+    assert len(kept) == 2
+    assert run(*words, "-crops", 1, "-experiment_name", "kept", "-steps", 6) == 0
+    images = len(names) - 1  # one is validated on
+    assert len([*(tmp_path / "cache").rglob("*.npy")]) - 2 <= images
+    assert run(*words, "-experiment_name", "kept_too", "-steps", 2, "-crops", 1) == 0
+    more = ["-train_path", pictures / "images", "-output_path", tmp_path, "-steps", 6]
+    assert run(*more, "-experiment_name", "kept_too", "-resume") == 0
+    states = [
+        dict(np.load(tmp_path / name / "weights" / "denoising-00000006.npz"))
+        for name in ("kept", "kept_too")
+    ]
+    for key in states[0].keys() - {"metadata"}:
+        np.testing.assert_array_equal(*(state[key] for state in states), err_msg=key)
+    wrong = ["-preset", "gmcnn_small", "-train_path", pictures / "images"]
+    assert run(*wrong, "-captions", table) == 4
+
+
 def test_frozen_parts_must_come_from_somewhere(pictures, tmp_path, capsys):
     options = [f"{k}={json.dumps(v)}" for k, v in NARROW.items()]
     common = ["-train_path", pictures / "images", "-output_path", tmp_path]
