@@ -5,7 +5,7 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
-from inpainting_zoo.data.names import match, relative_names
+from inpainting_zoo.data.names import match
 from inpainting_zoo.errors import InputError
 
 log = logging.getLogger(__name__)
@@ -53,31 +53,30 @@ def read_prompts(path: str | Path) -> dict:
     return read_table(path, "captions", ["prompt"])
 
 
-def rows_of(images: Sequence[Path], table: dict, argument: str) -> dict:
-    """Returns the row of each picture that has one: path -> cells by column.
+def rows_of(names: Sequence[str], table: dict, argument: str) -> dict:
+    """Returns the row of each picture that has one: name -> cells by column.
 
     Args:
-        images: picture files; `match` decides whose a row is.
+        names: of pictures, by their paths from a folder; `match` decides whose a row
+            is.
         table: as `read_table` returns it.
         argument: what to call it in an error.
 
     Raises:
         InputError: if a picture has several rows, or none has any.
     """
-    names = relative_names(images)
     matched = match(names, list(table))
     if several := next((name for name in names if len(matched[name]) > 1), None):
         raise InputError(
             f"{argument}: must have one row for a picture, received "
             f"{', '.join(matched[several])} for {several!r}"
         )
-    found = {path: matched[name] for path, name in zip(images, names)}
-    rows = {path: table[row[0]] for path, row in found.items() if row}
+    rows = {name: table[found[0]] for name, found in matched.items() if found}
     if not rows:
         raise InputError(
             f"{argument}: must name pictures such as {names[0]!r}, received "
             f"{next(iter(table), 'nothing')!r}"
         )
-    if missing := len(images) - len(rows):
-        log.warning("%s: %d of %d have no row", argument, missing, len(images))
+    if missing := len(names) - len(rows):
+        log.warning("%s: %d of %d have no row", argument, missing, len(names))
     return rows

@@ -22,7 +22,7 @@ PRECISIONS = "inpainting_zoo.engine.precisions:DTYPES"
 PRESET = "inpainting_zoo.presets:get"
 # Options of `inpaint` that a video does not take, with what stands for nothing.
 PICTURES_ONLY = {"mask_from": None, "fill_alpha": False, "variants": 1}
-PICTURES_ONLY |= {"in_place": False, "overwrite": False}
+PICTURES_ONLY |= {"in_place": False, "overwrite": False, "with_from": None}
 # Arguments of every model that are settings of the run.
 RUN_SETTINGS = {"seed": "-seed", "dtype": "-mixed_precision"}
 
@@ -228,7 +228,7 @@ class TrainSettings(Settings):
             raise InputError(f"preset: {self.preset} cannot be trained")
         if self.captions and "prompt" not in family.options:
             raise InputError(
-                f"captions: none for {self.preset}, which takes no text, received "
+                f"captions: must be for a model that takes a text, received "
                 f"{self.captions!r}"
             )
         if self.stage:
@@ -464,6 +464,9 @@ class InpaintSettings(CompletingSettings):
     )
     with_options: dict = option(
         {}, "what the model takes for a picture, key=value", flag="with"
+    )
+    with_from: str | None = option(
+        None, "CSV file of such options for each picture, columns file, prompt, ..."
     )
     seed: int = seed("of what the model draws")
     variants: int = option(

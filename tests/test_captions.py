@@ -1,14 +1,19 @@
 """Tables of what is said of pictures."""
 
-from pathlib import Path
+import json
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from inpainting_zoo import cli
+from inpainting_zoo.arguments import parse
 from inpainting_zoo.data.captions import read_table, rows_of
 from inpainting_zoo.data.training import TrainingPairs
 from inpainting_zoo.errors import InputError
+from inpainting_zoo.inpainting.folder import inpaint_folder
+from inpainting_zoo.inpainting.inpaint import own_options
+from inpainting_zoo.models.completer import Completer
 
 
 def table(tmp_path, text):
@@ -21,9 +26,8 @@ def test_rows_by_name(tmp_path):
     """In UTF-8 with a mark before it, and with a line break within a cell."""
     found = table(tmp_path, '\ufefffile,prompt\na.png,"a cat, \n grün"\nb/c.jpg,\n')
     assert found == {"a.png": {"prompt": "a cat, \n grün"}, "b/c.jpg": {"prompt": ""}}
-    images = [Path("x/a.jpg"), Path("x/b/c.jpg"), Path("x/d.jpg")]
-    rows = rows_of(images, found, "captions")
-    assert rows == {images[0]: found["a.png"], images[1]: found["b/c.jpg"]}
+    rows = rows_of(["a.jpg", "b/c.jpg", "d.jpg"], found, "captions")
+    assert rows == {"a.jpg": found["a.png"], "b/c.jpg": found["b/c.jpg"]}
 
 
 @pytest.mark.parametrize(
@@ -47,7 +51,7 @@ def test_wrong_tables_are_refused(tmp_path, text, words):
 def test_wrong_names_are_refused(tmp_path):
     with pytest.raises(InputError, match="captions: must be a CSV file"):
         read_table(tmp_path, "captions", ["prompt"])
-    images = [Path("x/a.jpg"), Path("x/b.jpg")]
+    images = ["a.jpg", "b.jpg"]
     twice = {"a.png": {"prompt": ""}, "a.jpeg": {"prompt": ""}}
     with pytest.raises(InputError, match="one row for a picture, received a"):
         rows_of(images, twice, "captions")
@@ -92,3 +96,57 @@ def test_crops_come_again(images):
     assert cut[1][0] != cut[1][2]
     assert (pairs.batch(0)["mask"] != pairs.batch(2)["mask"]).any()
     assert pairs.fingerprint() != endless.fingerprint()
+
+
+class Grey(Completer):
+    """Paints holes as bright as its text is long."""
+
+    OPTIONS = {"prompt": "", "num_steps": 1}  # noqa: RUF012
+    image_size = 64
+
+    def predict_images(self, images, masks, seed=0, **options):
+        return np.full_like(images, len(self.chosen(options)["prompt"]))
+
+
+def test_pictures_of_a_folder_have_prompts_of_their_own(pictures, tmp_path):
+    """A changed row redoes its picture and no other."""
+
+    def complete(text):
+        table, output = tmp_path / "prompts.csv", tmp_path / "out"
+        table.write_text(f"file,prompt\n{text}")
+        words = ["-image", pictures / "images", "-mask", pictures / "masks"]
+        words = ["inpaint", *words, "-save_to", output, "-with_from", table]
+        _, settings = parse([*map(str, words), "-with", "prompt=four"])
+        paths = settings.image, settings.mask, settings.save_to
+        own = own_options(settings, Grey.OPTIONS)
+        assert inpaint_folder(Grey(), *paths, own=own, **settings.with_options) == 0
+        lines = (output / "ledger.jsonl").read_text().splitlines()
+        statuses = {row["file"]: row["status"] for row in map(json.loads, lines)}
+        filled = {}
+        for name in statuses:
+            hole = np.asarray(Image.open(pictures / "masks" / name)) > 0
+            filled[name] = set(np.asarray(Image.open(output / name))[hole].flat)
+        return filled, [name for name, status in statuses.items() if status == "ok"]
+
+    filled, done = complete("1.png,a\n2,\n")
+    assert filled == {f"{i}.png": {1 if i == 1 else 4} for i in range(8)}
+    assert len(done) == 8
+    filled, done = complete("1.png,a\n2,aa\n")
+    assert filled == {f"{i}.png": {{1: 1, 2: 2}.get(i, 4)} for i in range(8)}
+    assert done == ["2.png"]
+
+
+def test_tables_that_nobody_reads_are_refused(pictures, tmp_path, capsys):
+    table = tmp_path / "prompts.csv"
+    table.write_text("file,prompt\n0.png,a\n")
+    folders = [pictures / "images", pictures / "masks"]
+    files = [folder / "0.png" for folder in folders]
+    for preset, (image, mask), words in (
+        ("patchmatch", folders, "-with_from: must be for a model that takes a text"),
+        ("sd15_inpainting", files, "-with_from: must be for a folder"),
+    ):
+        save_to = tmp_path / ("out.png" if image.suffix else "out")
+        given = ["inpaint", "-preset", preset, "-image", image, "-mask", mask]
+        given += ["-save_to", save_to, "-with_from", table]
+        assert cli.main([*map(str, given)]) == 4
+        assert words in capsys.readouterr().err

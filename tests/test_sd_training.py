@@ -12,6 +12,7 @@ from inpainting_zoo import cli, presets
 from inpainting_zoo.engine.batches import stream
 from inpainting_zoo.errors import InputError
 from inpainting_zoo.storage.checkpoints import as_arrays, load_weights, save_weights
+from inpainting_zoo.tools.autoencoder import main as measure
 from tiny_diffusion import NARROW, NARROW_SMALL
 
 pytestmark = [pytest.mark.both_engines, pytest.mark.long]
@@ -190,3 +191,18 @@ def test_what_small_ones_refuse():
             model.begin("autoencoder", None)
     with pytest.raises(InputError, match="text_encoder: must be arguments"):
         presets.build("sd15_inpainting", **{**NARROW, "text_encoder": None})
+
+
+def test_the_autoencoder_is_measured(pictures, tmp_path, capsys):
+    """Before there is a U-Net."""
+    options = [f"{k}={json.dumps(v)}" for k, v in NARROW_SMALL.items()]
+    words = ["-train_path", pictures / "images", "-output_path", tmp_path]
+    words += ["-preset", "sd_small", "-stage", "autoencoder", "-steps", 1]
+    words += ["-batch_size", 2, "-experiment_name", "small", "-set", *options]
+    assert run(*words) == 0
+    words = ["-test_path", pictures / "images", "-output_path", tmp_path]
+    measure([*map(str, words), "-experiment_name", "small", "-limit", "2"])
+    report = json.loads((tmp_path / "small" / "autoencoder.json").read_text())
+    assert report["protocol"] == "decoded" and report["images"] == 2
+    found = report["methods"]["small"]
+    assert 0 < found["psnr"] < 30 and found["lpips"] is None  # too small for AlexNet

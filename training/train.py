@@ -14,7 +14,7 @@ from inpainting_zoo.data.captions import read_prompts, rows_of
 from inpainting_zoo.data.evaluation import EvaluationPairs, readable_pairs
 from inpainting_zoo.data.images import list_images
 from inpainting_zoo.data.layouts import list_split
-from inpainting_zoo.data.names import list_masks, without_masks
+from inpainting_zoo.data.names import list_masks, relative_names, without_masks
 from inpainting_zoo.data.training import TrainingPairs
 from inpainting_zoo.engine import backend
 from inpainting_zoo.engine.batches import streaming
@@ -251,8 +251,9 @@ def load_data(settings: TrainSettings, size: int, default_masks: str):
     images, held_out = split_images(settings, files)
     captions = None
     if settings.captions:
-        rows = rows_of(images, read_prompts(settings.captions), "captions")
-        captions = {path: row["prompt"] for path, row in rows.items()}
+        names = dict(zip(relative_names(images), images))
+        rows = rows_of([*names], read_prompts(settings.captions), "captions")
+        captions = {names[name]: row["prompt"] for name, row in rows.items()}
     training = TrainingPairs(
         images,
         masks,
