@@ -59,6 +59,7 @@ def check_finite(found, model, part: str, method: str, inputs):
     """
     if np.isfinite(ops.convert_to_numpy(found)).all():
         return
+    inputs = {name: ops.convert_to_tensor(x) for name, x in inputs.items()}
     network = getattr(model, part)
     watched = Watched(network)
     setattr(model, part, watched)

@@ -4,7 +4,6 @@ Reference: Rombach et al., High-Resolution Image Synthesis with Latent Diffusion
 CVPR 2022.
 """
 
-import gc
 import hashlib
 import inspect
 from types import SimpleNamespace
@@ -321,7 +320,6 @@ class StableDiffusion(Inpainter):
         sampler,
         strength,
         attention_slices=0,
-        keep_text_encoder=True,
     ):
         """Returns what the options mean to the networks.
 
@@ -334,8 +332,7 @@ class StableDiffusion(Inpainter):
             sampler: name in `samplers.SAMPLERS`.
             strength: above 0, at most 1; below 1 sampling starts from what the picture
                 has in the hole, with so much of the noise.
-            attention_slices, keep_text_encoder: see `predict_images`; they change no
-                number.
+            attention_slices: see `predict_images`; they change no number.
 
         Returns:
             "prompt" and, if it counts, "negative_prompt", int32 (1, 77); "rows"
@@ -346,11 +343,6 @@ class StableDiffusion(Inpainter):
             InputError: if an option breaks its rule.
         """
         arrays = self._schedule(num_steps, sampler, strength, attention_slices)
-        if not isinstance(keep_text_encoder, bool):
-            raise InputError(
-                f"keep_text_encoder: must be true or false, received "
-                f"{keep_text_encoder!r}"
-            )
         number = isinstance(guidance_scale, int | float)
         if not number or isinstance(guidance_scale, bool) or not guidance_scale >= 1:
             raise InputError(
@@ -406,21 +398,17 @@ class StableDiffusion(Inpainter):
         return {"noise": rng.standard_normal((*shape, channels), np.float32)}
 
     def predict_images(self, images, masks, seed: int = 0, **options):
-        """See `Inpainter.predict_images`; two options are of the memory that it takes.
+        """See `Inpainter.predict_images`; an option is of the memory that it takes.
 
         Args:
             images, masks, seed: see there.
             **options: see `condition`; "attention_slices" are the parts that the
                 queries of the U-Net's self-attention are cut into, one after the other,
-                0 for those that it was built with; without "keep_text_encoder" the text
-                encoder is given up once the texts are embedded, and other texts are
-                refused from then on.
+                0 for those that it was built with.
         """
         chosen = self.chosen(options)
         self.condition(**chosen)  # checks them
         self._slice_attention(chosen["attention_slices"] or self.slices)
-        if self.text_encoder and not chosen["keep_text_encoder"]:
-            self._give_up_text_encoder(chosen["prompt"], chosen["negative_prompt"])
         return super().predict_images(images, masks, seed, **options)
 
     def _slice_attention(self, slices):
@@ -431,15 +419,6 @@ class StableDiffusion(Inpainter):
         for layer in layers:
             layer.slices = slices
 
-    def _give_up_text_encoder(self, *texts):
-        """Remembers the embeddings of texts, and frees what made them."""
-        for text in texts:
-            self._embedding(self._tokens([text]))
-        self._compiled = {}  # which holds its weights
-        self._layers.remove(self.text_encoder)  # private to Keras; a test notices
-        self.text_encoder = None
-        gc.collect()
-
     def _remembered(self, inputs):
         """Returns what `embed` does; each text is embedded once."""
         tokens = ops.convert_to_numpy(inputs["tokens"])
@@ -449,11 +428,6 @@ class StableDiffusion(Inpainter):
         """Returns the embeddings (1, 77, C) of the tokens of a text, (1, 77)."""
         key = tokens.tobytes()
         if key not in self._embeddings:
-            if self.text_encoder is None:
-                raise InputError(
-                    "prompt: must be one from before the text encoder was given up "
-                    "(keep_text_encoder=false), received another"
-                )
             found = self.compiled_method("embed")({"tokens": tokens})
             while len(self._embeddings) >= REMEMBERED_TEXTS:
                 del self._embeddings[next(iter(self._embeddings))]

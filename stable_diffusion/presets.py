@@ -15,7 +15,6 @@ FAMILY = Family(
         "sampler": "dpmpp",
         "strength": 1.0,
         "attention_slices": 0,
-        "keep_text_encoder": True,
     },
     draws=True,
 )
