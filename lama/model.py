@@ -48,8 +48,8 @@ JUDGED = {  # (prediction, image, mask) -> what is judged
 class LaMa(GeneratorInpainter):
     """Generator of Fourier convolutions and a discriminator of patches.
 
-    As officially, losses take colours in [0, 1]. Their weights are those of the released recipe;
-    those of the first stage, which it has not, are ours.
+    As officially, losses take colours in [0, 1]. Their weights are those of the
+    released recipe; those of the first stage, which it has not, are ours.
 
     Args:
         image_size: side in pixels of the training images; in use any from 16 up.
