@@ -11,6 +11,14 @@ FAMILY = Family(
 RELEASES = "https://github.com/Sanster/models/releases/download"
 TRAINING = {"batch_size": 8, "learning_rate": 1e-3, "adam_betas": [0.9, 0.999]}
 
+SMALL = {
+    "base_channels": 32,
+    "discriminator_channels": 32,
+    "hole_weight": 10.0,
+    "gradient_penalty_every": 4,
+    "average": 2000.0,
+}
+
 PRESETS = {
     "lama_big": {
         "description": "the official big-lama: 18 Fourier blocks; 51.0 M parameters",
@@ -47,14 +55,25 @@ PRESETS = {
     "lama_small": {
         "description": "half the width, 128 px; trains on a CPU in an hour",
         "family": FAMILY,
-        "config": {
-            "image_size": 128,
-            "base_channels": 32,
-            "discriminator_channels": 32,
-            "hole_weight": 10.0,
-            "gradient_penalty_every": 4,
-            "average": 2000.0,
-        },
+        "config": {"image_size": 128, **SMALL},
         "training": TRAINING,
+    },
+    "lama_faces_256_reconstruction": {
+        "description": "the same with a biharmonic pre-fill; for faces of 256 px",
+        "family": FAMILY,
+        "config": {"image_size": 256, **SMALL, "hole_fill": "biharmonic"},
+        "training": TRAINING,
+        "weights": {
+            "generator": Weights(
+                "lama_faces_256_reconstruction.safetensors",
+                "e4e3d03abdfb6c2636900799f8522bdc5c1e0bd461e04c5a3668840b7716c781",
+                licence="non-commercial research; see weights/README.md",
+                source=(
+                    "trained by this project on faces of LFW, Unsplash, StyleGAN2, "
+                    "ALAE, All-Age-Faces, SCUT-FBP5500, CelebA-HQ and FFHQ, and on the "
+                    "NVIDIA Irregular Mask Dataset (CC BY-NC-SA 4.0)"
+                ),
+            )
+        },
     },
 }

@@ -57,6 +57,10 @@ PARAMETERS = {
     "lama_fourier": {"generator": 27_090_819, **PATCHES},
     "lama_regular": {"generator": 45_638_979, **PATCHES},
     "lama_small": {"generator": 6_799_299, "discriminator": 2_799_841},
+    "lama_faces_256_reconstruction": {
+        "generator": 6_799_299,
+        "discriminator": 2_799_841,
+    },
     # With the stored noise and the average style; official counts are 61,562,518 and so
     # on.
     "mat_512": {"generator": 62_261_654, "discriminator": 36_231_618},

@@ -13,21 +13,25 @@ from inpainting_zoo.tools.commands import run, train
 
 ROOT = Path(__file__).parent.parent
 COMMON = "-mixed_precision bfloat16 -learning_rate_decay cosine -save_every 100 "
-GMCNN = COMMON + "-mask_path {mask_path} -masks files=4,strokes=1,rectangle=1 "
+IRREGULAR = COMMON + "-mask_path {mask_path} -masks files=4,strokes=1,rectangle=1 "
 GENERATOR = "-from_weights {output_path}/%s/weights/generator.safetensors "
 # Arguments of each experiment, in their order.
 TRAININGS = {
-    "gmcnn_faces_128": GMCNN
+    "gmcnn_faces_128": IRREGULAR
     + "-preset gmcnn_faces_128 -warm_up_generator -steps 5000 -sample_every 200",
     # Middles of large holes, whose confidence is low, count like the rest.
-    "faces_128_fine": GMCNN
+    "faces_128_fine": IRREGULAR
     + GENERATOR % "gmcnn_faces_128"
     + "-preset gmcnn_faces_128 -warm_up_generator -steps 1200 -sample_every 200 "
     "-learning_rate 1.5e-4 -set confidence_kernel=none",
-    "gmcnn_faces_128_wgan": GMCNN
+    "gmcnn_faces_128_wgan": IRREGULAR
     + GENERATOR % "faces_128_fine"
     + "-preset gmcnn_faces_128_wgan -vgg_weights {vgg_weights} -steps 300 "
     "-sample_every 50",
+    "lama_faces": IRREGULAR
+    + "-preset lama_small -stage reconstruction -steps 5000 -max_zoom 2 "
+    "-set hole_fill=biharmonic reconstruction_known_weight=0.1 "
+    "-optimizer muon -learning_rate 3e-3 -sample_every 500",
     "context_encoder_faces_128": COMMON
     + "-preset context_encoder_faces_128 -steps 6000 -sample_every 500",
 }
@@ -36,6 +40,7 @@ PUBLISHED = {
     "gmcnn_faces_128": "faces_128_fine",
     "gmcnn_faces_128_wgan": "gmcnn_faces_128_wgan",
     "context_encoder_faces_128": "context_encoder_faces_128",
+    "lama_faces_256_reconstruction": "lama_faces",
 }
 
 
