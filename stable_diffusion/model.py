@@ -332,7 +332,7 @@ class StableDiffusion(Inpainter):
             sampler: name in `samplers.SAMPLERS`.
             strength: above 0, at most 1; below 1 sampling starts from what the picture
                 has in the hole, with so much of the noise.
-            attention_slices: see `predict_images`; they change no number.
+            attention_slices: see `predict_images`; it changes no number.
 
         Returns:
             "prompt" and, if it counts, "negative_prompt", int32 (1, 77); "rows"
