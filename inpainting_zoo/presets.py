@@ -12,6 +12,7 @@ from inpainting_zoo.errors import InputError, WeightsError, choose
 from inpainting_zoo.families import Family
 from inpainting_zoo.gmcnn.presets import PRESETS as GMCNN_PRESETS
 from inpainting_zoo.lama.presets import PRESETS as LAMA_PRESETS
+from inpainting_zoo.mae.presets import PRESETS as MAE_PRESETS
 from inpainting_zoo.mat.presets import PRESETS as MAT_PRESETS
 from inpainting_zoo.patch_match.presets import PRESETS as PATCH_MATCH_PRESETS
 from inpainting_zoo.stable_diffusion.presets import PRESETS as STABLE_DIFFUSION_PRESETS
@@ -32,6 +33,7 @@ PRESETS = {
     **CONTEXT_ENCODER_PRESETS,
     **LAMA_PRESETS,
     **MAT_PRESETS,
+    **MAE_PRESETS,
     **ENSEMBLE_PRESETS,
     **STABLE_DIFFUSION_PRESETS,
 }
