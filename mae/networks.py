@@ -119,10 +119,9 @@ def build_features(generator, blocks: int):
 
 def build_embedding(image_size: int, patch: int, width: int, dtype: str = "float32"):
     """Builds colours (B, S, S, 3) -> tokens (B, n, width), each with its position."""
-    side = image_size // patch
     colours = keras.Input((image_size, image_size, 3), name="colours")
     tokens = embed_patches(colours, patch, width, "patch_embed.proj", dtype)
-    tokens = tokens + ops.cast(positions(side, width), tokens.dtype)
+    tokens = Positions(name="positions", dtype=dtype)(tokens)
     return keras.Model(colours, tokens, name="embedding")
 
 
@@ -164,7 +163,7 @@ def build_decoder(
         name = "decoder_patch_embed.proj"
         x.append(embed_patches(shown, patch, decoder_width, name, dtype))
     x = MaskToken(name="mask_token", dtype=dtype)(x)
-    x = x + ops.cast(positions(side, decoder_width), x.dtype)
+    x = Positions(name="decoder_positions", dtype=dtype)(x)
     for i in range(decoder_depth):
         x = transformer_block(x, decoder_heads, f"decoder_blocks.{i}", dtype=dtype)
     x = layer_norm(x, "decoder_norm", dtype)
@@ -217,6 +216,18 @@ def embed_patches(x, patch: int, width: int, name: str, dtype: str = "float32"):
         dtype=dtype,
     )(x)
     return keras_layers.Reshape((-1, width), name=f"{name}.rows", dtype=dtype)(x)
+
+
+@keras.saving.register_keras_serializable("inpainting")
+class Positions(keras.layers.Layer):
+    """Adds to tokens (B, n, C) of a square picture where each of them is."""
+
+    def call(self, tokens):
+        count, width = tokens.shape[1:]
+        return tokens + ops.cast(positions(round(count**0.5), width), tokens.dtype)
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
 
 
 def positions(side: int, width: int):

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from keras import ops
 from keras.src.backend.common import global_state
+from tiny_asuka import NARROW_ASUKA
 
 from conftest import ROOT
 from inpainting_zoo import presets
@@ -66,6 +67,11 @@ PARAMETERS = {
     "mae_small": {"generator": 3_582_465},
     "ensemble": ENSEMBLE,
     "ensemble_faces_128": ENSEMBLE,
+    "asuka": {
+        "alignment": 28_747_008,
+        "decoder": 60_277_399,
+        "discriminator": 2_768_321,
+    },
     "sd15_inpainting": {**AUTOENCODER_KL, "unet": 859_535_364},
     "sd2_inpainting": {**AUTOENCODER_KL, "unet": 865_925_124},
     "sd_small": {"encoder": 1_020_792, "decoder": 2_094_167, "unet": 14_998_724},
@@ -119,6 +125,7 @@ NARROW = {
         "second": "patchmatch",
     },
     "stable_diffusion": {**NARROW_DIFFUSION, "pad_token": "!"},
+    "asuka": {**NARROW_ASUKA, "perceptual_weight": 0},
     "sd_small": NARROW_SMALL,
 }
 # Stages that need no frozen network.
@@ -128,6 +135,7 @@ WITHOUT_FEATURES = {
     "mat": {"perceptual_weight": 0},
     "ensemble": {"perceptual_weight": 0, "style_weight": 0},
     "stable_diffusion": {"perceptual_weight": 0},
+    "asuka": {"perceptual_weight": 0},
 }
 names = pytest.mark.parametrize("name", PARAMETERS)
 
