@@ -21,7 +21,8 @@ def test_names_titles_and_digits_of_reports_and_tables():
     """Reports and weights/README.md have had most since the first."""
     assert [*MEASURES] == [
         *("psnr", "psnr_hole", "ssim", "l1", "l1_hole", "l2", "l2_hole"),
-        *("lpips", "lpips_vgg16", "kid_alexnet", "kid_vgg16", "kid", "fid"),
+        *("lpips", "lpips_vgg16", "seam_colour", "seam_gradient"),
+        *("kid_alexnet", "kid_vgg16", "kid", "fid"),
         *("u_ids", "p_ids", "fid_torchvision", "u_ids_torchvision"),
         *("p_ids_torchvision", "identical", "outside_max"),
     ]
