@@ -95,7 +95,7 @@ def celeba_hq(root: Path, split: str) -> list[Path]:
 
 
 def misato(root: Path, split: str) -> list[Path]:
-    """Lists the pictures of a set that is for measuring alone; masks lie beside them."""
+    """Lists the pictures of a set to measure on alone; masks lie beside them."""
     if split == "train":
         raise InputError(
             "dataset_layout: misato has pictures to measure on alone, received train"

@@ -21,7 +21,7 @@ def test_the_same_picture_has_no_seam():
 
 
 def test_a_step_of_ten():
-    """Sobel's filter weighs a straight edge four times; a straight half of a picture."""
+    """Of half a picture; Sobel's filter weighs a straight edge four times."""
     half = np.zeros((32, 32), np.uint8)
     half[:, 16:] = 1
     assert seam_gradient(TRUTH, filled(110, half), half) == pytest.approx(40)
