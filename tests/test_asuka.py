@@ -170,6 +170,7 @@ def test_files_of_parts(model, tmp_path):
     lacking = write_folder(tmp_path / "lacking", model, "unet", "vae", "mae")
     with pytest.raises(WeightsError, match=r"missing: alignment\.0\.weight"):
         presets.load("asuka", lacking, **NARROW_ASUKA)
-    np.savez(tmp_path / "t5.npz", **{"1.linear1.weight": np.zeros((4, 4), "float32")})
-    with pytest.raises(WeightsError, match=re.escape("lead FLUX.1-Fill")):
-        presets.load("asuka", tmp_path / "t5.npz", **NARROW_ASUKA)
+    for name in ("1.linear1.weight", "decoder.up_layers.0.weight"):
+        np.savez(tmp_path / "flux.npz", **{name: np.zeros((4, 4), "float32")})
+        with pytest.raises(WeightsError, match=re.escape("lead FLUX.1-Fill")):
+            presets.load("asuka", tmp_path / "flux.npz", **NARROW_ASUKA)

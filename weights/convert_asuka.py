@@ -20,7 +20,8 @@ IGNORED = re.compile(
 )
 # What training makes: where it begins it is not there yet.
 NEW = re.compile(r"vae\.decoder\.condition_encoder\..*|alignment\..*")
-FLUX = re.compile(r".*\b\d+\.(linear1\.weight|modulation\..*)|.*\bup_layers\..*")
+# Of the published files: an alignment that stands alone, and weights that none uses.
+FLUX = re.compile(r"\d+\.linear1\.weight|.*\bmodulation\..*|.*\bup_layers\..*")
 FROM_OURS = {2: (1, 0), 4: (3, 2, 0, 1)}  # kernels, by the number of their axes
 
 
