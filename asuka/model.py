@@ -60,6 +60,7 @@ class ASUKA(StableDiffusion):
     """
 
     STAGES, OPTIONS = FAMILY.stages, FAMILY.options
+    PRIOR = True
 
     def __init__(
         self,

@@ -71,6 +71,7 @@ class StableDiffusion(Inpainter):
     """
 
     STAGES, OPTIONS = FAMILY.stages, FAMILY.options
+    PRIOR = False  # whether something else than a text leads the U-Net
 
     def __init__(
         self,
@@ -101,6 +102,11 @@ class StableDiffusion(Inpainter):
         )
         decoder = made("decoder", build_decoder, {**autoencoder, **decoder}, dtype)
         text, width = None, {"context_channels": unet.get("context_channels", 0)}
+        if width["context_channels"] and not self.PRIOR:
+            raise InputError(
+                "unet: its context_channels are the text's, received "
+                f"{width['context_channels']}"
+            )
         if text_encoder is not None:
             text = made("text_encoder", build_text_encoder, text_encoder, dtype)
             width = {"context_channels": text.output.shape[-1]}

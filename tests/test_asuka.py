@@ -5,7 +5,6 @@ import re
 import numpy as np
 import pytest
 from keras import ops
-from tiny_asuka import FILES, NARROW_ASUKA, write_folder
 
 from inpainting_zoo import presets
 from inpainting_zoo.errors import InputError, WeightsError
@@ -14,6 +13,8 @@ from inpainting_zoo.losses.adaptive_weight import adaptive_weight
 from inpainting_zoo.stable_diffusion import samplers
 from inpainting_zoo.storage.checkpoints import as_arrays, save_weights
 from parity import difference
+from tiny_asuka import FILES, NARROW_ASUKA, write_folder
+from tiny_diffusion import NARROW_SMALL
 
 pytestmark = pytest.mark.both_engines
 
@@ -141,6 +142,9 @@ def test_wrong_arguments():
     ):
         with pytest.raises(InputError, match=words):
             presets.build("asuka", **{**NARROW_ASUKA, **options})
+    with pytest.raises(InputError, match="unet: its context_channels are the text's"):
+        unet = {**NARROW_SMALL["unet"], "context_channels": 4}
+        presets.build("sd_small", **{**NARROW_SMALL, "unet": unet})
     plain = {"decoder": {"conditional": False, "sees_mask": False}}
     model = presets.build("asuka", **{**NARROW_ASUKA, **plain})
     with pytest.raises(InputError, match="decoder: must be conditional where"):

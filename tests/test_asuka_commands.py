@@ -5,10 +5,10 @@ import json
 import numpy as np
 import pytest
 from PIL import Image
-from tiny_asuka import NARROW_ASUKA, write_folder
 
 from inpainting_zoo import cli, presets
 from inpainting_zoo.storage.checkpoints import load_weights
+from tiny_asuka import NARROW_ASUKA, write_folder
 
 pytestmark = [pytest.mark.both_engines, pytest.mark.long]
 

@@ -18,21 +18,12 @@ from inpainting_zoo.mae.networks import (
 )
 from inpainting_zoo.weights.convert import convert_file
 from parity import difference, golden, nhwc
+from tiny_asuka import NARROW_MAE
 
 pytestmark = pytest.mark.both_engines
 GOLDENS = {
     "mae_inpaint_plain_tiny": False,
     "mae_inpaint_finetune_tiny": True,
-}
-NARROW = {
-    "image_size": 16,
-    "patch": 4,
-    "width": 8,
-    "depth": 1,
-    "heads": 2,
-    "decoder_width": 8,
-    "decoder_depth": 2,
-    "decoder_heads": 2,
 }
 
 
@@ -109,7 +100,7 @@ def test_patches_and_their_loss():
 
 
 def narrow(**options):
-    return presets.build("mae_small", **{**NARROW, **options})
+    return presets.build("mae_small", **{**NARROW_MAE, **options})
 
 
 def test_removed_patches_are_as_good_as_not_asked():

@@ -5,10 +5,10 @@ import json
 import numpy as np
 import pytest
 from PIL import Image
-from test_mae import NARROW
 
 from inpainting_zoo import cli
 from inpainting_zoo.engine import backend
+from tiny_asuka import NARROW_MAE
 
 pytestmark = [pytest.mark.both_engines, pytest.mark.long]
 
@@ -19,7 +19,7 @@ def run(*arguments):
 
 def test_from_pictures_to_pictures(pictures, tmp_path):
     """Four steps in one run are two and two; the second stage goes on from there."""
-    options = [f"{k}={json.dumps(v)}" for k, v in NARROW.items()]
+    options = [f"{k}={json.dumps(v)}" for k, v in NARROW_MAE.items()]
     common = ["-train_path", pictures / "images", "-output_path", tmp_path]
     begun = [*common, "-preset", "mae_small", "-batch_size", 2, "-set", *options]
     begun += ["-validation_images", 1, "-sample_every", 100, "-learning_rate", 1e-2]

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from keras import ops
 from keras.src.backend.common import global_state
-from tiny_asuka import NARROW_ASUKA
 
 from conftest import ROOT
 from inpainting_zoo import presets
@@ -15,6 +14,7 @@ from inpainting_zoo.engine import backend
 from inpainting_zoo.engine.batches import stream
 from inpainting_zoo.features.load import loader
 from inpainting_zoo.storage.checkpoints import as_arrays, save_weights
+from tiny_asuka import NARROW_ASUKA, NARROW_MAE
 from tiny_diffusion import NARROW as NARROW_DIFFUSION
 from tiny_diffusion import NARROW_SMALL
 from tiny_vgg import write as write_vgg
@@ -108,16 +108,7 @@ NARROW = {
         "masks": "mat_256=1",
         "average": 100.0,
     },
-    "mae": {
-        "image_size": 16,
-        "patch": 4,
-        "width": 8,
-        "depth": 1,
-        "heads": 2,
-        "decoder_width": 8,
-        "decoder_depth": 1,
-        "decoder_heads": 2,
-    },
+    "mae": NARROW_MAE,
     "ensemble": {
         "channels": 2,
         "image_size": 16,

@@ -1,4 +1,4 @@
-"""An ASUKA so narrow that a picture takes no time, and its parts as files."""
+"""A masked autoencoder and an ASUKA so narrow that a picture takes no time."""
 
 import numpy as np
 from keras import ops
@@ -7,20 +7,21 @@ from safetensors.numpy import save_file
 from inpainting_zoo.weights.convert_asuka import official_tensors
 from tiny_diffusion import NARROW as NARROW_DIFFUSION
 
+NARROW_MAE = {
+    "image_size": 16,
+    "patch": 4,
+    "width": 8,
+    "depth": 1,
+    "heads": 2,
+    "decoder_width": 8,
+    "decoder_depth": 2,
+    "decoder_heads": 2,
+}
 NARROW_ASUKA = {
     "image_size": 16,
     "unet": NARROW_DIFFUSION["unet"],
     "autoencoder": {"channels": (4, 8, 16, 16), "layers": 1, "groups": 2},
-    "mae": {
-        "image_size": 8,
-        "patch": 2,
-        "width": 8,
-        "depth": 1,
-        "heads": 2,
-        "decoder_width": 8,
-        "decoder_depth": 2,
-        "decoder_heads": 2,
-    },
+    "mae": {**NARROW_MAE, "image_size": 8, "patch": 2},
     "feature_blocks": 1,
     "alignment": {"width": 4, "heads": 2, "blocks": 1},
     "discriminator_channels": 2,
