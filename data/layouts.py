@@ -94,6 +94,15 @@ def celeba_hq(root: Path, split: str) -> list[Path]:
     return pictures[:first] if split == "train" else pictures[first:]
 
 
+def misato(root: Path, split: str) -> list[Path]:
+    """Lists the pictures of a set to measure on alone; masks lie beside them."""
+    if split == "train":
+        raise InputError(
+            "dataset_layout: misato has pictures to measure on alone, received train"
+        )
+    return folders(root, split, train=(), val=("image",))
+
+
 def _first_words(path: Path) -> Iterator[str]:
     for line in path.read_text(encoding="utf-8").splitlines():
         if line.strip():
@@ -142,4 +151,5 @@ LAYOUTS = {
         ),
         val=("val_256", "val_large", "val"),
     ),
+    "misato": misato,
 }

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 
 from inpainting_zoo.errors import InputError, WeightsError, choose
+from inpainting_zoo.features.lpips import lpips_network
 from inpainting_zoo.features.resnet import resnet50_dilated
 from inpainting_zoo.features.vgg import vgg16, vgg19
 
@@ -40,8 +41,23 @@ def advising(load: Callable, advice: str) -> Callable:
     return load_or_advise
 
 
+def lpips_vgg16(taps, weights=None):
+    """Returns `(network, heads)` of LPIPS by VGG16; it has its own taps.
+
+    Raises:
+        InputError, WeightsError: see `features.lpips.lpips_network`; nowhere to
+            download it from is known.
+    """
+    if weights is None:
+        raise InputError(
+            "vgg_weights: must be a file of VGG16 and the heads of LPIPS, received none"
+        )
+    return lpips_network("vgg16", weights)
+
+
 FEATURES = {
     "vgg16": vgg16,
+    "lpips_vgg16": lpips_vgg16,
     "vgg19": vgg19,
     "resnet50_dilated": resnet50_dilated,
 }

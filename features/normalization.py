@@ -9,3 +9,9 @@ def imagenet(image):
     """Turns RGB in [-1, 1] into colours of mean 0 and deviation 1 over ImageNet."""
     mean, deviation = (np.array(x, "float32") for x in (MEAN, DEVIATION))
     return ((image + 1) / 2 - mean) / deviation
+
+
+def of_imagenet(colours):
+    """Turns what `imagenet` returns into RGB in [-1, 1]."""
+    mean, deviation = (np.array(x, "float32") for x in (MEAN, DEVIATION))
+    return 2 * (colours * deviation + mean) - 1

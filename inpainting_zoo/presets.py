@@ -6,12 +6,14 @@ import math
 import random
 from pathlib import Path
 
+from inpainting_zoo.asuka.presets import PRESETS as ASUKA_PRESETS
 from inpainting_zoo.context_encoder.presets import PRESETS as CONTEXT_ENCODER_PRESETS
 from inpainting_zoo.ensemble.presets import PRESETS as ENSEMBLE_PRESETS
 from inpainting_zoo.errors import InputError, WeightsError, choose
 from inpainting_zoo.families import Family
 from inpainting_zoo.gmcnn.presets import PRESETS as GMCNN_PRESETS
 from inpainting_zoo.lama.presets import PRESETS as LAMA_PRESETS
+from inpainting_zoo.mae.presets import PRESETS as MAE_PRESETS
 from inpainting_zoo.mat.presets import PRESETS as MAT_PRESETS
 from inpainting_zoo.patch_match.presets import PRESETS as PATCH_MATCH_PRESETS
 from inpainting_zoo.stable_diffusion.presets import PRESETS as STABLE_DIFFUSION_PRESETS
@@ -32,8 +34,10 @@ PRESETS = {
     **CONTEXT_ENCODER_PRESETS,
     **LAMA_PRESETS,
     **MAT_PRESETS,
+    **MAE_PRESETS,
     **ENSEMBLE_PRESETS,
     **STABLE_DIFFUSION_PRESETS,
+    **ASUKA_PRESETS,
 }
 # What `inpaint` takes where nothing is named; docs/patchmatch.md has the rule by which
 # another takes its place.
@@ -181,7 +185,9 @@ def load(name: str, weights: str | Path | dict | None = None, **overrides):
     return model
 
 
-def open_weights(source, variables: dict, name: str, config: dict):
+def open_weights(
+    source, variables: dict, name: str, config: dict, beginning: bool = False
+):
     """Opens weights of this library or of an official program, by our names.
 
     Args:
@@ -189,6 +195,7 @@ def open_weights(source, variables: dict, name: str, config: dict):
         variables: that they are for, by our names.
         name: of the preset.
         config: arguments of its model.
+        beginning: see `weights.converting.from_official`.
 
     Returns:
         `(arrays, metadata)`; official files have no metadata.
@@ -199,8 +206,9 @@ def open_weights(source, variables: dict, name: str, config: dict):
     arrays = read_tensors(source, "from_weights")
     if METADATA in arrays.metadata:
         return load_weights(source)
-    found = from_official(arrays, variables, name, family(name).folder, config, source)
-    return found[0], {}
+    folder = family(name).folder
+    about = (variables, name, folder, config, source, beginning)
+    return from_official(arrays, *about)[0], {}
 
 
 @_random_as_before()
@@ -249,7 +257,9 @@ def load_file(*paths: str | Path):
     return model, metadata
 
 
-def load_parts(model, name: str, parts, source=None, **overrides):
+def load_parts(
+    model, name: str, parts, source=None, beginning: bool = False, **overrides
+):
     """Loads some parts of a model from a file, or else from its preset's own weights.
 
     Args:
@@ -257,6 +267,8 @@ def load_parts(model, name: str, parts, source=None, **overrides):
         name: of its preset.
         parts: names of the parts, such as those that a stage of training leaves frozen.
         source: weights that may hold them; see `open_weights`.
+        beginning: whether a training begins, in which what official weights lack and
+            training makes stays random.
         **overrides: see `build`.
 
     Raises:
@@ -265,10 +277,14 @@ def load_parts(model, name: str, parts, source=None, **overrides):
     """
     weights, config = get(name).get("weights", {}), get(name)["config"] | overrides
     if source and parts:
-        arrays, _ = open_weights(source, model.use_state(*parts), name, config)
+        wanted = model.use_state(*parts)
+        arrays, metadata = open_weights(source, wanted, name, config, beginning)
         held = {variable.split("/")[0] for variable in arrays}
         for part in held.intersection(parts):
-            assign(model.use_state(part), arrays, source)
+            variables = model.use_state(part)
+            if beginning and not metadata:
+                variables = {k: v for k, v in variables.items() if k in arrays}
+            assign(variables, arrays, source)
         parts = [part for part in parts if part not in held]
     for part in parts:
         if part not in weights:

@@ -15,12 +15,9 @@ from inpainting_zoo.errors import InputError, choose
 from inpainting_zoo.features.load import advising
 from inpainting_zoo.lama import refinement
 from inpainting_zoo.lama.architectures import PERCEPTUAL
-from inpainting_zoo.lama.networks import (
-    build_discriminator,
-    build_generator,
-    split_generator,
-)
+from inpainting_zoo.lama.networks import build_generator, split_generator
 from inpainting_zoo.lama.presets import FAMILY
+from inpainting_zoo.layers.patch_discriminator import build_discriminator
 from inpainting_zoo.losses.adversarial import (
     lazily,
     logistic_critic_loss,

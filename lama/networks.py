@@ -1,8 +1,7 @@
-"""Networks of LaMa: the generator and the discriminator of patches.
+"""The generator of LaMa.
 
-References: Suvorov et al., Resolution-robust Large Mask Inpainting with Fourier
-Convolutions, WACV 2022; Wang et al., High-Resolution Image Synthesis and Semantic
-Manipulation with Conditional GANs (pix2pixHD), CVPR 2018.
+Reference: Suvorov et al., Resolution-robust Large Mask Inpainting with Fourier
+Convolutions, WACV 2022.
 """
 
 import functools
@@ -20,7 +19,7 @@ from inpainting_zoo.layers.initializers import GlorotUniform
 from inpainting_zoo.layers.pull_push import HOLE_FILLS
 from inpainting_zoo.layers.upsampling import DoublingConv2D, PaddedUpsampling2D
 
-MAX_CHANNELS = {"generator": 1024, "discriminator": 512}
+MAX_CHANNELS = 1024
 
 
 def build_generator(
@@ -59,8 +58,7 @@ def build_generator(
     fill = choose("hole_fill", hole_fill, HOLE_FILLS)
     if base_channels < 2:
         raise InputError(f"base_channels: must be at least 2, received {base_channels}")
-    most = MAX_CHANNELS["generator"]
-    widths = [min(most, base_channels * 2**i) for i in range(downsamplings + 1)]
+    widths = [min(MAX_CHANNELS, base_channels * 2**i) for i in range(downsamplings + 1)]
 
     def convolve(x, channels, kernel, name, stride=1, ratio=0.0, activation="relu"):
         """Convolves, normalizes, activates lists of (local, global) features."""
@@ -154,37 +152,3 @@ def _logit(x, least=1 / 255):
     """Returns the inverse of the sigmoid, of x kept away from 0 and 1."""
     x = ops.clip(x, least, 1 - least)
     return ops.log(x) - ops.log(1 - x)
-
-
-def build_discriminator(base_channels: int = 64, layers: int = 4):
-    """Builds the discriminator: colours (B, H, W, 3) in [0, 1] -> its activations.
-
-    They are a list: `layers + 1` feature maps after their activation, and last the
-    logits (B, h, w, 1), one for each of the patches that overlap. Convolutions of 4x4
-    are padded with 2 zeros on every side. Always in float32, because R1 differentiates
-    it twice.
-
-    Args:
-        base_channels: width of the first convolution.
-        layers: convolutions of stride 2.
-    """
-    name, most = "discriminator", MAX_CHANNELS["discriminator"]
-    widths = [min(most, base_channels * 2**i) for i in range(layers + 1)]
-    image = keras.Input((None, None, 3), name="colours")
-    x, activations = image, []
-    for i, channels in enumerate([*widths, 1]):
-        x = keras_layers.ZeroPadding2D(2, name=f"{name}{i}_pad", dtype="float32")(x)
-        x = keras_layers.Conv2D(
-            channels,
-            4,
-            strides=2 if i < layers else 1,
-            kernel_initializer=GlorotUniform(),
-            name=f"{name}{i}",
-            dtype="float32",
-        )(x)
-        if 0 < i <= layers:
-            x = BatchNormalization(name=f"{name}{i}_norm", dtype="float32")(x)
-        if i <= layers:
-            x = keras_layers.LeakyReLU(0.2, name=f"{name}{i}_relu", dtype="float32")(x)
-        activations.append(x)
-    return keras.Model(image, activations, name=name)

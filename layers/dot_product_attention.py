@@ -33,25 +33,30 @@ class DotProductAttention(keras.layers.Layer):
             raise InputError(f"slices: must be 1 where causal, received {slices}")
         self.heads, self.causal, self.slices = heads, causal, slices
 
-    def call(self, queries, keys, values):
+    def call(self, queries, keys, values, seen=None):
+        """Returns what queries gather; of keys with `seen` (B, n) only those."""
         shape, channels = ops.shape(queries), queries.shape[-1]
         size = channels // self.heads
         q, k, v = (
             ops.reshape(x, (shape[0], _length(x), self.heads, size))
             for x in (queries, keys, values)
         )
+        mask = None if seen is None else ops.cast(seen, "bool")[:, None, None]
         step = -(-q.shape[1] // self.slices) if q.shape[1] else None
         if step is None or step == q.shape[1]:
-            found = ops.dot_product_attention(q, k, v, is_causal=self.causal)
+            found = ops.dot_product_attention(q, k, v, mask=mask, is_causal=self.causal)
         else:
             starts = range(0, q.shape[1], step)
             found = [
-                ops.dot_product_attention(q[:, i : i + step], k, v) for i in starts
+                ops.dot_product_attention(q[:, i : i + step], k, v, mask=mask)
+                for i in starts
             ]
             found = ops.concatenate(found, axis=1)
         return ops.reshape(found, shape)
 
-    def compute_output_shape(self, queries_shape, keys_shape, values_shape):
+    def compute_output_shape(
+        self, queries_shape, keys_shape, values_shape, seen_shape=None
+    ):
         return queries_shape
 
     def get_config(self):

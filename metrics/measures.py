@@ -14,6 +14,7 @@ import numpy as np
 
 from inpainting_zoo.errors import InputError, choose
 from inpainting_zoo.metrics import image_quality as quality
+from inpainting_zoo.metrics.seam import seam_colour, seam_gradient
 from inpainting_zoo.metrics.separability import p_ids, u_ids
 from inpainting_zoo.metrics.sets import fid, kid
 
@@ -162,6 +163,8 @@ MEASURES = {
     "l2_hole": Measure("hole L2", 4, quality.l2_hole),
     "lpips": Measure("LPIPS", 4, distance, network="alexnet", headline=True),
     "lpips_vgg16": Measure("LPIPS VGG16", 4, distance, network="vgg16", default=False),
+    "seam_colour": Measure("seam colour", 2, seam_colour, default=False),
+    "seam_gradient": Measure("seam gradient", 2, seam_gradient, default=False),
     "kid_alexnet": of_set("KID AlexNet", 4, kid, "alexnet", least=2, headline=True),
     "kid_vgg16": of_set("KID VGG16", 4, kid, "vgg16", least=2),
     "kid": of_set("KID", 4, kid, "inception", least=2),

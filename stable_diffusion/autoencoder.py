@@ -9,6 +9,7 @@ import keras
 from keras import layers as keras_layers
 from keras import ops
 
+from inpainting_zoo.errors import InputError, choose
 from inpainting_zoo.layers.initializers import GlorotUniform
 from inpainting_zoo.stable_diffusion import blocks
 
@@ -67,6 +68,9 @@ def build_decoder(
     latents: int = 4,
     groups: int = 32,
     conditional: bool = False,
+    sees_mask: bool = False,
+    mask_rule: str = "first",
+    gated: bool = False,
     dtype: str = "float32",
 ):
     """Builds the decoder: (latents, picture, mask) -> picture.
@@ -84,16 +88,33 @@ def build_decoder(
         latents: channels of the latents.
         groups: of the normalizations.
         conditional: whether the known pixels are seen.
+        sees_mask: whether their features are those of the mask as well, as in ASUKA.
+        mask_rule: name in `MASK_RULES`, how the mask is shrunk to the features' size.
+        gated: whether a second convolution dims each of the known pixels' features.
         dtype: Keras dtype policy of the layers.
+
+    Raises:
+        InputError: if the rule is unknown, or there is one for a decoder that sees no
+            known pixels.
+
+    References: for the mask's part Wang et al., Towards Enhanced Image Inpainting,
+    CVPR 2025.
     """
+    shrink = choose("mask_rule", mask_rule, MASK_RULES)
+    if not conditional and (sees_mask or gated):
+        raise InputError(
+            "conditional: must be true where the decoder is gated or sees the mask, "
+            "received false"
+        )
     options = {"groups": groups, "dtype": dtype}
     inputs = [keras.Input((None, None, latents), name="latents")]
     if conditional:
         inputs += [keras.Input((None, None, n), name=k) for k, n in PICTURE.items()]
-        known = known_features(inputs[1], channels[0], dtype)
+        seen = ops.concatenate(inputs[1:], axis=-1) if sees_mask else inputs[1]
+        known = known_features(seen, channels[0], gated, dtype)
 
     def show(x, level):
-        return merge(x, inputs[2], known, level) if conditional else x
+        return merge(x, shrink(inputs[2], level), known, level) if conditional else x
 
     x = blocks.conv(inputs[0], latents, "post_quant_conv", kernel=1, dtype=dtype)
     x = blocks.conv(x, channels[-1], "decoder.conv_in", dtype=dtype)
@@ -122,16 +143,20 @@ def middle(x, name: str, groups: int = 32, dtype: str = "float32"):
     return blocks.residual(x, x.shape[-1], f"{name}.resnets.1", **options)
 
 
-def known_features(image, base: int, dtype: str = "float32"):
+def known_features(image, base: int, gated: bool = False, dtype: str = "float32"):
     """Returns features of what is known, for every place where they are merged.
 
     They are (B, H, W, base), (B, H, W, 2 base), then, halved each time, 4 base thrice.
+
+    Args:
+        image: what is known of it (B, H, W, 3), perhaps beside the mask.
+        base: channels of the first.
+        gated: see `build_decoder`.
+        dtype: Keras dtype policy.
     """
-    found, x = [], image
-    for i, width in enumerate((base, 2 * base, 4 * base, 4 * base, 4 * base)):
-        name = f"decoder.condition_encoder.layers.{i}"
-        x = keras_layers.ZeroPadding2D(1, name=f"{name}.pad", dtype=dtype)(x)
-        x = keras_layers.Conv2D(
+
+    def convolve(x, width, i, name):
+        return keras_layers.Conv2D(
             width,
             3 if i < 2 else 4,
             strides=1 if i < 2 else 2,
@@ -139,8 +164,17 @@ def known_features(image, base: int, dtype: str = "float32"):
             name=name,
             dtype=dtype,
         )(x)
-        found.append(x)
-        x = ops.relu(x)
+
+    found, x = [], image
+    for i, width in enumerate((base, 2 * base, 4 * base, 4 * base, 4 * base)):
+        name = f"decoder.condition_encoder.layers.{i}"
+        x = keras_layers.ZeroPadding2D(1, name=f"{name}.pad", dtype=dtype)(x)
+        features = convolve(x, width, i, name)
+        if gated:
+            dimmed = ops.tanh(convolve(x, width, i, f"{name}.gate"))
+            features = features * ops.clip(1 - dimmed, 0, 1)
+        found.append(features)
+        x = ops.relu(features)
     return found
 
 
@@ -149,16 +183,31 @@ def merge(x, mask, known, level: int):
 
     Args:
         x: (B, h, w, C).
-        mask: (B, H, W, 1), 1 in the hole.
+        mask: (B, h, w, 1), 1 in the hole.
         known: what `known_features` returns.
         level: number of those of x's size.
     """
-    shrunk = mask
-    if level > 1:
-        # PyTorch's nearest interpolation: the first pixel of each cell.
-        shrunk = keras_layers.MaxPooling2D(1, strides=2 ** (level - 1))(mask)
-    shrunk = ops.cast(shrunk, x.dtype)
-    return x * shrunk + known[level] * (1 - shrunk)
+    mask = ops.cast(mask, x.dtype)
+    return x * mask + known[level] * (1 - mask)
+
+
+def first_of(mask, level: int):
+    """Takes the first pixel of each cell of a mask, as PyTorch's interpolation does."""
+    return _pooled(mask, 1, level)
+
+
+def any_of(mask, level: int):
+    """Takes a cell for the hole where any pixel of it is, its area not being 0."""
+    return _pooled(mask, 2 ** max(level - 1, 0), level)
+
+
+def _pooled(mask, side, level):
+    """Returns the largest of squares of (B, H, W, 1), at one of the levels."""
+    if level < 2:
+        return mask
+    return keras_layers.MaxPooling2D(side, strides=2 ** (level - 1))(mask)
 
 
 PICTURE = {"image": 3, "mask": 1}  # channels of what a conditional decoder also takes
+# How masks are shrunk: diffusers takes the first, ASUKA the area.
+MASK_RULES = {"first": first_of, "area": any_of}

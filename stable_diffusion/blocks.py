@@ -11,14 +11,6 @@ from inpainting_zoo.layers.dot_product_attention import DotProductAttention
 from inpainting_zoo.layers.initializers import GlorotUniform
 
 
-def gelu(x):
-    """Returns x times the normal distribution's share below it (Hendrycks and Gimpel).
-
-    Keras's own has an operation on TensorFlow that ONNX lacks.
-    """
-    return 0.5 * x * (1 + ops.erf(x * 0.5**0.5))
-
-
 def conv(x, channels: int, name: str, kernel: int = 3, dtype: str = "float32"):
     """Convolves (B, H, W, C) with stride 1, to `channels` of the same size."""
     return keras_layers.Conv2D(

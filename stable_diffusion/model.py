@@ -71,6 +71,7 @@ class StableDiffusion(Inpainter):
     """
 
     STAGES, OPTIONS = FAMILY.stages, FAMILY.options
+    PRIOR = False  # whether something else than a text leads the U-Net
 
     def __init__(
         self,
@@ -96,16 +97,21 @@ class StableDiffusion(Inpainter):
             rule = "arguments, or with sd_small, which has no text, null"
             raise InputError(f"text_encoder: must be {rule}, received {text_encoder!r}")
         normalized = {"normalized": not latent_scale}
-        encoder = _made(
+        encoder = made(
             "autoencoder", build_encoder, {**autoencoder, **normalized}, dtype
         )
-        decoder = _made("decoder", build_decoder, {**autoencoder, **decoder}, dtype)
-        text, width = None, {"context_channels": 0}
+        decoder = made("decoder", build_decoder, {**autoencoder, **decoder}, dtype)
+        text, width = None, {"context_channels": unet.get("context_channels", 0)}
+        if width["context_channels"] and not self.PRIOR:
+            raise InputError(
+                "unet: its context_channels are the text's, received "
+                f"{width['context_channels']}"
+            )
         if text_encoder is not None:
-            text = _made("text_encoder", build_text_encoder, text_encoder, dtype)
+            text = made("text_encoder", build_text_encoder, text_encoder, dtype)
             width = {"context_channels": text.output.shape[-1]}
         self.slices = unet.get("slices", 1)
-        unet = _made("unet", build_unet, {**unet, **width}, dtype)
+        unet = made("unet", build_unet, {**unet, **width}, dtype)
         self.shrinks = _halvings(encoder)
         multiple = self.shrinks * _halvings(unet)
         side = Sizes(multiple=multiple, least=multiple, side=image_size)
@@ -201,24 +207,31 @@ class StableDiffusion(Inpainter):
 
     def denoising_step(self, batch, minimize):
         """Takes a step of the U-Net on noise of random strength."""
-        image, mask = batch["image"], batch["mask"]
-        batch_size = ops.shape(image)[0]
-        mask = self._learned_masks(mask)
-        latents = batch.get("latents")
-        if latents is None:
-            latents = self.encode({"image": image})
-        random = {"seed": self.seed_generator}
-        timestep = keras.random.randint((batch_size,), 0, samplers.STEPS, **random)
-        inputs = {
-            "latents": latents,
-            "noise": keras.random.normal(ops.shape(latents), **random),
-            "timestep": timestep,
-            "known": self.encode_known({"image": image, "mask": mask}),
-        }
+        mask = self._learned_masks(batch["mask"])
+        inputs = self.noised({**batch, "mask": mask})
         if self.text_encoder:
-            inputs["prompt"] = self._learned_prompts(batch_size, batch.get("tokens"))
+            count, tokens = ops.shape(mask)[0], batch.get("tokens")
+            inputs["prompt"] = self._learned_prompts(count, tokens)
         inputs = {name: ops.stop_gradient(x) for name, x in inputs.items()}
         return minimize("unet", lambda: self.denoising_loss(**inputs))
+
+    def noised(self, batch):
+        """Draws what `denoising_loss` takes of a batch, but for the prompt.
+
+        Args:
+            batch: "image" (B, H, W, 3) in [-1, 1], "mask" (B, H, W, 1), 1 in the hole,
+                and perhaps "latents" (B, h, w, 4) of the image.
+        """
+        latents, random = batch.get("latents"), {"seed": self.seed_generator}
+        if latents is None:
+            latents = self.encode(batch)
+        count = (ops.shape(latents)[0],)
+        return {
+            "latents": latents,
+            "timestep": keras.random.randint(count, 0, samplers.STEPS, **random),
+            "noise": keras.random.normal(ops.shape(latents), **random),
+            "known": self.encode_known(batch),
+        }
 
     def denoising_loss(self, latents, noise, timestep, known, prompt=None):
         """Returns `(loss, logs)`: the mean squared error of what is predicted.
@@ -498,19 +511,22 @@ class StableDiffusion(Inpainter):
         if "picture_weight" in inputs:
             encoded = run("encode")({"image": inputs["image"]})
             latents = latents + encoded * _aside(inputs["picture_weight"])
-        texts = {k: inputs[k] for k in ("prompt", "negative_prompt") if k in inputs}
         unknown = ops.zeros_like(latents)
         older = [unknown] * (samplers.HISTORY - 1)
         history = [ops.stack([new, *older], axis=1) for new in (latents, unknown)]
         state = {
             "history": ops.stack(history, axis=1),
             "known": run("encode_known")(picture),
-            **{k: run("embed")({"tokens": ids}) for k, ids in texts.items()},
+            **self._conditions(inputs, run),
         }
-        if texts:
-            state["guidance"] = inputs["guidance"]
         history = steps(state, inputs["rows"])
         return run("decode")({"latents": history[:, 0, 0], **picture})
+
+    def _conditions(self, inputs, run):
+        """Returns what `predict_noise` takes beside the known; see `_sample`."""
+        texts = {k: inputs[k] for k in ("prompt", "negative_prompt") if k in inputs}
+        found = {k: run("embed")({"tokens": ids}) for k, ids in texts.items()}
+        return found | ({"guidance": inputs["guidance"]} if texts else {})
 
     def reconstruct(self, inputs):
         """Returns what the decoder makes of an "image"; see `encode` and `decode`."""
@@ -582,11 +598,14 @@ class StableDiffusion(Inpainter):
 
     def decode(self, inputs):
         """Returns the picture of "latents"; "image" and "mask" may be seen as well."""
+        return self.decoder(self._decoder_inputs(inputs))
+
+    def _decoder_inputs(self, inputs):
         latents = inputs["latents"] / self.latent_scale
         if len(self.decoder.inputs) == 1:
-            return self.decoder(latents)
+            return latents
         image, mask = inputs["image"], inputs["mask"]
-        return self.decoder([latents, image * (1 - mask), mask])
+        return [latents, image * (1 - mask), mask]
 
 
 class LatentDiffusion(StableDiffusion):
@@ -602,7 +621,7 @@ class LatentDiffusion(StableDiffusion):
         return []
 
 
-def _made(name, build, options, dtype):
+def made(name, build, options, dtype):
     """Builds a network from a preset's arguments of it."""
     known = inspect.signature(build).parameters
     for option in options:
@@ -631,6 +650,7 @@ COMPUTED = {
     "encode": "encoder",
     "encode_known": "encoder",
     "embed": "text_encoder",
+    "lead": "alignment",
     "advance": "unet",
     "decode": "decoder",
 }

@@ -11,6 +11,7 @@ from keras import ops
 
 from inpainting_zoo.errors import choose
 from inpainting_zoo.layers.dot_product_attention import DotProductAttention
+from inpainting_zoo.layers.gelu import gelu
 from inpainting_zoo.layers.initializers import Normal
 from inpainting_zoo.stable_diffusion import blocks
 
@@ -76,5 +77,5 @@ def build_text_encoder(
 
 ACTIVATIONS = {
     "quick_gelu": lambda x: x * ops.sigmoid(1.702 * x),
-    "gelu": blocks.gelu,
+    "gelu": gelu,
 }

@@ -12,6 +12,7 @@ from keras import layers as keras_layers
 from keras import ops
 
 from inpainting_zoo.errors import InputError
+from inpainting_zoo.layers.gelu import gelu
 from inpainting_zoo.stable_diffusion import blocks
 
 LONGEST_PERIOD = 10_000  # of the sines that encode a time step
@@ -154,6 +155,6 @@ def transformer(
         norm(h, 3), 8 * channels, f"{block}.ff.net.0.proj", dtype=dtype
     )
     values, gates = ops.split(gated, 2, axis=-1)
-    gated = values * blocks.gelu(gates)
+    gated = values * gelu(gates)
     h = h + blocks.dense(gated, channels, f"{block}.ff.net.2", dtype=dtype)
     return x + blocks.dense(h, channels, f"{name}.proj_out", dtype=dtype)

@@ -6,7 +6,7 @@ from pathlib import Path
 from inpainting_zoo.errors import InputError, WeightsError
 from inpainting_zoo.storage.arrays import Arrays
 
-COMPONENTS = ("unet", "vae", "text_encoder")
+COMPONENTS = ("unet", "vae", "text_encoder", "mae", "alignment")
 # Names of files in the order in which they are looked for.
 FILES = (
     "diffusion_pytorch_model.safetensors",
@@ -17,6 +17,9 @@ FILES = (
     "model.fp16.safetensors",
     "model.safetensors.index.json",
     "pytorch_model.bin",
+    # As training writes what it trains.
+    "generator.safetensors",
+    "alignment.safetensors",
 )
 INDEX = ".index.json"
 

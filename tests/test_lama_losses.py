@@ -9,7 +9,7 @@ from inpainting_zoo.engine.inference import compiled
 from inpainting_zoo.engine.steps import input_gradient
 from inpainting_zoo.features.load import loader
 from inpainting_zoo.lama.model import JUDGED, resize_nearest
-from inpainting_zoo.lama.networks import build_discriminator
+from inpainting_zoo.layers.patch_discriminator import build_discriminator
 from inpainting_zoo.losses.adversarial import logistic_critic_loss, r1_penalty
 from inpainting_zoo.losses.feature_distance import (
     feature_matching_loss,

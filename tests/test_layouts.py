@@ -128,6 +128,12 @@ def places365_with_simple_folders(root):
     return train, val
 
 
+def misato(root):
+    val = ["image/0000.png", "image/0500.png"]
+    unpack(root, *val, "mask/0000.png", "mask/0500.png")
+    return None, val  # nothing to train on
+
+
 TREES = [
     ("tiny_imagenet", tiny_imagenet),
     ("imagenet", imagenet),
@@ -140,6 +146,7 @@ TREES = [
     ("places365", places365),
     ("places365", places365_with_lists),
     ("places365", places365_with_simple_folders),
+    ("misato", misato),
 ]
 
 
@@ -150,8 +157,12 @@ def test_every_layout_has_a_tree():
 @pytest.mark.parametrize(("layout", "tree"), TREES)
 def test_a_split_is_what_the_data_set_says(layout, tree, tmp_path):
     train, val = tree(tmp_path)
-    assert listed(layout, tmp_path, "train") == train
     assert listed(layout, tmp_path, "val") == val
+    if train is None:
+        with pytest.raises(InputError, match=f"{layout} has pictures to measure on"):
+            listed(layout, tmp_path, "train")
+    else:
+        assert listed(layout, tmp_path, "train") == train
 
 
 def test_the_page_on_data_sets_names_every_layout():

@@ -21,7 +21,8 @@ def test_names_titles_and_digits_of_reports_and_tables():
     """Reports and weights/README.md have had most since the first."""
     assert [*MEASURES] == [
         *("psnr", "psnr_hole", "ssim", "l1", "l1_hole", "l2", "l2_hole"),
-        *("lpips", "lpips_vgg16", "kid_alexnet", "kid_vgg16", "kid", "fid"),
+        *("lpips", "lpips_vgg16", "seam_colour", "seam_gradient"),
+        *("kid_alexnet", "kid_vgg16", "kid", "fid"),
         *("u_ids", "p_ids", "fid_torchvision", "u_ids_torchvision"),
         *("p_ids_torchvision", "identical", "outside_max"),
     ]
@@ -30,7 +31,7 @@ def test_names_titles_and_digits_of_reports_and_tables():
     titles = [measure.title for measure in MEASURES.values()]
     assert titles[:4] == ["PSNR", "hole PSNR", "SSIM", "L1"]
     digits = [measure.digits for measure in MEASURES.values()]
-    assert digits == [2, 2, *[4] * 10, 3, 4, 4, 3, 4, 4, 0, 0]
+    assert digits == [2, 2, *[4] * 7, 2, 2, *[4] * 3, 3, 4, 4, 3, 4, 4, 0, 0]
 
 
 def test_measures_are_chosen_by_name():

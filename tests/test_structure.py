@@ -18,7 +18,8 @@ FLOORS = [
     # What an ensemble is made of are presets.
     "chosen ensemble.model ensemble.members",
     "presets",
-    "gmcnn context_encoder lama mat patch_match ensemble stable_diffusion weights",
+    "gmcnn context_encoder lama mae mat patch_match ensemble stable_diffusion asuka "
+    "weights",
     "models",
     "metrics",
     "features losses",

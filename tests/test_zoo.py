@@ -14,6 +14,7 @@ from inpainting_zoo.engine import backend
 from inpainting_zoo.engine.batches import stream
 from inpainting_zoo.features.load import loader
 from inpainting_zoo.storage.checkpoints import as_arrays, save_weights
+from tiny_asuka import NARROW_ASUKA, NARROW_MAE
 from tiny_diffusion import NARROW as NARROW_DIFFUSION
 from tiny_diffusion import NARROW_SMALL
 from tiny_vgg import write as write_vgg
@@ -66,8 +67,15 @@ PARAMETERS = {
     "mat_512": {"generator": 62_261_654, "discriminator": 36_231_618},
     "mat_256": {"generator": 59_954_682, "discriminator": 36_083_330},
     "mat_small": {"generator": 3_419_598, "discriminator": 1_869_090},
+    "mae_base": {"generator": 112_179_713},
+    "mae_small": {"generator": 3_582_465},
     "ensemble": ENSEMBLE,
     "ensemble_faces_128": ENSEMBLE,
+    "asuka": {
+        "alignment": 28_747_008,
+        "decoder": 60_277_399,
+        "discriminator": 2_768_321,
+    },
     "sd15_inpainting": {**AUTOENCODER_KL, "unet": 859_535_364},
     "sd2_inpainting": {**AUTOENCODER_KL, "unet": 865_925_124},
     "sd_small": {"encoder": 1_020_792, "decoder": 2_094_167, "unet": 14_998_724},
@@ -104,6 +112,7 @@ NARROW = {
         "masks": "mat_256=1",
         "average": 100.0,
     },
+    "mae": NARROW_MAE,
     "ensemble": {
         "channels": 2,
         "image_size": 16,
@@ -111,6 +120,7 @@ NARROW = {
         "second": "patchmatch",
     },
     "stable_diffusion": {**NARROW_DIFFUSION, "pad_token": "!"},
+    "asuka": {**NARROW_ASUKA, "perceptual_weight": 0},
     "sd_small": NARROW_SMALL,
 }
 # Stages that need no frozen network.
@@ -120,6 +130,7 @@ WITHOUT_FEATURES = {
     "mat": {"perceptual_weight": 0},
     "ensemble": {"perceptual_weight": 0, "style_weight": 0},
     "stable_diffusion": {"perceptual_weight": 0},
+    "asuka": {"perceptual_weight": 0},
 }
 names = pytest.mark.parametrize("name", PARAMETERS)
 

@@ -217,18 +217,26 @@ class Experiment:
         else:
             preset, overrides = about["preset"], about["overrides"]
             config = presets.get(preset)["config"] | overrides
-            found = presets.open_weights(source, model.use_state(), preset, config)
+            state = model.use_state()
+            found = presets.open_weights(source, state, preset, config, beginning=True)
         arrays, metadata = found
         check_same_generator(metadata, about, source)
         networks = set(model.networks)
         held = {key.split("/")[0] for key in arrays} & networks
         # Of what use does not need, such as critics, all or none: new ones then.
         loaded = networks if held - set(model.parts) else held or networks
-        state = model.state().items()
-        assign({k: v for k, v in state if k.split("/")[0] in loaded}, arrays, source)
+        state = model.state()
+        if not metadata:  # an official file, whose arrays are those that can be taken
+            loaded, state = held, {k: v for k, v in state.items() if k in arrays}
+        assign(
+            {k: v for k, v in state.items() if k.split("/")[0] in loaded},
+            arrays,
+            source,
+        )
         model.restart_averages()
         step = metadata.get("step", "unknown")
-        log.info("%s: from %s, step %s", ", ".join(sorted(loaded)), source, step)
+        if loaded:
+            log.info("%s: from %s, step %s", ", ".join(sorted(loaded)), source, step)
         if new := set(model.networks) - loaded:
             log.info("%s: start from random weights", ", ".join(sorted(new)))
 

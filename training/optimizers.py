@@ -15,6 +15,21 @@ def adam(rate, betas, name, clip=None):
     )
 
 
+def adamw(rate, betas, name, clip=None):
+    """Adam with weights that decay: 0.05 as in MAE, but for biases and the like.
+
+    References: Loshchilov and Hutter, Decoupled Weight Decay Regularization, ICLR 2019;
+    He et al., Masked Autoencoders Are Scalable Vision Learners, CVPR 2022, appendix A.
+    """
+    import keras
+
+    optimizer = keras.optimizers.AdamW(
+        rate, 0.05, *betas, epsilon=1e-8, global_clipnorm=clip, name=name
+    )
+    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta", "alpha"])
+    return optimizer
+
+
 def muon(rate, betas, name, clip=None):
     """Muon without weight decay; its Adam steps are smaller by a factor."""
     from inpainting_zoo.training.muon import Muon
@@ -62,4 +77,4 @@ def make_optimizer(
     return make(rate, settings.adam_betas, name, clip)
 
 
-OPTIMIZERS = {"adam": adam, "muon": muon}
+OPTIMIZERS = {"adam": adam, "adamw": adamw, "muon": muon}

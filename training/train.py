@@ -167,7 +167,7 @@ def load_frozen(model, about: dict, experiment: Experiment):
         check_same_generator(metadata, about, path)
         assign(model.use_state(part), arrays, path)
     source, overrides = about.get("frozen"), about["overrides"]
-    presets.load_parts(model, about["preset"], others, source, **overrides)
+    presets.load_parts(model, about["preset"], others, source, True, **overrides)
 
 
 def fit(run: Run, experiment: Experiment, start: int, fingerprint: str):

@@ -21,6 +21,7 @@ IGNORED = re.compile(
     r"model_ema\..*|.*\.position_ids|.*text_projection(\.weight)?|.*logit_scale"
     r"|betas|(log_one_minus_)?alphas_cumprod.*|sqrt_.*|posterior_.*|logvar"
     r"|first_stage_model\.loss\..*|cond_stage_model\.model\.visual\..*"
+    r"|(mae|alignment)\..*"
 )
 KINDS = {"kernel": "weight", "bias": "bias", "gamma": "weight", "beta": "bias"}
 KINDS |= {"embeddings": "weight"}

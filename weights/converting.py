@@ -16,14 +16,21 @@ OFFICIAL += ("lama_big", "lama_fourier", "lama_regular", "mat_512", "mat_256")
 
 
 def from_official(
-    tensors: Arrays, variables: dict, preset: str, family: str, config: dict, source
+    tensors: Arrays,
+    variables: dict,
+    preset: str,
+    family: str,
+    config: dict,
+    source,
+    beginning: bool = False,
 ) -> tuple[Arrays, list]:
     """Gives an official checkpoint our names and layouts, an array at a time.
 
     What a family's program calls its tensors is in `weights/convert_<family>.py`:
     `official_tensors(variables, config)`, and `IGNORED`, which matches the names of
     training state that use does not need; where some files lack tensors, which are 0
-    then, `OPTIONAL`, which matches those; where there is more than one layout,
+    then, `OPTIONAL`, which matches those; where training makes some, `NEW`; where there
+    is more than one layout,
     `canonical(tensors, variables, config)`, which gives what was opened the names of
     the first.
 
@@ -34,6 +41,7 @@ def from_official(
         family: that it is of.
         config: arguments of its model.
         source: of the tensors, for errors.
+        beginning: whether a training begins, so that tensors may lack that are `NEW`.
 
     Returns:
         `(arrays by our names, names of ignored tensors)`.
@@ -50,6 +58,12 @@ def from_official(
     if hasattr(converter, "canonical"):
         tensors = converter.canonical(tensors, variables, config)
     expected = converter.official_tensors(variables, config)
+    new = getattr(converter, "NEW", NOTHING) if beginning else NOTHING
+    expected = {
+        name: tensor
+        for name, tensor in expected.items()
+        if name in tensors or not new.fullmatch(name)
+    }
     prefix = _prefix(tensors, expected, source)
     expected = {prefix + name: tensor for name, tensor in expected.items()}
     optional = getattr(converter, "OPTIONAL", NOTHING)

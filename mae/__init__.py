@@ -1,0 +1,1 @@
+"""A masked autoencoder as an inpainter: what it completes is stable, and blurred."""

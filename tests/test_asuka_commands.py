@@ -1,0 +1,71 @@
+"""ASUKA by its commands: from Stable Diffusion and an autoencoder to pictures."""
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from inpainting_zoo import cli, presets
+from inpainting_zoo.storage.checkpoints import load_weights
+from tiny_asuka import NARROW_ASUKA, write_folder
+
+pytestmark = [pytest.mark.both_engines, pytest.mark.long]
+
+
+def run(*arguments):
+    return cli.main([str(argument) for argument in arguments])
+
+
+def test_both_stages(pictures, tmp_path, capsys):
+    """Four steps in one run are two and two; a state has what learns alone."""
+    source = presets.build("asuka", **NARROW_ASUKA)
+    parts = ("unet", "vae", "mae")  # of a plain autoencoder, without the known pixels
+    folder = write_folder(tmp_path / "sd", source, *parts, leave_out="condition_enc")
+    options = [f"{k}={json.dumps(v)}" for k, v in NARROW_ASUKA.items()]
+    common = ["-train_path", pictures / "images", "-output_path", tmp_path]
+    begun = [*common, "-preset", "asuka", "-set", *options, "perceptual_weight=0"]
+    begun += ["-batch_size", 2, "-learning_rate", 1e-2, "-from_weights", folder]
+    begun += ["-validation_images", 1, "-sample_every", 100]
+    learns = {"alignment": {"alignment"}, "decoder": {"decoder", "discriminator"}}
+    for stage, networks in learns.items():
+        start = [*begun, "-stage", stage]
+        assert run(*start, "-experiment_name", "whole", "-steps", 4) == 0
+        assert run(*start, "-experiment_name", "parts", "-steps", 2) == 0
+        assert run(*common, "-experiment_name", "parts", "-steps", 4, "-resume") == 0
+        states = [
+            dict(np.load(tmp_path / name / "weights" / f"{stage}-00000004.npz"))
+            for name in ("whole", "parts")
+        ]
+        names = {k.split("/")[0] for k in states[0]} - {"metadata"}
+        optimizers = {f"{name}_optimizer" for name in networks}
+        assert names == networks | optimizers | {"seed_generator"}
+        for key, array in states[0].items():
+            if key != "metadata":
+                np.testing.assert_array_equal(states[1][key], array, err_msg=key)
+    # What the folder holds of the decoder is where its training began.
+    arrays, _ = load_weights(tmp_path / "whole" / "weights" / "decoder.safetensors")
+    key = "decoder/decoder.conv_in/kernel"
+    moved = np.abs(arrays[key] - np.asarray(source.use_state()[key].value)).max()
+    assert 0 < moved < 0.1
+
+    picture, mask = (pictures / name / "0.png" for name in ("images", "masks"))
+    saved = tmp_path / "completed.png"
+    use = ["inpaint", "-image", picture, "-mask", mask, "-save_to", saved]
+    use += ["-output_path", tmp_path, "-experiment_name", "parts"]
+    assert run(*use, "-with", "prior_strength=0.5", "num_steps=2") == 0
+    known = np.asarray(Image.open(mask)) == 0
+    before, after = (np.asarray(Image.open(p).convert("RGB")) for p in (picture, saved))
+    np.testing.assert_array_equal(after[known], before[known])
+    capsys.readouterr()
+    assert run(*use, "-overwrite", "-with", "prior_strength=2") == 4
+    assert "prior_strength: must be a number from 0 to 1" in capsys.readouterr().err
+
+
+def test_without_the_network_of_lpips(pictures, tmp_path, capsys):
+    common = ["-train_path", pictures / "images", "-output_path", tmp_path]
+    options = [f"{k}={json.dumps(v)}" for k, v in NARROW_ASUKA.items()]
+    given = [*common, "-preset", "asuka", "-stage", "decoder", "-set", *options]
+    assert run(*given, "-steps", 1, "-batch_size", 2) == 4
+    error = capsys.readouterr().err
+    assert "-vgg_weights: must be a file" in error and "perceptual_weight=0" in error

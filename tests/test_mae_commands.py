@@ -1,0 +1,75 @@
+"""The masked autoencoder by its commands: trained, resumed, used, exported."""
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from inpainting_zoo import cli
+from inpainting_zoo.engine import backend
+from tiny_asuka import NARROW_MAE
+
+pytestmark = [pytest.mark.both_engines, pytest.mark.long]
+
+
+def run(*arguments):
+    return cli.main([str(argument) for argument in arguments])
+
+
+def test_from_pictures_to_pictures(pictures, tmp_path):
+    """Four steps in one run are two and two; the second stage goes on from there."""
+    options = [f"{k}={json.dumps(v)}" for k, v in NARROW_MAE.items()]
+    common = ["-train_path", pictures / "images", "-output_path", tmp_path]
+    begun = [*common, "-preset", "mae_small", "-batch_size", 2, "-set", *options]
+    begun += ["-validation_images", 1, "-sample_every", 100, "-learning_rate", 1e-2]
+    for stage, source in (("pretraining", []), ("finetuning", ["-from_weights"])):
+        start = [*begun, "-stage", stage, *source]
+        assert run(*start, "-experiment_name", "whole", "-steps", 4) == 0
+        assert run(*start, "-experiment_name", "parts", "-steps", 2) == 0
+        assert run(*common, "-experiment_name", "parts", "-steps", 4, "-resume") == 0
+        states = [
+            dict(np.load(tmp_path / name / "weights" / f"{stage}-00000004.npz"))
+            for name in ("whole", "parts")
+        ]
+        names = {k.split("/")[0] for k in states[0]} - {"metadata"}
+        assert names == {"generator", "generator_optimizer", "seed_generator"}
+        for key, array in states[0].items():
+            if key != "metadata":
+                np.testing.assert_array_equal(states[1][key], array, err_msg=key)
+    config = json.loads((tmp_path / "parts" / "config.json").read_text())
+    assert config["settings"]["optimizer"] == "adamw"
+
+    picture, mask = (pictures / folder / "0.png" for folder in ("images", "masks"))
+    saved = tmp_path / "completed.png"
+    model = ["-output_path", tmp_path, "-experiment_name", "parts"]
+    assert (
+        run("inpaint", "-image", picture, "-mask", mask, "-save_to", saved, *model) == 0
+    )
+    known = np.asarray(Image.open(mask)) == 0
+    before, after = (np.asarray(Image.open(p).convert("RGB")) for p in (picture, saved))
+    np.testing.assert_array_equal(after[known], before[known])
+    assert (after[~known] != before[~known]).any()
+    report = tmp_path / "report.json"
+    data = ["-test_path", pictures / "images", "-mask_path", pictures / "masks"]
+    assert run("evaluate", *data, "-report", report, "-metrics", "psnr", *model) == 0
+    assert json.loads(report.read_text())["images"] == 8
+    if backend.BACKEND == "tensorflow":
+        path = tmp_path / "mae.onnx"
+        assert run("export", "-format", "onnx", "-save_to", path, *model) == 0
+        assert completes_alike(path, after, before, ~known)
+
+
+def completes_alike(path, after, before, hole):
+    """Of a square around the hole, as the command fits it."""
+    import onnxruntime
+
+    from inpainting_zoo import presets
+
+    session = onnxruntime.InferenceSession(path)
+    model, _ = presets.load_file(path.parent / "parts/weights/generator.safetensors")
+    image, mask, _ = model.sizes.fit(before, hole)
+    inputs = {"image": image[None], "mask": mask[None, ..., None]}
+    (found,) = session.run(None, inputs)
+    expected = model.inpaint(image, mask)
+    return np.abs(found[0].astype(int) - expected).max() <= 1
