@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import hashlib
 import json
 import logging
 import tempfile
@@ -20,6 +21,7 @@ from inpainting_zoo.inpainting.picture import (
     inpaint_file,
     is_intact,
 )
+from inpainting_zoo.storage import shards
 from inpainting_zoo.storage.files import (
     refuse_overwriting,
     refuse_replacing,
@@ -27,9 +29,11 @@ from inpainting_zoo.storage.files import (
 )
 from inpainting_zoo.storage.files import sha256 as file_sha256
 from inpainting_zoo.storage.locks import held
+from inpainting_zoo.storage.shards import Shard
 
 log = logging.getLogger(__name__)
 LEDGER = "ledger.jsonl"
+SHARDS = "shards"  # a folder in that of the outputs, with the ledgers of shares
 SOME_FAILED = 2  # exit code
 
 
@@ -41,6 +45,7 @@ def inpaint_folder(
     *,
     recipe: str = "",
     in_place: bool = False,
+    shard: Shard | None = None,
     **options,
 ) -> int:
     """Completes every picture of a folder, and records each in save_dir/ledger.jsonl.
@@ -56,6 +61,9 @@ def inpaint_folder(
         save_dir: made if missing; it may lie in `image_dir`.
         recipe: names what the model is (its weights); another one redoes the files.
         in_place: allows `save_dir` to be `image_dir`.
+        shard: completes this share of the pictures only, with a ledger of its own in
+            save_dir/shards, while other processes complete the others; `join_folder`
+            makes one ledger of all.
         **options: of `inpaint_file`, for all files.
 
     Returns:
@@ -70,6 +78,9 @@ def inpaint_folder(
     erased = options.get("mask_from") == "alpha"
     masks = Masks(mask_path, image_dir, itself=erased, names=images)
     images = [name for name in images if name not in masks.beside]
+    names = images
+    if shard:
+        images, left_out = shard.of(images), {} if shard.index else left_out
     _check_outputs(images, masks, image_dir, save_dir, in_place)
     settings = json.dumps([recipe, options], sort_keys=True)
 
@@ -87,11 +98,15 @@ def inpaint_folder(
         row = inpaint_file(model, image, mask, output, in_place=in_place, **options)
         return {**row, "file": name, "output": name, "key": key}
 
-    with open_ledger(save_dir, [save_dir / name for name in images]) as ledger:
+    outputs = [save_dir / name for name in images]
+    with open_ledger(save_dir, outputs, shard) as ledger:
         for name, reason in left_out.items():
             ledger.add(_row(name, "skipped", reason))
         counts = _run(attempt, images, ledger, save_dir)
-    _report(counts, left_out, save_dir)
+    if shard:
+        decided = hashlib.sha256(json.dumps([settings, *names]).encode()).hexdigest()
+        shards.finish(ledger.path.parent, {"run": decided})
+    _report(counts, left_out, ledger.path)
     return SOME_FAILED if counts["failed"] else 0
 
 
@@ -148,7 +163,7 @@ def refuse_strangers(save_dir: Path, outputs: list):
     Raises:
         InputError: names the first that would replace something else.
     """
-    rows = read_rows(save_dir / LEDGER)
+    rows = recorded(save_dir, outputs)
 
     def is_former(output):
         row = rows.get(str(output.relative_to(save_dir)), {})
@@ -189,24 +204,78 @@ def _give_up(ledger, rest, folder, error):
     ) from error
 
 
+def join_folder(save_dir: str | Path) -> int:
+    """Makes one ledger of those of all shares of a folder run.
+
+    Returns:
+        The exit code: 0, or 2 if some files failed.
+
+    Raises:
+        InputError: if a share has not come to its end, or works at the moment.
+    """
+    save_dir = Path(save_dir)
+    shards.finished(save_dir / SHARDS, "save_to")
+    outputs = [save_dir / name for name in recorded(save_dir)]
+    with open_ledger(save_dir, outputs) as ledger:
+        rows = ledger.rows.values()
+    left_out = {
+        row["file"]: row["reason"]
+        for row in rows
+        if row["status"] == "skipped" and not row["output"]
+    }
+    counts = Counter(row["status"] for row in rows if row["file"] not in left_out)
+    counts["with warnings"] = sum(bool(row.get("warnings")) for row in rows)
+    _report(counts, left_out, ledger.path)
+    return SOME_FAILED if counts["failed"] else 0
+
+
+def recorded(save_dir: Path, outputs: list | None = None) -> dict:
+    """Returns the last row of each file of a folder, also of shares not yet joined.
+
+    Args:
+        save_dir: holds the outputs.
+        outputs: paths of those whose rows are wanted; of all by default.
+    """
+    places = [p / LEDGER for p in shards.shards_in(save_dir / SHARDS).values()]
+    places = sorted(filter(Path.is_file, places), key=lambda path: path.stat().st_mtime)
+    wanted = outputs and {str(path.relative_to(save_dir)) for path in outputs}
+    rows = {}
+    for path in (save_dir / LEDGER, *places):
+        found = read_rows(path).items()
+        rows |= {k: row for k, row in found if outputs is None or k in wanted}
+    return dict(sorted(rows.items())) if places else rows
+
+
 @contextlib.contextmanager
-def open_ledger(save_dir: Path, outputs: list):
+def open_ledger(save_dir: Path, outputs: list, shard: Shard | None = None):
     """Holds a folder of outputs in a block; yields its `Ledger`.
 
-    What killed runs left of unfinished files is removed.
+    What killed runs left of unfinished files is removed, and what shares have recorded
+    is taken into the one ledger; but not for a share, beside which others may work.
 
     Args:
         save_dir: made if missing.
         outputs: paths that will be written.
+        shard: holds its own folder, and shares that of the outputs.
 
     Raises:
         InputError: if another process holds it, or it cannot be written to.
     """
+    place = save_dir / SHARDS
     try:
         save_dir.mkdir(parents=True, exist_ok=True)
-        with held(save_dir, "save_to"):
+        with held(save_dir, "save_to", shared=shard is not None):
+            if shard:
+                folder = shard.within(place)
+                folder.mkdir(parents=True, exist_ok=True)
+                rows = recorded(save_dir, outputs)
+                with held(folder, "shard"), Ledger(folder / LEDGER, rows) as ledger:
+                    shards.begin(folder)
+                    yield ledger
+                return
             remove_parts(*{path.parent for path in outputs} | {save_dir})
-            with Ledger(save_dir / LEDGER) as ledger:
+            with Ledger(save_dir / LEDGER, recorded(save_dir)) as ledger:
+                shards.remove(place)
                 yield ledger
     except OSError as error:
         raise InputError(
@@ -215,11 +284,11 @@ def open_ledger(save_dir: Path, outputs: list):
         ) from error
 
 
-def _report(counts, left_out, save_dir):
+def _report(counts, left_out, ledger):
     shown = ("ok", "skipped", "failed", "with warnings")
     summary = ", ".join(f"{counts[status]} {status}" for status in shown)
     if left_out:
         first = ", ".join(f"{n!r} ({why})" for n, why in [*left_out.items()][:3])
         more = ", ..." if len(left_out) > 3 else ""
         summary += f", {len(left_out)} left out: {first}{more}"
-    log.info("%s; see %r", summary, str(save_dir / LEDGER))
+    log.info("%s; see %r", summary, str(ledger))

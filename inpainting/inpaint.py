@@ -11,6 +11,7 @@ from inpainting_zoo.inpainting.folder import inpaint_folder
 from inpainting_zoo.inpainting.picture import check_output, inpaint_file, is_picture
 from inpainting_zoo.options import InpaintSettings
 from inpainting_zoo.storage.files import refuse_replacing
+from inpainting_zoo.storage.shards import parse_shard
 from inpainting_zoo.video.job import VideoJob
 
 
@@ -25,6 +26,10 @@ def inpaint(settings: InpaintSettings) -> int:
         video = VideoJob(settings)
     elif not Path(settings.image).is_dir():
         paths = settings.image, settings.mask
+        if settings.shard:
+            raise InputError(
+                f"shard: must be of a folder, received the file {settings.image!r}"
+            )
         for argument, path in zip(("image", "mask"), paths):
             read_header(path, settings.max_pixels, argument)
         outputs = [save_to for _, save_to in variants(settings)]
@@ -90,6 +95,7 @@ def _complete(settings, model, recipe, seed, save_to):
     options |= {"seed": seed, **settings.with_options}
     paths = settings.image, settings.mask, save_to
     if Path(settings.image).is_dir():
+        options["shard"] = settings.shard and parse_shard(settings.shard)
         return inpaint_folder(model, *paths, recipe=recipe, **options)
     status = inpaint_file(model, *paths, **options)
     print(f"{status['output']}: {status['status']}, {status['seconds']:.1f} s")

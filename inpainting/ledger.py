@@ -58,15 +58,16 @@ class Ledger:
     it was at. On opening and closing, the last row of each file is kept.
 
     Args:
-        path: of the ledger; an existing one is continued.
+        path: of the ledger.
+        rows: it begins with, by file; by default those that it has.
 
     Raises:
         InputError: see `read_rows`.
     """
 
-    def __init__(self, path: Path):
+    def __init__(self, path: Path, rows: dict | None = None):
         self.path = path
-        self.rows = read_rows(path)
+        self.rows = read_rows(path) if rows is None else rows
         self._rewrite()
         # A buffer would hold what a full disk has refused, and try it again.
         self._file = open(path, "ab", buffering=0)  # noqa: SIM115

@@ -12,6 +12,7 @@ from typing import ClassVar
 from inpainting_zoo.errors import InputError, choose
 from inpainting_zoo.settings import Settings, check, found, option
 from inpainting_zoo.storage.checkpoints import part_files
+from inpainting_zoo.storage.shards import parse_shard
 
 WARM_UP = "warm_up_generator"
 MOST_SEED = 2**32 - 1
@@ -22,7 +23,7 @@ PRECISIONS = "inpainting_zoo.engine.precisions:DTYPES"
 PRESET = "inpainting_zoo.presets:get"
 # Options of `inpaint` that a video does not take, with what stands for nothing.
 PICTURES_ONLY = {"mask_from": None, "fill_alpha": False, "variants": 1}
-PICTURES_ONLY |= {"in_place": False, "overwrite": False}
+PICTURES_ONLY |= {"in_place": False, "overwrite": False, "shard": None}
 # Arguments of every model that are settings of the run.
 RUN_SETTINGS = {"seed": "-seed", "dtype": "-mixed_precision"}
 
@@ -58,6 +59,12 @@ def mask_label():
 def objects():
     """Returns the field of the pictures that say where objects are."""
     return option(None, "folder of label pictures by name, for masks objects")
+
+
+def shard():
+    """Returns the field of the share that a process does of a run."""
+    text = "do the share I/N of the pictures, from 0/N to N-1/N; see the command join"
+    return option(None, text, check=parse_shard)
 
 
 def _check_mask_label(value):
@@ -399,10 +406,16 @@ class EvaluateSettings(CompletingSettings):
         "of pictures that are completed, or report 004's for its numbers",
         choices=("completed_1", "report_004"),
     )
+    shard: str | None = shard()
 
     def __post_init__(self):
         super().__post_init__()
         _check_mask_files(self)
+        if self.shard and self.protocol == "report_004":
+            raise InputError(
+                "shard: must not be given with -protocol report_004, which is measured "
+                f"by one process, received {self.shard!r}"
+            )
         if not self.experiment_name:
             return
         folder = os.path.realpath(os.path.join(self.output_path, self.experiment_name))
@@ -457,6 +470,7 @@ class InpaintSettings(CompletingSettings):
     )
     in_place: bool = option(False, "allow the output to replace the input")
     overwrite: bool = option(False, "allow it to replace another picture")
+    shard: str | None = shard()
 
     def __post_init__(self):
         super().__post_init__()
@@ -488,6 +502,23 @@ class InpaintSettings(CompletingSettings):
         if not (self.image or self.video):
             raise InputError("image: is needed, or -video, received none")
         super().complete()
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class JoinSettings(Settings):
+    """Settings of joining what shares have done."""
+
+    save_to: str | None = option(None, "folder of the pictures that they completed")
+    report: str | None = option(
+        None, "of an evaluation, instead: JSON file to write", writes="file"
+    )
+
+    def complete(self):
+        if bool(self.save_to) == bool(self.report):
+            raise InputError(
+                "save_to: is needed, or -report, received "
+                f"{self.save_to!r} and {self.report!r}"
+            )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -643,6 +674,7 @@ COMMANDS = {
     "train": (TrainSettings, "train a model (the default command)"),
     "evaluate": (EvaluateSettings, "measure a model beside the classical methods"),
     "inpaint": (InpaintSettings, "complete a picture, a folder of them or a video"),
+    "join": (JoinSettings, "make one of what processes with -shard have done"),
     "animate": (AnimateSettings, "show an experiment's samples over its epochs"),
     "convert": (ConvertSettings, "turn an official checkpoint into a weight file"),
     "export": (ExportSettings, "write a model as a SavedModel, ONNX or LiteRT file"),
