@@ -1,6 +1,7 @@
 """Completing folders of picture files: paired, recorded, and continued after a stop."""
 
 import contextlib
+import dataclasses
 import errno
 import hashlib
 import json
@@ -8,12 +9,13 @@ import logging
 import tempfile
 import warnings
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 from tqdm import tqdm
 
 from inpainting_zoo.errors import InputError
-from inpainting_zoo.inpainting.ledger import BEGUN, Ledger, key_of, read_rows
+from inpainting_zoo.inpainting.ledger import BEGUN, Ledger, holds, key_of, read_rows
 from inpainting_zoo.inpainting.pairing import Masks, find_images
 from inpainting_zoo.inpainting.picture import (
     PictureWarning,
@@ -35,6 +37,8 @@ log = logging.getLogger(__name__)
 LEDGER = "ledger.jsonl"
 SHARDS = "shards"  # a folder in that of the outputs, with the ledgers of shares
 SOME_FAILED = 2  # exit code
+STOPPED = "stopped"  # of a picture that cannot be written, as no other can
+DONE_BEFORE = "done before"
 
 
 def inpaint_folder(
@@ -46,6 +50,7 @@ def inpaint_folder(
     recipe: str = "",
     in_place: bool = False,
     shard: Shard | None = None,
+    elsewhere: Callable | None = None,
     **options,
 ) -> int:
     """Completes every picture of a folder, and records each in save_dir/ledger.jsonl.
@@ -55,7 +60,7 @@ def inpaint_folder(
     same files with the same options, as long as the output is intact.
 
     Args:
-        model: as for `inpaint_file`.
+        model: as for `inpaint_file`; None with `elsewhere`.
         image_dir: searched recursively.
         mask_path: a folder of masks (see `inpainting.pairing.Masks`), or one for all.
         save_dir: made if missing; it may lie in `image_dir`.
@@ -64,6 +69,8 @@ def inpaint_folder(
         shard: completes this share of the pictures only, with a ledger of its own in
             save_dir/shards, while other processes complete the others; `join_folder`
             makes one ledger of all.
+        elsewhere: takes a `FolderRun` and a list of (name, mask, former row), yields
+            the rows of these pictures, which it lets other processes complete.
         **options: of `inpaint_file`, for all files.
 
     Returns:
@@ -82,56 +89,151 @@ def inpaint_folder(
     if shard:
         images, left_out = shard.of(images), {} if shard.index else left_out
     _check_outputs(images, masks, image_dir, save_dir, in_place)
-    settings = json.dumps([recipe, options], sort_keys=True)
-
-    def attempt(name, ledger):
-        image, output = image_dir / name, save_dir / name
-        if not output.parent.resolve().is_relative_to(save_dir.resolve()):
-            raise InputError(
-                f"save_to: must hold all outputs, {name!r} would lie outside of it"
-            )
-        mask = masks.of(name)
-        ledger.begin(name)
-        key = key_of(settings, mask, *([] if in_place else [image]))
-        if done := ledger.done(name, key, output):
-            return {**done, "status": "skipped", "reason": "done before", "seconds": 0}
-        row = inpaint_file(model, image, mask, output, in_place=in_place, **options)
-        return {**row, "file": name, "output": name, "key": key}
-
+    run = FolderRun(image_dir, save_dir, options, in_place)
     outputs = [save_dir / name for name in images]
-    with open_ledger(save_dir, outputs, shard) as ledger:
+    with (
+        open_ledger(save_dir, outputs, shard) as ledger,
+        tqdm(total=len(images), desc="inpaint", unit="file", disable=None) as bar,
+    ):
         for name, reason in left_out.items():
             ledger.add(_row(name, "skipped", reason))
-        counts = _run(attempt, images, ledger, save_dir)
+        record = _Record(ledger, images, run, bar)
+        attempts = record.attempts(masks)
+        if elsewhere:
+            rows = elsewhere(run, [*attempts])
+        else:
+            rows = (run.attempt(model, recipe, *attempt) for attempt in attempts)
+        for row in rows:
+            record.add(row)
+    counts = record.counts
     if shard:
-        decided = hashlib.sha256(json.dumps([settings, *names]).encode()).hexdigest()
-        shards.finish(ledger.path.parent, {"run": decided})
+        decided = json.dumps([run.settings(recipe), *names])
+        about = {"run": hashlib.sha256(decided.encode()).hexdigest()}
+        shards.finish(ledger.path.parent, about)
     _report(counts, left_out, ledger.path)
     return SOME_FAILED if counts["failed"] else 0
 
 
-def _run(attempt, images, ledger, save_dir):
-    """Attempts every image; returns how many rows there are of each status."""
-    counts = Counter()
-    bar = tqdm(images, desc="inpaint", unit="file", disable=None)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", PictureWarning)  # they are in the ledger
-        for position, name in enumerate(bar):
+@dataclasses.dataclass(frozen=True)
+class FolderRun:
+    """How the pictures of a folder are completed, in whatever process.
+
+    Args:
+        image_dir, save_dir: where they are read and written.
+        options: of `inpaint_file`, for all files.
+        in_place: allows `save_dir` to be `image_dir`.
+    """
+
+    image_dir: Path
+    save_dir: Path
+    options: dict
+    in_place: bool
+
+    def settings(self, recipe: str) -> str:
+        """Returns what the outputs depend on beside the files."""
+        return json.dumps([recipe, self.options], sort_keys=True)
+
+    def attempt(self, model, recipe: str, name: str, mask: Path, former: dict) -> dict:
+        """Returns the row of a picture that was completed, done before, or failed.
+
+        Args:
+            model, recipe: see `inpaint_folder`.
+            name: of the picture, by its path in the folder.
+            mask: its file.
+            former: its last row, or nothing.
+
+        Returns:
+            The row; its status is `STOPPED` if nothing more can be written.
+        """
+        try:
+            return self._complete(model, recipe, name, mask, former)
+        except Exception as error:  # of any library, about any damaged file
+            if _is_unwritable(self.save_dir, error):
+                return _row(name, STOPPED, error.__cause__.strerror)
+            return self.failed(name, error)
+
+    def failed(self, name: str, error) -> dict:
+        """Returns the row of a picture that could not be completed, and why."""
+        reason = " ".join(str(error).split()) or type(error).__name__
+        return _row(name, "failed", reason)
+
+    def _complete(self, model, recipe, name, mask, former):
+        image, output = self.image_dir / name, self.save_dir / name
+        if not output.parent.resolve().is_relative_to(self.save_dir.resolve()):
+            raise InputError(
+                f"save_to: must hold all outputs, {name!r} would lie outside of it"
+            )
+        read = [mask] if self.in_place else [mask, image]
+        key = key_of(self.settings(recipe), *read)
+        if holds(former, key, output):
+            return {**former, "status": "skipped", "reason": DONE_BEFORE, "seconds": 0}
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", PictureWarning)  # they are in the ledger
+            options = {"in_place": self.in_place, **self.options}
+            row = inpaint_file(model, image, mask, output, **options)
+        return {**row, "file": name, "output": name, "key": key}
+
+
+class _Record:
+    """What becomes of the pictures of a run: in the ledger, counted and shown.
+
+    Args:
+        ledger: open.
+        images: all names.
+        run: of them.
+        bar: moves on with each row.
+
+    Attributes:
+        counts: how many rows there are of each status.
+    """
+
+    def __init__(self, ledger, images, run, bar):
+        self.ledger, self.run, self.bar = ledger, run, bar
+        self.left, self.counts = dict.fromkeys(images), Counter()
+
+    def attempts(self, masks):
+        """Yields name, mask and former row of each picture, as it begins."""
+        for name in [*self.left]:
             try:
-                row = attempt(name, ledger)
-            except Exception as error:  # of any library, about any damaged file
-                if _is_unwritable(save_dir, error):
-                    _give_up(ledger, images[position:], save_dir, error.__cause__)
-                reason = " ".join(str(error).split()) or type(error).__name__
-                row = _row(name, "failed", reason)
-                log.warning("%r: %s", name, reason)
-            try:
-                ledger.add(row)
-            except OSError as error:
-                _give_up(ledger, images[position:], save_dir, error)
-            counts[row["status"]] += 1
-            counts["with warnings"] += bool(row["warnings"])
-    return counts
+                mask = masks.of(name)
+            except InputError as error:
+                self.add(self.run.failed(name, error))
+                continue
+            with self._giving_up():
+                self.ledger.begin(name)
+            yield name, mask, self.ledger.rows[name]
+
+    def add(self, row):
+        """Records what became of a picture."""
+        if row["status"] == STOPPED:
+            self._give_up(row["reason"])
+        if row["status"] == "failed":
+            log.warning("%r: %s", row["file"], row["reason"])
+        with self._giving_up():
+            self.ledger.add(row)
+        self.left.pop(row["file"], None)
+        self.counts[row["status"]] += 1
+        self.counts["with warnings"] += bool(row["warnings"])
+        self.bar.update()
+
+    @contextlib.contextmanager
+    def _giving_up(self):
+        try:
+            yield
+        except OSError as error:
+            self._give_up(error.strerror)
+
+    def _give_up(self, reason):
+        """Records what was not done, as far as the disk allows, and stops the run."""
+        with contextlib.suppress(OSError):
+            for name in self.left:
+                if not self.ledger.rows.get(name, {}).get("sha256"):
+                    row = _row(name, "skipped", "not done: the run was stopped")
+                    self.ledger.add(row)
+        raise InputError(
+            f"save_to: {str(self.run.save_dir)!r} must stay writable, "
+            f"{len(self.left)} files are not done, received: {reason}"
+        )
 
 
 def _check_outputs(images, masks, image_dir, save_dir, in_place):
@@ -190,18 +292,6 @@ def _is_unwritable(folder, error):
     except OSError:
         return True
     return False
-
-
-def _give_up(ledger, rest, folder, error):
-    """Records what was not done, as far as the disk allows, and stops the run."""
-    with contextlib.suppress(OSError):
-        for name in rest:
-            if not ledger.rows.get(name, {}).get("sha256"):
-                ledger.add(_row(name, "skipped", "not done: the run was stopped"))
-    raise InputError(
-        f"save_to: {str(folder)!r} must stay writable, {len(rest)} files are not done, "
-        f"received: {error.strerror}"
-    ) from error
 
 
 def join_folder(save_dir: str | Path) -> int:

@@ -51,6 +51,19 @@ def key_of(settings: str, *paths) -> str:
     return sha256_of("\n".join(parts).encode()).hexdigest()
 
 
+def holds(row: dict, key: str, output: Path) -> bool:
+    """Returns whether a row is of a file completed with this key and still intact.
+
+    Args:
+        row: of a ledger; an empty one is of no file.
+        key: what the output depends on; equal keys mean equal outputs.
+        output: where the completed file should be.
+    """
+    if not row.get("sha256") or row.get("key") != key or not output.is_file():
+        return False
+    return sha256(output) == row["sha256"]
+
+
 class Ledger:
     """A JSONL file with one row (a dict) for each file of a run.
 
@@ -105,9 +118,7 @@ class Ledger:
             output: where the completed file should be.
         """
         row = self.rows.get(file, {})
-        if not row.get("sha256") or row.get("key") != key or not output.is_file():
-            return None
-        return row if sha256(output) == row["sha256"] else None
+        return row if holds(row, key, output) else None
 
     def begin(self, file: str):
         """Records that a file is attempted, unless an earlier output is known."""

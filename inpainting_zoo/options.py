@@ -24,6 +24,7 @@ PRESET = "inpainting_zoo.presets:get"
 # Options of `inpaint` that a video does not take, with what stands for nothing.
 PICTURES_ONLY = {"mask_from": None, "fill_alpha": False, "variants": 1}
 PICTURES_ONLY |= {"in_place": False, "overwrite": False, "shard": None}
+PICTURES_ONLY |= {"ray": None}
 # Arguments of every model that are settings of the run.
 RUN_SETTINGS = {"seed": "-seed", "dtype": "-mixed_precision"}
 
@@ -471,9 +472,22 @@ class InpaintSettings(CompletingSettings):
     in_place: bool = option(False, "allow the output to replace the input")
     overwrite: bool = option(False, "allow it to replace another picture")
     shard: str | None = shard()
+    ray: str | None = option(
+        None, "complete a folder on the Ray cluster at this address, auto or local"
+    )
 
     def __post_init__(self):
         super().__post_init__()
+        if self.ray and self.shard:
+            raise InputError(
+                "ray: must not be given with -shard, since it shares a folder itself, "
+                f"received {self.ray!r} and {self.shard!r}"
+            )
+        if self.ray and self.gpu not in (None, "none"):
+            raise InputError(
+                "gpu: must be none or left out with -ray, which gives each worker its "
+                f"own, received {self.gpu!r}"
+            )
         if self.seed + self.variants > MOST_SEED + 1:
             raise InputError(
                 f"seed: must be at most {MOST_SEED} for the last of -variants, "
