@@ -51,7 +51,7 @@ def evaluate(settings: EvaluateSettings):
     pairs = make_pairs(settings, model, images, mask_files, objects)
     about = decisive(dataclasses.replace(settings, shard=None), weights, files_seen)
     if settings.shard:
-        methods = {name: completing(model, settings.strategy), **baselines}
+        methods = completions(settings, name, model, baselines)
         shard = shards.parse_shard(settings.shard)
         measure_shard(shard, settings.report, pairs, name, methods, measures, about)
         print(f"share {settings.shard}: {shard.within(shards_of(settings.report))}")
@@ -72,6 +72,7 @@ def join_report(path: str):
     """
     check_report(path, ())
     found = joined(path)
+    found.report["notes"] += notes_on(found.settings)
     write_report(found.report, path)
     shards.remove(shards_of(path))
     settings = dataclasses.replace(found.settings, report=str(path))
@@ -162,17 +163,28 @@ def decisive(settings, weights_sha256: str, files: list) -> dict:
 
 def by_completion(settings, pairs, name, model, baselines, **kept) -> dict:
     """Returns the report of completed pictures, by the protocol."""
-    methods = {name: completing(model, settings.strategy), **baselines}
-    ring = settings.mask_dilation, settings.feathering
-    if any(ring):
-        methods = {name: widening(method, *ring) for name, method in methods.items()}
+    methods = completions(settings, name, model, baselines)
     report = protocol.evaluate(
         pairs, methods, pairs.seed, strategy=settings.strategy, **kept
     )
-    if any(ring):
-        words = "holes are widened by {} pixels, {} of which fade in; as they were, "
-        report["notes"].append(words.format(*ring) + "they are measured")
+    report["notes"] += notes_on(settings)
     return report
+
+
+def completions(settings, name, model, baselines) -> dict:
+    """Returns complete(image, mask) of the model and of the others, by name."""
+    methods = {name: completing(model, settings.strategy), **baselines}
+    ring = settings.mask_dilation, settings.feathering
+    if not any(ring):
+        return methods
+    return {name: widening(method, *ring) for name, method in methods.items()}
+
+
+def notes_on(settings) -> list:
+    """Returns what should be known of how pictures were completed."""
+    ring = settings.mask_dilation, settings.feathering
+    words = "holes are widened by {} pixels, {} of which fade in; as they were, "
+    return [words.format(*ring) + "they are measured"] if any(ring) else []
 
 
 def completing(model, strategy: str) -> Callable:
