@@ -75,6 +75,10 @@ def _check_mask_label(value):
         )
 
 
+def _check_process(value):
+    parse_shard(value, "process")
+
+
 def _check_gpu(value):
     if not re.fullmatch(r"none|\d+(,\d+)*", value):
         raise InputError(f"gpu: must be a number or none, received {value!r}")
@@ -205,6 +209,14 @@ class TrainSettings(Settings):
     run_eagerly: bool = option(False, "run operation by operation, to look inside")
     jit_compile: bool = option(False, "compile the step with XLA (JAX always does)")
     gpu: str | None = gpu()
+    distributed: str | bool | None = option(
+        None, "train on all devices, with the processes of SLURM, or HOST:PORT"
+    )
+    process: str | None = option(
+        None,
+        "number I/N of this process, from 0/N, with -distributed HOST:PORT",
+        check=_check_process,
+    )
     save_every: int | None = option(
         None, "steps between saved states; an epoch", least=1
     )
@@ -224,6 +236,7 @@ class TrainSettings(Settings):
                     f"{self.stage!r}"
                 )
             object.__setattr__(self, "stage", WARM_UP)
+        self._check_distributed()
         stages = found(PRESET)(self.preset)["family"].stages
         if not stages:
             raise InputError(f"preset: {self.preset} cannot be trained")
@@ -234,6 +247,24 @@ class TrainSettings(Settings):
         for name in ("image_size", "critic_steps", "id_mrf_weight", "lambda_ratio"):
             if name in self.set:
                 check(fields[name], self.set[name])
+
+    def _check_distributed(self):
+        address = self.distributed
+        if isinstance(address, str) and not re.fullmatch(r".+:\d{1,5}", address):
+            raise InputError(
+                "distributed: must be HOST:PORT of the first process, or nothing, "
+                f"received {address!r}"
+            )
+        if isinstance(address, str) != bool(self.process):
+            raise InputError(
+                "process: is needed with -distributed HOST:PORT, and only then, "
+                f"received {self.process!r} and {address!r}"
+            )
+        if address and self.run_eagerly:
+            raise InputError(
+                "run_eagerly: must not be given with -distributed, whose steps are "
+                "compiled, received True"
+            )
 
     @property
     def folder(self) -> Path:
@@ -548,6 +579,7 @@ class EnsembleSettings(TrainSettings):
         *("stage", "warm_up_generator", "from_weights", "resume", "aligned"),
         *("output_path", "objects_path", "epochs", "max_zoom"),
         *("critic_steps", "id_mrf_weight", "lambda_ratio"),
+        *("distributed", "process"),
     )
 
     cache: str | None = option(

@@ -185,6 +185,7 @@ def shared(tmp_path, monkeypatch):
     report = tmp_path / "r.json"
     words = ["evaluate", "-preset", "patchmatch", "-image_size", 32, "-methods"]
     words += ["telea", "-metrics", "psnr,kid_alexnet", "-report", report]
+    words += ["-mask_dilation", 2]
     return lambda *more: cli.main([*map(str, words), *more]), report
 
 
