@@ -144,7 +144,7 @@ def _connected(address):
         options["include_dashboard"] = False
     try:
         ray.init(address, runtime_env={"env_vars": variables}, **options)
-    except (OSError, ValueError, RuntimeError) as error:
+    except Exception as error:  # of every kind, for clusters that do not answer
         reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
         raise InputError(
             "ray: must be the address of a cluster, auto for the one that runs here, "
