@@ -9,11 +9,12 @@ import logging
 import tempfile
 import warnings
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from tqdm import tqdm
 
+from inpainting_zoo.data.captions import rows_of
 from inpainting_zoo.errors import InputError
 from inpainting_zoo.inpainting.ledger import BEGUN, Ledger, holds, key_of, read_rows
 from inpainting_zoo.inpainting.pairing import Masks, find_images
@@ -51,6 +52,7 @@ def inpaint_folder(
     in_place: bool = False,
     shard: Shard | None = None,
     elsewhere: Callable | None = None,
+    own: Mapping[str, dict] | None = None,
     **options,
 ) -> int:
     """Completes every picture of a folder, and records each in save_dir/ledger.jsonl.
@@ -71,6 +73,7 @@ def inpaint_folder(
             makes one ledger of all.
         elsewhere: takes a `FolderRun` and a list of (name, mask, former row), yields
             the rows of these pictures, which it lets other processes complete.
+        own: options of single files, by names that `data.names.match` theirs.
         **options: of `inpaint_file`, for all files.
 
     Returns:
@@ -89,7 +92,8 @@ def inpaint_folder(
     if shard:
         images, left_out = shard.of(images), {} if shard.index else left_out
     _check_outputs(images, masks, image_dir, save_dir, in_place)
-    run = FolderRun(image_dir, save_dir, options, in_place)
+    own = rows_of(names, own, "with_from") if own is not None else {}
+    run = FolderRun(image_dir, save_dir, options, in_place, own)
     outputs = [save_dir / name for name in images]
     with (
         open_ledger(save_dir, outputs, shard) as ledger,
@@ -107,7 +111,7 @@ def inpaint_folder(
             record.add(row)
     counts = record.counts
     if shard:
-        decided = json.dumps([run.settings(recipe), *names])
+        decided = json.dumps([recipe, options, own, names], sort_keys=True)
         about = {"run": hashlib.sha256(decided.encode()).hexdigest()}
         shards.finish(ledger.path.parent, about)
     _report(counts, left_out, ledger.path)
@@ -122,16 +126,18 @@ class FolderRun:
         image_dir, save_dir: where they are read and written.
         options: of `inpaint_file`, for all files.
         in_place: allows `save_dir` to be `image_dir`.
+        own: options of single files, by name.
     """
 
     image_dir: Path
     save_dir: Path
     options: dict
     in_place: bool
+    own: dict
 
-    def settings(self, recipe: str) -> str:
-        """Returns what the outputs depend on beside the files."""
-        return json.dumps([recipe, self.options], sort_keys=True)
+    def options_of(self, name: str) -> dict:
+        """Returns the options of a picture."""
+        return {**self.options, **self.own.get(name, {})}
 
     def attempt(self, model, recipe: str, name: str, mask: Path, former: dict) -> dict:
         """Returns the row of a picture that was completed, done before, or failed.
@@ -164,13 +170,15 @@ class FolderRun:
                 f"save_to: must hold all outputs, {name!r} would lie outside of it"
             )
         read = [mask] if self.in_place else [mask, image]
-        key = key_of(self.settings(recipe), *read)
+        chosen = self.options_of(name)
+        settings = json.dumps([recipe, chosen], sort_keys=True)
+        key = key_of(settings, *read)
         if holds(former, key, output):
             return {**former, "status": "skipped", "reason": DONE_BEFORE, "seconds": 0}
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", PictureWarning)  # they are in the ledger
-            options = {"in_place": self.in_place, **self.options}
-            row = inpaint_file(model, image, mask, output, **options)
+            chosen["in_place"] = self.in_place
+            row = inpaint_file(model, image, mask, output, **chosen)
         return {**row, "file": name, "output": name, "key": key}
 
 

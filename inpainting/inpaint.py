@@ -7,6 +7,7 @@ from pathlib import Path
 
 from inpainting_zoo import presets
 from inpainting_zoo.chosen import chosen_model, named
+from inpainting_zoo.data.captions import read_table
 from inpainting_zoo.data.images import read_header
 from inpainting_zoo.errors import InputError, choose
 from inpainting_zoo.inpainting.folder import inpaint_folder
@@ -34,6 +35,10 @@ def inpaint(settings: InpaintSettings) -> int:
                 raise InputError(
                     f"{name}: must be of a folder, received the file {settings.image!r}"
                 )
+        if settings.with_from:
+            raise InputError(
+                f"with_from: must be for a folder, received it for {settings.image!r}"
+            )
         for argument, path in zip(("image", "mask"), paths):
             read_header(path, settings.max_pixels, argument)
         outputs = [save_to for _, save_to in variants(settings)]
@@ -86,11 +91,35 @@ def check_options(settings: InpaintSettings, options, draws: bool | None):
     """
     for name in settings.with_options:
         choose("with", name, options or {"(this model takes none)": None})
+    own_options(settings, options)
     if settings.variants > 1 and draws is False:
         raise InputError(
             "variants: must be 1 for a model that draws nothing at random and has one "
             f"answer, received {settings.variants}"
         )
+
+
+def own_options(settings: InpaintSettings, options) -> dict | None:
+    """Reads what single pictures of a folder are completed with.
+
+    Args:
+        options: that the model takes, by name; a table may have those that are texts.
+
+    Returns:
+        Name of a picture -> its options; None without a table.
+
+    Raises:
+        InputError: if the model takes no text, or the table breaks a rule.
+    """
+    if not (path := settings.with_from):
+        return None
+    texts = [name for name, value in options.items() if isinstance(value, str)]
+    if not texts:
+        raise InputError(
+            f"with_from: must be for a model that takes a text, received {path!r}"
+        )
+    table = read_table(path, "with_from", texts)
+    return {name: {k: v for k, v in row.items() if v} for name, row in table.items()}
 
 
 def variants(settings: InpaintSettings) -> list:
@@ -112,7 +141,9 @@ def _complete(settings, model, recipe, seed, save_to):
     paths = settings.image, settings.mask, save_to
     if Path(settings.image).is_dir():
         options["shard"] = settings.shard and parse_shard(settings.shard)
-        if settings.ray:
+        if not settings.ray:
+            options["own"] = own_options(settings, model.OPTIONS)
+        else:
             options["elsewhere"] = on_ray(settings)
             paths = map(os.path.abspath, paths)  # workers may be in another folder
         return inpaint_folder(model, *paths, recipe=recipe, **options)

@@ -10,10 +10,11 @@ import keras
 import numpy as np
 
 from inpainting_zoo import presets
+from inpainting_zoo.data.captions import read_prompts, rows_of
 from inpainting_zoo.data.evaluation import EvaluationPairs, readable_pairs
 from inpainting_zoo.data.images import list_images
 from inpainting_zoo.data.layouts import list_split
-from inpainting_zoo.data.names import list_masks, without_masks
+from inpainting_zoo.data.names import list_masks, relative_names, without_masks
 from inpainting_zoo.data.training import TrainingPairs
 from inpainting_zoo.engine import backend, distribution
 from inpainting_zoo.engine.batches import streaming
@@ -186,6 +187,7 @@ def load_frozen(model, about: dict, experiment: Experiment):
 def fit(run: Run, experiment: Experiment, start: int, fingerprint: str):
     """Takes the steps of a run from `start` on; what it tells is in the experiment."""
     settings, stage, total = run.settings, run.stage, run.total
+    load = prepared(run)
     log.info(
         "%s, from step %d, %s, %s",
         *(run, start, backend.BACKEND, settings.mixed_precision),
@@ -225,7 +227,7 @@ def fit(run: Run, experiment: Experiment, start: int, fingerprint: str):
             )
 
         at_end.callback(progress.close)
-        batches = at_end.enter_context(streaming(run.load, start, total))
+        batches = at_end.enter_context(streaming(load, start, total))
         # The state of a step is safe before anything is shown of it.
         callbacks = [NumericGuard(start), saver, progress, steps, validation]
         take_steps(run, batches, start, callbacks)
@@ -235,12 +237,19 @@ def fit(run: Run, experiment: Experiment, start: int, fingerprint: str):
     log.info("%s: done in %.0f s; see %s", stage, seconds, experiment.folder)
 
 
+def prepared(run: Run):
+    """Returns what loads the batch of a step as the model takes it."""
+    prepare = run.model.preparing(repeated=run.settings.crops is not None)
+    return lambda i: prepare(run.load(i))
+
+
 def follow(run: Run, start: int):
     """Takes the steps of a run beside the process that writes.
 
     A signal that asks to stop is left to that one, which saves; its end is noticed.
     """
-    with StopSignals(), streaming(run.load, start, run.total) as batches:
+    load = prepared(run)
+    with StopSignals(), streaming(load, start, run.total) as batches:
         take_steps(run, batches, start, [NumericGuard(start)])
 
 
@@ -275,6 +284,11 @@ def load_data(settings: TrainSettings, size: int, default_masks: str):
         for name, folder in settings.aligned.items()
     }
     images, held_out = split_images(settings, files)
+    captions = None
+    if settings.captions:
+        names = dict(zip(relative_names(images), images))
+        rows = rows_of([*names], read_prompts(settings.captions), "captions")
+        captions = {names[name]: row["prompt"] for name, row in rows.items()}
     training = TrainingPairs(
         images,
         masks,
@@ -283,6 +297,8 @@ def load_data(settings: TrainSettings, size: int, default_masks: str):
         settings.seed,
         max_zoom=settings.max_zoom,
         aligned=aligned,
+        captions=captions,
+        crops=settings.crops,
         **options,
     )
     shown = (held_out or images)[: settings.validation_images]
