@@ -139,14 +139,15 @@ class TrainingPairs:
         """Whole batches in one pass over the images."""
         return len(self.images) // self.batch_size
 
-    def batch(self, i: int) -> dict[str, np.ndarray]:
-        """Returns batch `i`.
+    def batch(self, i: int, rows: Sequence[int] | None = None) -> dict[str, np.ndarray]:
+        """Returns batch `i`, or some of its rows.
 
         "image" is uint8 (B, S, S, 3), "mask" (B, S, S, 1), every name of `aligned` is
         as "image", and "caption", of texts, is there if there are captions.
         """
         first = i * self.batch_size
-        samples = [self._sample(first + j) for j in range(self.batch_size)]
+        rows = range(self.batch_size) if rows is None else rows
+        samples = [self._sample(first + j) for j in rows]
         return {name: np.stack([s[name] for s in samples]) for name in samples[0]}
 
     def fingerprint(self) -> str:

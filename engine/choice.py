@@ -17,12 +17,11 @@ KERAS_SETTINGS = {
 KERAS_LIMITS = ("KERAS_MAX_EPOCHS", "KERAS_MAX_STEPS_PER_EPOCH")
 
 
-def check_engine():
-    """Checks that the engine that Keras will load is one of ours and installed.
+def chosen_engine() -> tuple[str, str]:
+    """Returns the name of the engine that Keras will load, and where it was chosen.
 
     Raises:
-        InputError: if it is not, naming where it was chosen, or if Keras would not
-            start with what is in its file or in the environment.
+        InputError: if Keras would not start with what is in its file.
     """
     folder = Path(os.environ.get("KERAS_HOME") or os.path.expanduser("~/.keras"))
     config = _keras_config(folder / "keras.json")
@@ -30,6 +29,17 @@ def check_engine():
     if not name:
         name = config.get("backend", "tensorflow")
         source = f"{folder / 'keras.json'} (KERAS_BACKEND is not set)"
+    return name, source
+
+
+def check_engine():
+    """Checks that the engine that Keras will load is one of ours and installed.
+
+    Raises:
+        InputError: if it is not, naming where it was chosen, or if Keras would not
+            start with what is in its file or in the environment.
+    """
+    name, source = chosen_engine()
     known = " or ".join(ENGINES)
     if name not in ENGINES:
         raise InputError(

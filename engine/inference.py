@@ -5,6 +5,7 @@ import functools
 import keras
 
 from inpainting_zoo.engine.backend import BACKEND, jax, tf
+from inpainting_zoo.engine.distribution import here
 
 COMPILED_SIZES = 16  # that JAX keeps; each takes seconds to compile, and memory
 
@@ -42,6 +43,6 @@ def compiled(call, variables, values=None):
 
     def run(inputs):
         shapes = tuple((name, x.shape) for name, x in sorted(inputs.items()))
-        return compile_for(shapes)([v.value for v in values], inputs)
+        return compile_for(shapes)([here(v.value) for v in values], inputs)
 
     return run

@@ -1,5 +1,6 @@
 """The command `evaluate`: a model beside the classical methods, on one's pictures."""
 
+import dataclasses
 import hashlib
 import json
 from collections.abc import Callable
@@ -18,15 +19,17 @@ from inpainting_zoo.evaluation.baselines import BASELINES, NEAREST, listed
 from inpainting_zoo.evaluation.nearest_neighbour import nearest_neighbour
 from inpainting_zoo.evaluation.progress import resumable
 from inpainting_zoo.evaluation.report import check_report, format_report, write_report
+from inpainting_zoo.evaluation.shares import joined, measure_shard, shards_of
 from inpainting_zoo.inpainting import strategies
 from inpainting_zoo.metrics.measures import chosen_measures
 from inpainting_zoo.models.pixels import blend, dilate
 from inpainting_zoo.options import EvaluateSettings
+from inpainting_zoo.storage import shards
 from inpainting_zoo.training.experiment import Experiment
 
 
 def evaluate(settings: EvaluateSettings):
-    """Measures a model, writes the report and prints it.
+    """Measures a model, writes the report and prints it; or does a share of that.
 
     Raises:
         InputError: an option breaks its rule, or the report would overwrite a file that
@@ -46,11 +49,38 @@ def evaluate(settings: EvaluateSettings):
     check_report(settings.report, [*inputs, *files_seen])
     name, model, weights = chosen_model(settings)
     pairs = make_pairs(settings, model, images, mask_files, objects)
-    about = decisive(settings, weights, files_seen)
+    about = decisive(dataclasses.replace(settings, shard=None), weights, files_seen)
+    if settings.shard:
+        methods = completions(settings, name, model, baselines)
+        shard = shards.parse_shard(settings.shard)
+        measure_shard(shard, settings.report, pairs, name, methods, measures, about)
+        print(f"share {settings.shard}: {shard.within(shards_of(settings.report))}")
+        return
     with resumable(Path(settings.report).with_suffix(".parts"), about) as progress:
         kept = {"weights_sha256": weights, "measures": measures, "progress": progress}
         report = score(settings, pairs, name, model, baselines, **kept)
         write_report(report, settings.report)
+    show(settings, name, report)
+
+
+def join_report(path: str):
+    """Writes the report that shares have measured, and prints it.
+
+    Raises:
+        InputError: if a share has not come to its end, or the report would replace
+            something else than a former one.
+    """
+    check_report(path, ())
+    found = joined(path)
+    found.report["notes"] += notes_on(found.settings)
+    write_report(found.report, path)
+    shards.remove(shards_of(path))
+    settings = dataclasses.replace(found.settings, report=str(path))
+    show(settings, found.name, found.report)
+
+
+def show(settings, name: str, report: dict):
+    """Prints a report that is written, and logs it where it is of an experiment."""
     print(format_report(report))
     print(f"report: {settings.report}, with .csv and .png beside it")
     if settings.experiment_name:
@@ -133,17 +163,28 @@ def decisive(settings, weights_sha256: str, files: list) -> dict:
 
 def by_completion(settings, pairs, name, model, baselines, **kept) -> dict:
     """Returns the report of completed pictures, by the protocol."""
-    methods = {name: completing(model, settings.strategy), **baselines}
-    ring = settings.mask_dilation, settings.feathering
-    if any(ring):
-        methods = {name: widening(method, *ring) for name, method in methods.items()}
+    methods = completions(settings, name, model, baselines)
     report = protocol.evaluate(
         pairs, methods, pairs.seed, strategy=settings.strategy, **kept
     )
-    if any(ring):
-        words = "holes are widened by {} pixels, {} of which fade in; as they were, "
-        report["notes"].append(words.format(*ring) + "they are measured")
+    report["notes"] += notes_on(settings)
     return report
+
+
+def completions(settings, name, model, baselines) -> dict:
+    """Returns complete(image, mask) of the model and of the others, by name."""
+    methods = {name: completing(model, settings.strategy), **baselines}
+    ring = settings.mask_dilation, settings.feathering
+    if not any(ring):
+        return methods
+    return {name: widening(method, *ring) for name, method in methods.items()}
+
+
+def notes_on(settings) -> list:
+    """Returns what should be known of how pictures were completed."""
+    ring = settings.mask_dilation, settings.feathering
+    words = "holes are widened by {} pixels, {} of which fade in; as they were, "
+    return [words.format(*ring) + "they are measured"] if any(ring) else []
 
 
 def completing(model, strategy: str) -> Callable:

@@ -11,12 +11,12 @@ from inpainting_zoo.errors import InputError
 from inpainting_zoo.storage.files import remove_parts, write_json
 from inpainting_zoo.storage.locks import held
 
-ABOUT, ROWS, VECTORS = "about.json", "rows.jsonl", "*.f32"
+ABOUT, ROWS, VECTOR = "about.json", "rows.jsonl", ".f32"
 DIGEST = "weights_sha256"  # by which what is about an evaluation is known
 
 
 @contextlib.contextmanager
-def resumable(folder: Path, about: dict):
+def resumable(folder: Path, about: dict, keep: bool = False):
     """Yields what was measured in a folder, which is deleted at the end of the block.
 
     After an error it stays, for the next run. Meanwhile no other run can take it.
@@ -24,6 +24,7 @@ def resumable(folder: Path, about: dict):
     Args:
         folder: of this evaluation alone.
         about: see `Progress`.
+        keep: leaves it where it is.
 
     Raises:
         InputError: if the folder holds something else, or another run has it.
@@ -34,10 +35,12 @@ def resumable(folder: Path, about: dict):
         try:
             progress = Progress(folder, about)
             yield progress
-            progress.remove()
+            if not keep:
+                progress.remove()
         finally:
-            with contextlib.suppress(OSError):  # what was measured is in it
-                folder.rmdir()
+            if not keep:
+                with contextlib.suppress(OSError):  # what was measured is in it
+                    folder.rmdir()
 
 
 class Progress:
@@ -108,17 +111,17 @@ class Progress:
             write_json(self.folder / ABOUT, self.about)
         for name, vector in vectors.items():
             content = np.float32(vector).tobytes()
-            with open(self.folder / f"{name}.f32", "ab") as file:
+            with open(self.folder / f"{name}{VECTOR}", "ab") as file:
                 file.write(content)
-            former = self.sizes.get(f"{name}.f32", 0)
-            self.sizes[f"{name}.f32"] = former + len(content)
+            former = self.sizes.get(f"{name}{VECTOR}", 0)
+            self.sizes[f"{name}{VECTOR}"] = former + len(content)
         with open(self.folder / ROWS, "a") as file:
             file.write(json.dumps({"rows": rows, "sizes": self.sizes}) + "\n")
         self.pictures.append(rows)
 
     def vectors(self, name: str):
         """Returns the vectors of one name, (N, D) in the order of the pictures."""
-        path = self.folder / f"{name}.f32"
+        path = self.folder / f"{name}{VECTOR}"
         return np.memmap(path, np.float32, "r").reshape(len(self.pictures), -1)
 
     def remove(self):
@@ -126,6 +129,6 @@ class Progress:
         for file in (
             self.folder / ABOUT,
             self.folder / ROWS,
-            *self.folder.glob(VECTORS),
+            *self.folder.glob(f"*{VECTOR}"),
         ):
             file.unlink(missing_ok=True)

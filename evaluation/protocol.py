@@ -20,6 +20,7 @@ from inpainting_zoo.storage.vectors import remembered
 
 BINS = ("0-10", "10-20", "20-30", "30-40", "40-50", "50-60", "above")
 NAME = "completed_1"
+PICTURES = 8  # in the grid of a report
 
 
 def evaluate(
@@ -28,7 +29,7 @@ def evaluate(
     seed: int,
     weights_sha256: str | None = None,
     strategy: str = "original",
-    pictures: int = 8,
+    pictures: int = PICTURES,
     measures: dict | None = None,
     progress: Progress | None = None,
 ) -> dict:
@@ -59,19 +60,38 @@ def evaluate(
         InputError: no pairs, no methods, too few pairs for a measure, or a method
             returned something else.
     """
-    measures = measures or chosen_measures()
-    scores, shown = Scores(pairs, methods, measures, progress), []
-    done, count = scores.images, len(pairs)
-    todo = [i for i in range(count) if i < pictures or i >= done]
+    measures, count = measures or chosen_measures(), len(pairs)
+    size = pairs[0][1].shape[0] if count else 0
+    scores = Scores(methods, measures, count, size, progress)
+    shown = measure(pairs, methods, scores, range(count), pictures)
+    report = scores.report(NAME, seed, weights_sha256, strategy)
+    return report | {"pictures": [*shown.values()]}
+
+
+def measure(
+    pairs, methods: dict, scores: "Scores", indices: range, pictures: int = PICTURES
+) -> dict:
+    """Completes and measures pictures that are not measured yet.
+
+    Args:
+        pairs, methods, pictures: see `evaluate`.
+        scores: takes what is measured.
+        indices: of the pictures, some of which it may know.
+
+    Returns:
+        The number of each picture of the grid -> its `columns`.
+    """
+    done, count, shown = scores.images, len(indices), {}
+    todo = [(k, i) for k, i in enumerate(indices) if i < pictures or k >= done]
     bar = {"initial": count - len(todo), "total": count, "disable": None}
-    for index in tqdm(todo, "evaluate", unit="image", **bar):
+    for place, index in tqdm(todo, "evaluate", unit="image", **bar):
         name, image, mask, *further = pairs[index]
         outputs = {m: _completed(m, methods[m], image, mask, *further) for m in methods}
-        if index >= done:
+        if place >= done:
             scores.add(name, image, outputs, mask)
         if index < pictures:
-            shown.append(columns(image, outputs, mask))
-    return scores.report(NAME, seed, weights_sha256, strategy) | {"pictures": shown}
+            shown[index] = columns(image, outputs, mask)
+    return shown
 
 
 def _completed(name, method, image, mask, *further):
@@ -83,25 +103,34 @@ def _completed(name, method, image, mask, *further):
 
 def columns(image, outputs: dict, mask) -> dict:
     """Returns the pictures of a row of the grid, all uint8 (S, S, 3), by title."""
-    return {"input": masked(image, mask), **outputs, "ground truth": image}
+    shown = [masked(image, mask), *outputs.values(), image]
+    return dict(zip(titles(outputs), shown))
+
+
+def titles(methods) -> list:
+    """Returns the titles of the columns of the grid, of the methods' names."""
+    return ["input", *methods, "ground truth"]
 
 
 class Scores:
     """What methods reach: a row for each picture, and a summary of all.
 
     Args:
-        pairs: of image and mask; at least one.
         methods: their names; at least one.
         measures: what is measured, by name; see `chosen_measures`.
+        count: pictures that there will be; at least one.
+        image_size: side of the pictures in pixels; recorded.
         progress: where it is kept; in a temporary folder by default.
     """
 
-    def __init__(self, pairs, methods, measures: dict, progress=None):
-        if not len(pairs) or not methods:
-            received = f"{len(pairs)} pairs and {len(methods)} methods"
+    def __init__(
+        self, methods, measures: dict, count: int, image_size: int, progress=None
+    ):
+        if not count or not methods:
+            received = f"{count} pairs and {len(methods)} methods"
             raise InputError(f"evaluate: at least one of each, received {received}")
-        check_count(measures, len(pairs))
-        self.methods, self.image_size = list(methods), pairs[0][1].shape[0]
+        check_count(measures, count)
+        self.methods, self.image_size = list(methods), image_size
         self.of_picture = {n: m for n, m in measures.items() if m.of == "picture"}
         self.of_set = {n: m for n, m in measures.items() if m.of == "set"}
         self.networks = {m.network: m.look for m in self.of_set.values()}

@@ -44,7 +44,8 @@ def evaluate(
         "psnr": Measure("PSNR", 2, psnr_of_range_2),
         "identical": MEASURES["identical"],
     }
-    scores, shown = Scores(pairs, methods, measures), []
+    scores = Scores(methods, measures, len(pairs), pairs.image_size)
+    shown = []
     for index in tqdm(range(len(pairs)), NAME, unit="image", disable=None):
         picture, image, mask = pairs.read(index)
         image, mask = soften(image, mask, pairs.image_size)

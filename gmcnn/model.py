@@ -25,7 +25,7 @@ from inpainting_zoo.models.bookkeeping import weighted_sum
 from inpainting_zoo.models.inpainter import GeneratorInpainter
 from inpainting_zoo.models.pixels import paste
 from inpainting_zoo.models.sizes import Sizes
-from inpainting_zoo.models.stage import Stage
+from inpainting_zoo.models.stage import Stage, split_batches
 
 # Taps (after the ReLU) and their weights: conv3_2 for texture, conv4_2 for texture and
 # content (Equation 4 of the paper counts it twice).
@@ -136,14 +136,14 @@ class GMCNN(GeneratorInpainter):
         Each step has a batch of its own. The generator stands still meanwhile, so one
         forward pass makes the fake images of all critic steps.
         """
-        image, mask = batch["image"], batch["mask"]
-        size = image.shape[0] // (self.critic_steps + 1)
-        fake = ops.stop_gradient(self.complete(image[:-size], mask[:-size]))
-        for i in range(self.critic_steps):
-            part = slice(i * size, (i + 1) * size)
-            views = image[part], fake[part], mask[part]
+        steps = self.critic_steps
+        images, masks = (split_batches(batch[n], steps + 1) for n in ("image", "mask"))
+        joined = [ops.reshape(x[:, :-1], (-1, *x.shape[2:])) for x in (images, masks)]
+        fakes = split_batches(ops.stop_gradient(self.complete(*joined)), steps)
+        for i in range(steps):
+            views = images[:, i], fakes[:, i], masks[:, i]
             logs = minimize("critic", lambda views=views: self.critic_loss(*views))
-        last = image[-size:], mask[-size:]
+        last = images[:, -1], masks[:, -1]
         return logs | minimize("generator", lambda: self.generator_loss(*last))
 
     def warm_up_loss(self, image, mask):

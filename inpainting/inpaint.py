@@ -1,17 +1,21 @@
 """The command that completes pictures: a file or a folder, once or in variants."""
 
+import dataclasses
 import os
+from functools import partial
 from pathlib import Path
 
 from inpainting_zoo import presets
-from inpainting_zoo.chosen import chosen_model
+from inpainting_zoo.chosen import chosen_model, named
 from inpainting_zoo.data.captions import read_table
 from inpainting_zoo.data.images import read_header
 from inpainting_zoo.errors import InputError, choose
 from inpainting_zoo.inpainting.folder import inpaint_folder
+from inpainting_zoo.inpainting.on_ray import rows_on_ray
 from inpainting_zoo.inpainting.picture import check_output, inpaint_file, is_picture
 from inpainting_zoo.options import InpaintSettings
 from inpainting_zoo.storage.files import refuse_replacing
+from inpainting_zoo.storage.shards import parse_shard
 from inpainting_zoo.video.job import VideoJob
 
 
@@ -26,6 +30,11 @@ def inpaint(settings: InpaintSettings) -> int:
         video = VideoJob(settings)
     elif not Path(settings.image).is_dir():
         paths = settings.image, settings.mask
+        for name in ("shard", "ray"):
+            if getattr(settings, name):
+                raise InputError(
+                    f"{name}: must be of a folder, received the file {settings.image!r}"
+                )
         if settings.with_from:
             raise InputError(
                 f"with_from: must be for a folder, received it for {settings.image!r}"
@@ -50,15 +59,27 @@ def inpaint(settings: InpaintSettings) -> int:
     if settings.preset or not settings.names_a_model:  # known without an engine
         family = presets.family(settings.preset or presets.DEFAULT)
         check_options(settings, family.options, family.draws)
-    name, model, weights = chosen_model(settings)
-    check_options(settings, model.OPTIONS, model.draws)
-    recipe = f"{name} {weights}"
+    model = recipe = None
+    if not settings.ray:  # whose workers load it, each for itself
+        model, recipe = load(settings)
     if video:
         return video.complete(model, recipe)
     return max(
         _complete(settings, model, recipe, seed, save_to)
         for seed, save_to in variants(settings)
     )
+
+
+def load(settings: InpaintSettings):
+    """Returns the model that completes, and its recipe: its name and its weights'.
+
+    Raises:
+        InputError: if it is not there, or does not take an option.
+        WeightsError: if the weights are damaged or do not fit.
+    """
+    name, model, weights = chosen_model(settings)
+    check_options(settings, model.OPTIONS, model.draws)
+    return model, f"{name} {weights}"
 
 
 def check_options(settings: InpaintSettings, options, draws: bool | None):
@@ -119,8 +140,23 @@ def _complete(settings, model, recipe, seed, save_to):
     options |= {"seed": seed, **settings.with_options}
     paths = settings.image, settings.mask, save_to
     if Path(settings.image).is_dir():
-        own = own_options(settings, model.OPTIONS)
-        return inpaint_folder(model, *paths, recipe=recipe, own=own, **options)
+        options["shard"] = settings.shard and parse_shard(settings.shard)
+        if not settings.ray:
+            options["own"] = own_options(settings, model.OPTIONS)
+        else:
+            options["elsewhere"] = on_ray(settings)
+            paths = map(os.path.abspath, paths)  # workers may be in another folder
+        return inpaint_folder(model, *paths, recipe=recipe, **options)
     status = inpaint_file(model, *paths, **options)
     print(f"{status['output']}: {status['status']}, {status['seconds']:.1f} s")
     return 0
+
+
+def on_ray(settings: InpaintSettings):
+    """Returns what completes the pictures of a folder on a Ray cluster."""
+    places = {"output_path": os.path.abspath(settings.output_path)}
+    if settings.from_weights:
+        places["from_weights"] = os.path.abspath(settings.from_weights)
+    loading = partial(load, dataclasses.replace(named(settings), **places))
+    gpus = settings.gpu != "none"
+    return partial(rows_on_ray, settings.ray, loading, gpus=gpus)

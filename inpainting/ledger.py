@@ -51,6 +51,19 @@ def key_of(settings: str, *paths) -> str:
     return sha256_of("\n".join(parts).encode()).hexdigest()
 
 
+def holds(row: dict, key: str, output: Path) -> bool:
+    """Returns whether a row is of a file completed with this key and still intact.
+
+    Args:
+        row: of a ledger; an empty one is of no file.
+        key: what the output depends on; equal keys mean equal outputs.
+        output: where the completed file should be.
+    """
+    if not row.get("sha256") or row.get("key") != key or not output.is_file():
+        return False
+    return sha256(output) == row["sha256"]
+
+
 class Ledger:
     """A JSONL file with one row (a dict) for each file of a run.
 
@@ -58,15 +71,16 @@ class Ledger:
     it was at. On opening and closing, the last row of each file is kept.
 
     Args:
-        path: of the ledger; an existing one is continued.
+        path: of the ledger.
+        rows: it begins with, by file; by default those that it has.
 
     Raises:
         InputError: see `read_rows`.
     """
 
-    def __init__(self, path: Path):
+    def __init__(self, path: Path, rows: dict | None = None):
         self.path = path
-        self.rows = read_rows(path)
+        self.rows = read_rows(path) if rows is None else rows
         self._rewrite()
         # A buffer would hold what a full disk has refused, and try it again.
         self._file = open(path, "ab", buffering=0)  # noqa: SIM115
@@ -104,9 +118,7 @@ class Ledger:
             output: where the completed file should be.
         """
         row = self.rows.get(file, {})
-        if not row.get("sha256") or row.get("key") != key or not output.is_file():
-            return None
-        return row if sha256(output) == row["sha256"] else None
+        return row if holds(row, key, output) else None
 
     def begin(self, file: str):
         """Records that a file is attempted, unless an earlier output is known."""

@@ -1,5 +1,6 @@
 """The model that a command asks for: of a preset, an experiment or a file."""
 
+import dataclasses
 import logging
 
 from inpainting_zoo import presets
@@ -14,6 +15,14 @@ def list_presets(settings: PresetsSettings):
     print(presets.table())
 
 
+def named(settings: ModelSettings) -> ModelSettings:
+    """Returns settings that name a model, and says so where it is the default."""
+    if settings.names_a_model:
+        return settings
+    log.info("preset: %s, because none was named: %s", presets.DEFAULT, presets.REASON)
+    return dataclasses.replace(settings, preset=presets.DEFAULT)
+
+
 def chosen_model(settings: ModelSettings):
     """Loads the model that the settings of a command name.
 
@@ -25,10 +34,8 @@ def chosen_model(settings: ModelSettings):
         InputError: if it is not there.
         WeightsError: if the weights are damaged or do not fit.
     """
+    settings = named(settings)
     preset, name = settings.preset, settings.experiment_name
-    if not settings.names_a_model:
-        preset = presets.DEFAULT
-        log.info("preset: %s, because none was named: %s", preset, presets.REASON)
     files = settings.files
     sha256 = " ".join(found for file in files for found in digests(file).values())
     if files and not (preset and len(files) == 1):

@@ -5,12 +5,14 @@ import pkgutil
 import signal
 import sys
 import threading
+import traceback
 
 # What runs a command: takes its settings, returns an exit code or None for 0.
 COMMANDS = {
     "train": "inpainting_zoo.training.train:train",
     "evaluate": "inpainting_zoo.evaluation.evaluate:evaluate",
     "inpaint": "inpainting_zoo.inpainting.inpaint:inpaint",
+    "join": "inpainting_zoo.inpainting.join:join",
     "animate": "inpainting_zoo.training.animate:animate_experiment",
     "convert": "inpainting_zoo.weights.convert:convert",
     "export": "inpainting_zoo.exporting.command:export",
@@ -21,6 +23,7 @@ COMMANDS = {
 ENGINE_FREE = (
     "presets",
     "inpaint",
+    "join",
     "serve",
     "animate",
 )  # but for what models load themselves
@@ -55,6 +58,10 @@ def run(command: str, settings) -> int:
     settings.check_sources()
     gpu = getattr(settings, "gpu", None)
     choice.choose_devices(gpu)
+    if address := getattr(settings, "distributed", None):
+        from inpainting_zoo.engine import distribution
+
+        distribution.begin(address, settings.process)
     with interrupted_at_once():
         function = pkgutil.resolve_name(COMMANDS[command])
     choice.check_devices(gpu)
@@ -97,10 +104,16 @@ def console():
         aside = terminal.set_engine_aside()
     try:
         code = main(sys.argv[1:])
+    except SystemExit as stop:  # of a training that a signal has stopped
+        code = stop.code
     except Exception:
         if lines := terminal.tail(aside):
             print(f"the engine's last lines:\n{lines}", file=sys.stderr)
-        raise
+        traceback.print_exc()
+        code = 1
+    from inpainting_zoo.engine import distribution
+
+    distribution.leave(code)
     sys.exit(code)
 
 

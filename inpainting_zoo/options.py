@@ -12,6 +12,7 @@ from typing import ClassVar
 from inpainting_zoo.errors import InputError, choose
 from inpainting_zoo.settings import Settings, check, found, option
 from inpainting_zoo.storage.checkpoints import part_files
+from inpainting_zoo.storage.shards import parse_shard
 
 WARM_UP = "warm_up_generator"
 MOST_SEED = 2**32 - 1
@@ -22,7 +23,8 @@ PRECISIONS = "inpainting_zoo.engine.precisions:DTYPES"
 PRESET = "inpainting_zoo.presets:get"
 # Options of `inpaint` that a video does not take, with what stands for nothing.
 PICTURES_ONLY = {"mask_from": None, "fill_alpha": False, "variants": 1}
-PICTURES_ONLY |= {"in_place": False, "overwrite": False, "with_from": None}
+PICTURES_ONLY |= {"in_place": False, "overwrite": False, "shard": None}
+PICTURES_ONLY |= {"ray": None, "with_from": None}
 # Arguments of every model that are settings of the run.
 RUN_SETTINGS = {"seed": "-seed", "dtype": "-mixed_precision"}
 
@@ -60,11 +62,21 @@ def objects():
     return option(None, "folder of label pictures by name, for masks objects")
 
 
+def shard():
+    """Returns the field of the share that a process does of a run."""
+    text = "do the share I/N of the pictures, from 0/N to N-1/N; see the command join"
+    return option(None, text, check=parse_shard)
+
+
 def _check_mask_label(value):
     if value != "any" and not (value.isdecimal() and 1 <= int(value) <= 65535):
         raise InputError(
             f"mask_label: must be a number from 1 to 65535, or any, received {value!r}"
         )
+
+
+def _check_process(value):
+    parse_shard(value, "process")
 
 
 def _check_gpu(value):
@@ -203,6 +215,14 @@ class TrainSettings(Settings):
     run_eagerly: bool = option(False, "run operation by operation, to look inside")
     jit_compile: bool = option(False, "compile the step with XLA (JAX always does)")
     gpu: str | None = gpu()
+    distributed: str | bool | None = option(
+        None, "train on all devices, with the processes of SLURM, or HOST:PORT"
+    )
+    process: str | None = option(
+        None,
+        "number I/N of this process, from 0/N, with -distributed HOST:PORT",
+        check=_check_process,
+    )
     save_every: int | None = option(
         None, "steps between saved states; an epoch", least=1
     )
@@ -222,6 +242,7 @@ class TrainSettings(Settings):
                     f"{self.stage!r}"
                 )
             object.__setattr__(self, "stage", WARM_UP)
+        self._check_distributed()
         family = found(PRESET)(self.preset)["family"]
         stages = family.stages
         if not stages:
@@ -238,6 +259,24 @@ class TrainSettings(Settings):
         for name in ("image_size", "critic_steps", "id_mrf_weight", "lambda_ratio"):
             if name in self.set:
                 check(fields[name], self.set[name])
+
+    def _check_distributed(self):
+        address = self.distributed
+        if isinstance(address, str) and not re.fullmatch(r".+:\d{1,5}", address):
+            raise InputError(
+                "distributed: must be HOST:PORT of the first process, or nothing, "
+                f"received {address!r}"
+            )
+        if isinstance(address, str) != bool(self.process):
+            raise InputError(
+                "process: is needed with -distributed HOST:PORT, and only then, "
+                f"received {self.process!r} and {address!r}"
+            )
+        if address and self.run_eagerly:
+            raise InputError(
+                "run_eagerly: must not be given with -distributed, whose steps are "
+                "compiled, received True"
+            )
 
     @property
     def folder(self) -> Path:
@@ -413,10 +452,16 @@ class EvaluateSettings(CompletingSettings):
         "of pictures that are completed, or report 000's or 004's for its numbers",
         choices=("completed_1", "report_000", "report_004"),
     )
+    shard: str | None = shard()
 
     def __post_init__(self):
         super().__post_init__()
         _check_mask_files(self)
+        if self.shard and self.protocol == "report_004":
+            raise InputError(
+                "shard: must not be given with -protocol report_004, which is measured "
+                f"by one process, received {self.shard!r}"
+            )
         if not self.experiment_name:
             return
         folder = os.path.realpath(os.path.join(self.output_path, self.experiment_name))
@@ -474,9 +519,28 @@ class InpaintSettings(CompletingSettings):
     )
     in_place: bool = option(False, "allow the output to replace the input")
     overwrite: bool = option(False, "allow it to replace another picture")
+    shard: str | None = shard()
+    ray: str | None = option(
+        None, "complete a folder on the Ray cluster at this address, auto or local"
+    )
 
     def __post_init__(self):
         super().__post_init__()
+        if self.ray and self.shard:
+            raise InputError(
+                "ray: must not be given with -shard, since it shares a folder itself, "
+                f"received {self.ray!r} and {self.shard!r}"
+            )
+        if self.ray and self.with_from:
+            raise InputError(
+                "ray: must not be given with -with_from, received "
+                f"{self.ray!r} and {self.with_from!r}"
+            )
+        if self.ray and self.gpu not in (None, "none"):
+            raise InputError(
+                "gpu: must be none or left out with -ray, which gives each worker its "
+                f"own, received {self.gpu!r}"
+            )
         if self.seed + self.variants > MOST_SEED + 1:
             raise InputError(
                 f"seed: must be at most {MOST_SEED} for the last of -variants, "
@@ -508,6 +572,23 @@ class InpaintSettings(CompletingSettings):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class JoinSettings(Settings):
+    """Settings of joining what shares have done."""
+
+    save_to: str | None = option(None, "folder of the pictures that they completed")
+    report: str | None = option(
+        None, "of an evaluation, instead: JSON file to write", writes="file"
+    )
+
+    def complete(self):
+        if bool(self.save_to) == bool(self.report):
+            raise InputError(
+                "save_to: is needed, or -report, received "
+                f"{self.save_to!r} and {self.report!r}"
+            )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class EnsembleSettings(TrainSettings):
     """Settings of an ensemble: those of training, and its own.
 
@@ -520,6 +601,7 @@ class EnsembleSettings(TrainSettings):
         *("stage", "warm_up_generator", "from_weights", "resume", "aligned"),
         *("output_path", "objects_path", "epochs", "max_zoom", "captions", "crops"),
         *("critic_steps", "id_mrf_weight", "lambda_ratio"),
+        *("distributed", "process"),
     )
 
     cache: str | None = option(
@@ -660,6 +742,7 @@ COMMANDS = {
     "train": (TrainSettings, "train a model (the default command)"),
     "evaluate": (EvaluateSettings, "measure a model beside the classical methods"),
     "inpaint": (InpaintSettings, "complete a picture, a folder of them or a video"),
+    "join": (JoinSettings, "make one of what processes with -shard have done"),
     "animate": (AnimateSettings, "show an experiment's samples over its epochs"),
     "convert": (ConvertSettings, "turn an official checkpoint into a weight file"),
     "export": (ExportSettings, "write a model as a SavedModel, ONNX or LiteRT file"),

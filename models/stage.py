@@ -1,7 +1,10 @@
 """One way of training a model, as its family describes it."""
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+from keras import ops
 
 
 @dataclasses.dataclass(frozen=True)
@@ -15,7 +18,7 @@ class Stage:
             `loss_fn()` returns `(loss, logs)`.
         learns: name of an optimizer -> network, layer, variable, or a list of them.
             The first is the one that `compile` is given.
-        batches: fresh batches that one step takes, joined on their first axis.
+        batches: fresh batches that one step takes, see `join_batches`.
         inputs: names in a batch beyond "image" and "mask".
         rates: name of an optimizer -> factor of the learning rate.
         clip: name of an optimizer -> largest norm of all its gradients together.
@@ -70,6 +73,21 @@ class Stage:
         learned = self.learns[name]
         learned = learned if isinstance(learned, list | tuple) else [learned]
         return [v for owner in learned for v in variables_of(owner, "trainable_")]
+
+
+def join_batches(batches: Sequence[Mapping]) -> dict:
+    """Joins the batches of a step, each a dict of arrays (B, ...), to one.
+
+    Their first rows come first, then their second ones, so that of several devices
+    each has its rows of every batch.
+    """
+    joined = {name: np.stack([b[name] for b in batches], 1) for name in batches[0]}
+    return {name: x.reshape(-1, *x.shape[2:]) for name, x in joined.items()}
+
+
+def split_batches(x, count: int):
+    """Returns (B, count, ...) of what `join_batches` has joined, (B * count, ...)."""
+    return ops.reshape(x, (-1, count, *x.shape[1:]))
 
 
 def variables_of(owner, kind: str = "") -> list:

@@ -118,15 +118,21 @@ def free(path: str | Path) -> bool:
     return True
 
 
-def _flock(file):
+def _flock(file, shared=False):
     if fcntl is None:
         raise OSError(errno.ENOTSUP, "no locks on this system")
-    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
+    fcntl.flock(file, kind | fcntl.LOCK_NB)
 
 
 @contextlib.contextmanager
-def held(folder: str | Path, argument: str):
+def held(folder: str | Path, argument: str, shared: bool = False):
     """Holds a folder in a block as `locked` does, without a file in it.
+
+    Args:
+        folder: that is there.
+        argument: named in errors.
+        shared: other processes may hold it, too, if they share it.
 
     Raises:
         InputError: if another process holds the folder.
@@ -135,7 +141,7 @@ def held(folder: str | Path, argument: str):
         try:
             number = os.open(folder, os.O_RDONLY)
             at_end.callback(os.close, number)
-            _flock(number)
+            _flock(number, shared)
         except BlockingIOError as error:
             raise InputError(
                 f"{argument}: must not be in use by another run, received "

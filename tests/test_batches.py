@@ -6,6 +6,7 @@ import pytest
 from keras import ops
 
 from inpainting_zoo.engine.batches import stream
+from inpainting_zoo.models.stage import join_batches, split_batches
 
 pytestmark = pytest.mark.both_engines
 
@@ -51,3 +52,14 @@ def test_a_step_takes_what_is_no_picture():
     )
     losses = model.fit(batches, steps_per_epoch=2, verbose=0).history["loss"]
     assert losses == [pytest.approx((4000.5 + 5000.625) / 2)]
+
+
+def test_joined_batches_come_apart_and_stay_with_their_rows():
+    """Half of the joined rows is half of the rows of every batch."""
+    parts = [{"image": np.arange(4 * 6).reshape(4, 2, 3) + 100 * k} for k in range(3)]
+    joined = join_batches(parts)["image"]
+    apart = ops.convert_to_numpy(split_batches(joined, 3))
+    for k, part in enumerate(parts):
+        np.testing.assert_array_equal(apart[:, k], part["image"])
+    half = ops.convert_to_numpy(split_batches(joined[:6], 3))
+    np.testing.assert_array_equal(half[:, 1], parts[1]["image"][:2])

@@ -36,6 +36,7 @@ from inpainting_zoo.options import (
         (TrainSettings, "gpu", ("gpu0", "-1"), ("none", "0", "0,1")),
         (TrainSettings, "set", ({"seed": 3}, {"dtype": "float16"}), ({"a": 1},)),
         (EvaluateSettings, "limit", (0, -3), (1,)),
+        (EvaluateSettings, "shard", ("3", "3/3", "a/2"), ("2/3", None)),
         (EvaluateSettings, "strategy", ("shrink",), ("resize",)),
         (InpaintSettings, "max_pixels", (0,), (1,)),
         (InpaintSettings, "variants", (0,), (2,)),

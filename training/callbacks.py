@@ -75,6 +75,32 @@ class StepLog(keras.callbacks.Callback):
         self.events.scalars(self.start + batch + 1, numbers)
 
 
+class StopSignals:
+    """Notes the first signal that asks to stop, in a block; a second one ends it all.
+
+    Attributes:
+        received: that signal, or None.
+    """
+
+    def __init__(self):
+        self.received, self.former = None, {}
+
+    def __enter__(self):
+        for number in (signal.Signals[s] for s in STOPS if hasattr(signal, s)):
+            ignored = signal.getsignal(number) is signal.SIG_IGN
+            if not (ignored and number.name == "SIGHUP"):  # as nohup asks for
+                self.former[number] = signal.signal(number, self._receive)
+        return self
+
+    def __exit__(self, *_):
+        for number, handler in self.former.items():
+            signal.signal(number, handler)
+
+    def _receive(self, number, frame):
+        self.received = signal.Signals(number)
+        signal.signal(number, self.former[number])
+
+
 class Saver(keras.callbacks.Callback):
     """Saves every few steps, at the end, and when a signal asks to stop.
 
@@ -85,45 +111,32 @@ class Saver(keras.callbacks.Callback):
         every: steps between saved states.
         total: the last step.
         save: takes the model and the step, writes the full state.
+        signals: that ask to stop.
     """
 
-    def __init__(self, start: int, every: int, total: int, save: Callable):
+    def __init__(
+        self, start: int, every: int, total: int, save: Callable, signals: StopSignals
+    ):
         super().__init__()
         self.start, self.every, self.total, self.save = start, every, total, save
-        self.step, self.saved = start, start
-        self.received, self.former = None, {}
-
-    def on_train_begin(self, logs=None):
-        for number in (signal.Signals[s] for s in STOPS if hasattr(signal, s)):
-            ignored = signal.getsignal(number) is signal.SIG_IGN
-            if not (ignored and number.name == "SIGHUP"):  # as nohup asks for
-                self.former[number] = signal.signal(number, self._receive)
+        self.step, self.saved, self.signals = start, start, signals
 
     def on_train_batch_end(self, batch, logs=None):
         step = self.step = self.start + batch + 1
-        if self.received or step % self.every == 0 or step == self.total:
+        if self.signals.received or step % self.every == 0 or step == self.total:
             self._save()
 
     def on_train_batch_begin(self, batch, logs=None):
-        if self.received and self.step > self.start:  # in this run
+        received = self.signals.received
+        if received and self.step > self.start:  # in this run
             if self.saved != self.step:  # the signal came after the end of the step
                 self._save()
-            log.info("stopped by %s; saved step %d", self.received.name, self.step)
-            raise SystemExit(128 + self.received)
+            log.info("stopped by %s; saved step %d", received.name, self.step)
+            raise SystemExit(128 + received)
 
     def _save(self):
         self.save(self.model, self.step)
         self.saved = self.step
-
-    def restore_signals(self):
-        """Gives the signals back to whoever handled them before."""
-        for number, handler in self.former.items():
-            signal.signal(number, handler)
-
-    def _receive(self, number, frame):
-        self.received = signal.Signals(number)
-        # A second signal ends the program at once.
-        signal.signal(number, self.former[number])
 
 
 def words(numbers: dict) -> str:

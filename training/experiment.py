@@ -40,6 +40,8 @@ log = logging.getLogger(__name__)
 # What a resumed run may change without becoming another run.
 FREE_SETTINGS = {"steps", "epochs", "save_every", "sample_every", "gpu"}
 FREE_SETTINGS |= {"output_path", "experiment_name"}  # the folder may have moved
+ALWAYS_NEW = {"distributed", "process"}  # of this process, whatever is on record
+FREE_SETTINGS |= ALWAYS_NEW
 
 
 class Experiment:
@@ -48,10 +50,11 @@ class Experiment:
     Args:
         folder: holds config.json, metrics.json, weights/, logs/, predicted_pics/ and
             summaries/.
+        writes: False only reads, where another process writes.
     """
 
-    def __init__(self, folder):
-        self.folder = Path(folder)
+    def __init__(self, folder, writes: bool = True):
+        self.folder, self.writes = Path(folder), writes
         self.checkpoints = Checkpoints(self.folder / "weights")
 
     @property
@@ -71,6 +74,9 @@ class Experiment:
         Raises:
             InputError: if another process trains there, or files are of something else.
         """
+        if not self.writes:
+            yield
+            return
         names = ("config.json", "metrics.json", "weights/*", "summaries/*")
         names += ("predicted_pics/*/*", "logs/*/*")
         files = [file for name in names for file in self.folder.glob(name)]
@@ -100,7 +106,7 @@ class Experiment:
                 f"resume: {self.folder / 'config.json'} must hold settings of this "
                 f"version, received {', '.join(unknown)}"
             )
-        if missing := sorted(fields - recorded.keys() - {"stage"}):
+        if missing := sorted(fields - recorded.keys() - {"stage"} - ALWAYS_NEW):
             log.info("resume: not recorded, by default: %s", ", ".join(missing))
         former = TrainSettings(**{"stage": config.get("stage"), **recorded})
         # The flag is another name of a stage.
@@ -116,6 +122,7 @@ class Experiment:
             )
         self._compare_machines(config)
         free = {n: new for n, (_, new) in pairs.items() if n in FREE_SETTINGS}
+        free |= {name: getattr(settings, name) for name in ALWAYS_NEW}
         if "epochs" in free:
             free.setdefault("steps", None)
         return dataclasses.replace(former, **free, resume=True)
@@ -188,7 +195,8 @@ class Experiment:
             log.warning("%s: starts from random weights, see -from_weights", stage)
         elif WARM_UP in model.STAGES and stage != WARM_UP:
             log.info("%s: starts from random weights, without a warm-up", stage)
-        self.checkpoints.begin()
+        if self.writes:
+            self.checkpoints.begin()
         return 0
 
     def _resume(self, model, stage, fingerprint):

@@ -16,14 +16,21 @@ from inpainting_zoo.data.images import list_images
 from inpainting_zoo.data.layouts import list_split
 from inpainting_zoo.data.names import list_masks, relative_names, without_masks
 from inpainting_zoo.data.training import TrainingPairs
-from inpainting_zoo.engine import backend
+from inpainting_zoo.engine import backend, distribution
 from inpainting_zoo.engine.batches import streaming
 from inpainting_zoo.engine.precisions import DTYPES
 from inpainting_zoo.errors import InputError
 from inpainting_zoo.features.load import FEATURES, loader
+from inpainting_zoo.models.stage import join_batches
 from inpainting_zoo.options import TrainSettings
 from inpainting_zoo.storage.checkpoints import assign, load_weights, part_file
-from inpainting_zoo.training.callbacks import NumericGuard, Progress, Saver, StepLog
+from inpainting_zoo.training.callbacks import (
+    NumericGuard,
+    Progress,
+    Saver,
+    StepLog,
+    StopSignals,
+)
 from inpainting_zoo.training.event_log import EventLog
 from inpainting_zoo.training.experiment import Experiment, check_same_generator
 from inpainting_zoo.training.optimizers import make_optimizer
@@ -59,10 +66,14 @@ class Run:
     total: int
 
     def load(self, i: int) -> dict:
-        """Returns the images and masks of step `i`, a pure function of it."""
+        """Returns the images and masks of step `i`, a pure function of it.
+
+        Of several processes each loads its rows.
+        """
         numbers = range(i * self.batches, (i + 1) * self.batches)
-        parts = [self.training.batch(number) for number in numbers]
-        joined = {k: np.concatenate([part[k] for part in parts]) for k in parts[0]}
+        rows = distribution.rows(self.settings.batch_size)
+        parts = [self.training.batch(number, rows) for number in numbers]
+        joined = join_batches(parts)
         self.model.check_masks(joined["mask"])
         return joined
 
@@ -82,7 +93,7 @@ def train(settings: TrainSettings):
         NumericError: if a loss term or weight is no longer finite.
         WeightsError: if weights are damaged or do not fit.
     """
-    experiment = Experiment(settings.folder)
+    experiment = Experiment(settings.folder, writes=distribution.leads())
     if settings.resume:
         settings = experiment.resumed_settings(settings)
     with experiment.in_use():
@@ -92,12 +103,14 @@ def train(settings: TrainSettings):
         start = experiment.start(
             run.model, run.stage, run.settings, run.about, fingerprint
         )
-        if start < run.total:
+        if start < run.total and not experiment.writes:
+            follow(run, start)
+        elif start < run.total:
             experiment.record(run.stage, run.settings, run.model)
             fit(run, experiment, start, fingerprint)
         else:
             log.info("nothing to do: step %d of %d is saved already", start, run.total)
-    for part in run.model.trained_parts:
+    for part in run.model.trained_parts if experiment.writes else ():
         print(f"{part}: {part_file(experiment.folder, part)}")
 
 
@@ -107,6 +120,7 @@ def begin(settings: TrainSettings) -> Run:
     settings = with_preset_defaults(settings, stage)
     keras.utils.set_random_seed(settings.seed)
     backend.deterministic()
+    distribution.spread(settings.batch_size)
     overrides = _overrides(settings)
     model = presets.build(
         settings.preset,
@@ -173,14 +187,11 @@ def load_frozen(model, about: dict, experiment: Experiment):
 def fit(run: Run, experiment: Experiment, start: int, fingerprint: str):
     """Takes the steps of a run from `start` on; what it tells is in the experiment."""
     settings, stage, total = run.settings, run.stage, run.total
-    prepare = run.model.preparing(repeated=settings.crops is not None)
+    load = prepared(run)
     log.info(
         "%s, from step %d, %s, %s",
         *(run, start, backend.BACKEND, settings.mixed_precision),
     )
-
-    def load(i):
-        return prepare(run.load(i))
 
     def save(model, step):
         position = {"epoch": step / run.per_epoch, "fingerprint": fingerprint}
@@ -191,7 +202,9 @@ def fit(run: Run, experiment: Experiment, start: int, fingerprint: str):
         events.hyper_parameters(settings.as_dict())
         steps = StepLog(start, events)
         progress = Progress(start, total, stage)
-        saver = Saver(start, settings.save_every or run.per_epoch, total, save)
+        signals = at_end.enter_context(StopSignals())
+        every = settings.save_every or run.per_epoch
+        saver = Saver(start, every, total, save, signals)
         validation = Validation(
             start,
             settings.sample_every or run.per_epoch,
@@ -213,21 +226,43 @@ def fit(run: Run, experiment: Experiment, start: int, fingerprint: str):
                 len(run.training.unreadable),
             )
 
-        at_end.callback(saver.restore_signals)
         at_end.callback(progress.close)
         batches = at_end.enter_context(streaming(load, start, total))
-        run.model.fit(
-            batches,
-            steps_per_epoch=total - start,
-            # The state of a step is safe before anything is shown of it.
-            callbacks=[NumericGuard(start), saver, progress, steps, validation],
-            verbose=0,
-            shuffle=False,
-        )
+        # The state of a step is safe before anything is shown of it.
+        callbacks = [NumericGuard(start), saver, progress, steps, validation]
+        take_steps(run, batches, start, callbacks)
     if run.training.unreadable:
         log.info("skipped %d unreadable files", len(run.training.unreadable))
     seconds = time.perf_counter() - began
     log.info("%s: done in %.0f s; see %s", stage, seconds, experiment.folder)
+
+
+def prepared(run: Run):
+    """Returns what loads the batch of a step as the model takes it."""
+    prepare = run.model.preparing(repeated=run.settings.crops is not None)
+    return lambda i: prepare(run.load(i))
+
+
+def follow(run: Run, start: int):
+    """Takes the steps of a run beside the process that writes.
+
+    A signal that asks to stop is left to that one, which saves; its end is noticed.
+    """
+    load = prepared(run)
+    with StopSignals(), streaming(load, start, run.total) as batches:
+        take_steps(run, batches, start, [NumericGuard(start)])
+
+
+def take_steps(run: Run, batches, start: int, callbacks: list):
+    """Takes the steps of a run from `start` on."""
+    with distribution.together():
+        run.model.fit(
+            batches,
+            steps_per_epoch=run.total - start,
+            callbacks=callbacks,
+            verbose=0,
+            shuffle=False,
+        )
 
 
 def load_data(settings: TrainSettings, size: int, default_masks: str):

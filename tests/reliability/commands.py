@@ -72,9 +72,15 @@ class Session:
         self.process.wait(60)
 
 
-def start(*arguments) -> subprocess.Popen:
-    """Starts a command in a process of its own; prints of both kinds go to stdout."""
-    return _started([*RUNNER, *_words(arguments)])
+def start(*arguments, runner=RUNNER, **environment) -> subprocess.Popen:
+    """Starts a command in a process of its own; prints of both kinds go to stdout.
+
+    Args:
+        *arguments: of the command.
+        runner: what takes them.
+        **environment: variables, beside those that there are.
+    """
+    return _started([*runner, *_words(arguments)], **environment)
 
 
 def start_as_root_of_its_own(script, *arguments) -> subprocess.Popen:
@@ -126,18 +132,19 @@ def kill_all():
 STARTED = []
 
 
-def _started(argv):
-    STARTED.append(_start(argv, stderr=subprocess.STDOUT))
+def _started(argv, **environment):
+    options = {"stderr": subprocess.STDOUT, "env": {**ENVIRONMENT, **environment}}
+    STARTED.append(_start(argv, **options))
     return STARTED[-1]
 
 
-def _start(argv, **options):
+def _start(argv, env=ENVIRONMENT, **options):
     return subprocess.Popen(
         argv,
         stdout=subprocess.PIPE,
         text=True,
         errors="surrogateescape",
-        env=ENVIRONMENT,
+        env=env,
         cwd=ROOT,
         preexec_fn=_obey_modes if os.geteuid() == 0 else None,
         **options,

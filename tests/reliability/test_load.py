@@ -64,13 +64,54 @@ def test_a_long_batch_stays_small_and_fast(tmp_path, weights, count, record_prop
     assert count < 1000 or speeds[1] >= 0.9 * speeds[0]
 
 
-def watch(process, ledger, count):
-    """Returns memory, open files and time when the ledger had so many rows."""
+@pytest.mark.row("L2")
+@pytest.mark.slow
+@pytest.mark.parametrize("count", [pytest.param(100_000)])
+def test_a_long_batch_on_ray_stays_small_and_fast(tmp_path, count, record_property):
+    """Memory is the driver's, which keeps the ledger."""
+    pytest.importorskip("ray")
+    folder, mask = tmp_path / "in", np.zeros((32, 32))
+    for i in range(count):
+        if i % 1000 == 0:
+            part = folder / f"{i // 1000:03}"
+            part.mkdir(parents=True)
+        if i == 0:
+            save_noise(part / "000000.png", 32, 32)
+        else:
+            (part / f"{i:06}.png").symlink_to(folder / "000" / "000000.png")
+    mask[10:20, 10:20] = 1
+    save_mask(tmp_path / "mask.png", mask)
+    what = ("-image", folder, "-mask", tmp_path / "mask.png", "-save_to")
+    process = start("inpaint", *what, tmp_path / "out", "-ray", "local")
+    ledger = tmp_path / "out" / "ledger.jsonl"
+    rows = watch(psutil.Process(process.pid), ledger, count, b'"status": "ok"')
+    assert process.wait(600) == 0, process.stdout.read()
+    part = count // 10
+    growth = rows[count]["memory"] - rows[part]["memory"]
+    times = [rows[i]["time"] for i in (part, 2 * part, count - part, count)]
+    speeds = [part / (times[1] - times[0]), part / (times[3] - times[2])]
+    record_property("images on Ray", count)
+    record_property("memory growth of the driver in MB", growth // MB)
+    record_property("images/s at first", speeds[0])
+    record_property("images/s at last", speeds[1])
+    assert growth <= 100 * MB
+    assert speeds[1] >= 0.9 * speeds[0]
+
+
+def watch(process, ledger, count, row=b"\n"):
+    """Returns memory, open files and time when the ledger had so many rows.
+
+    Args:
+        process: that writes the ledger.
+        ledger: path.
+        count: rows to wait for.
+        row: what each of these rows has once.
+    """
     rows, seen, end = {}, 0, time.monotonic() + 60 + count
     while seen < count:
         assert process.is_running() and time.monotonic() < end
         time.sleep(0.01)
-        lines = ledger.read_bytes().count(b"\n") if ledger.is_file() else 0
+        lines = ledger.read_bytes().count(row) if ledger.is_file() else 0
         if lines > seen:
             now = {
                 "memory": process.memory_info().rss,

@@ -1,0 +1,145 @@
+"""Folders completed by the workers of a Ray cluster, which is started here."""
+
+import importlib.util
+import json
+import os
+import time
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from inpainting_zoo import cli
+from inpainting_zoo.errors import InputError
+from inpainting_zoo.inpainting.folder import inpaint_folder
+from inpainting_zoo.inpainting.on_ray import rows_on_ray
+from inpainting_zoo.models.completer import Completer
+from inpainting_zoo.options import InpaintSettings
+
+pytestmark = pytest.mark.skipif(
+    importlib.util.find_spec("ray") is None, reason='needs pip install ".[ray]"'
+)
+
+
+@pytest.fixture
+def paths(tmp_path):
+    """Ten pictures, one of them damaged, and a mask for all."""
+    (tmp_path / "in").mkdir()
+    rng = np.random.default_rng(0)
+    for i in range(10):
+        pixels = rng.integers(0, 256, (24, 28, 3), np.uint8)
+        Image.fromarray(pixels).save(tmp_path / "in" / f"{i}.png")
+    content = (tmp_path / "in" / "5.png").read_bytes()
+    (tmp_path / "in" / "5.png").write_bytes(content[: len(content) // 2])
+    hole = np.zeros((24, 28), np.uint8)
+    hole[7:16, 8:18] = 255
+    Image.fromarray(hole).save(tmp_path / "mask.png")
+    return tmp_path / "in", tmp_path / "mask.png", tmp_path / "out"
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    """One of two CPUs, each of which is a worker; it must not be asked for more."""
+    import ray
+
+    ray.init("local", num_cpus=2, include_dashboard=False, log_to_driver=False)
+    yield ray
+    ray.shutdown()
+
+
+def rows_of(out):
+    """The row of each file, but for its seconds; none is there twice."""
+    rows = map(json.loads, (out / "ledger.jsonl").read_text().splitlines())
+    found = [(row.pop("file"), {**row, "seconds": 0}) for row in rows]
+    assert len(dict(found)) == len(found)
+    return dict(found)
+
+
+def files_in(folder):
+    return {path.name: path.read_bytes() for path in folder.glob("*.png")}
+
+
+def test_what_ray_does_not_take(paths, capsys):
+    _, mask, out = paths
+    given = ["-image", mask, "-mask", mask, "-save_to", f"{out}.png", "-ray", "auto"]
+    assert cli.main(["inpaint", *map(str, given)]) == 4
+    assert "-ray: must be of a folder, received the file" in capsys.readouterr().err
+    for other, rule in (
+        ({"shard": "0/2"}, "ray: must not be given with -shard"),
+        ({"gpu": "0"}, "gpu: must be none or left out with -ray"),
+        ({"video": "a.mkv"}, "ray: must not be given with -video"),
+    ):
+        with pytest.raises(InputError, match=rule):
+            InpaintSettings(ray="auto", **other)
+
+
+@pytest.mark.long
+def test_workers_do_what_one_process_does(cluster, paths, tmp_path, capsys):
+    """Byte for byte, with workers on all CPUs; then everything is done already."""
+    images, mask, out = paths
+    given = ["inpaint", "-image", images, "-mask", mask, "-save_to"]
+    given = [*map(str, given)]
+    assert cli.main([*given, str(tmp_path / "one")]) == 2
+    assert cli.main([*given, str(out), "-ray", "local"]) == 2
+    said = capsys.readouterr()
+    assert "ray: 2 workers, each with a CPU" in said.out
+    assert "9 ok, 0 skipped, 1 failed" in said.out and "because none was" in said.out
+    assert rows_of(out) == rows_of(tmp_path / "one")
+    assert files_in(out) == files_in(tmp_path / "one") and len(files_in(out)) == 9
+    times = {path: path.stat().st_mtime_ns for path in out.glob("*.png")}
+    began = time.monotonic()
+    assert cli.main([*given, str(out), "-ray", "local"]) == 2
+    assert time.monotonic() - began < 300
+    assert "0 ok, 9 skipped, 1 failed" in capsys.readouterr().out
+    assert times == {path: path.stat().st_mtime_ns for path in out.glob("*.png")}
+    # The ledger is the same one: a single process goes on from it.
+    assert cli.main([*given, str(out)]) == 2
+    assert "0 ok, 9 skipped, 1 failed" in capsys.readouterr().out
+
+
+@pytest.mark.long
+def test_workers_that_die(cluster, paths):
+    """What one had is done again; of a picture that kills all, the others are done."""
+    images, _, out = paths
+    seen = images.parent / "seen"
+
+    class Deadly(Completer):
+        image_size = 64
+
+        def inpaint(self, image, mask, seed=0):
+            if image[0, 0].tolist() == [7, 7, 7]:
+                os._exit(1)
+            if image[0, 0].tolist() == [8, 8, 8] and not seen.exists():
+                seen.touch()
+                os._exit(1)
+            return np.where(mask[..., None] > 0, np.uint8(99), image)
+
+    for name, value in (("7.png", 7), ("8.png", 8)):
+        pixels = np.array(Image.open(images / name))
+        pixels[0, 0] = value
+        Image.fromarray(pixels).save(images / name)
+
+    def load():
+        return Deadly(), "deadly"
+
+    def elsewhere(run, attempts):
+        return rows_on_ray("local", load, run, attempts)
+
+    assert inpaint_folder(None, *paths, elsewhere=elsewhere) == 2
+    rows = rows_of(out)
+    assert seen.exists() and len(rows) == 10
+    failed = {name: row["reason"] for name, row in rows.items() if not row["output"]}
+    assert sorted(failed) == ["5.png", "7.png"]
+    assert failed["7.png"].startswith("its worker died 3 times")
+    assert sorted(files_in(out)) == sorted({*rows} - {*failed})
+
+
+@pytest.mark.long
+def test_weights_that_workers_cannot_load(cluster, paths, capsys):
+    images, mask, out = paths
+    (images.parent / "damaged.npz").write_bytes(b"damaged")
+    given = ["-image", images, "-mask", mask, "-save_to", out, "-ray", "local"]
+    given += ["-from_weights", images.parent / "damaged.npz"]
+    assert cli.main(["inpaint", *map(str, given)]) == 5
+    error = capsys.readouterr().err.strip().splitlines()[-1]
+    assert error.startswith("error: ") and "damaged.npz" in error
