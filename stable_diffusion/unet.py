@@ -5,6 +5,7 @@ CVPR 2022.
 """
 
 import functools
+from collections.abc import Callable
 
 import keras
 import numpy as np
@@ -12,6 +13,7 @@ from keras import layers as keras_layers
 from keras import ops
 
 from inpainting_zoo.errors import InputError
+from inpainting_zoo.layers.lora import LoRA
 from inpainting_zoo.stable_diffusion import blocks
 
 LONGEST_PERIOD = 10_000  # of the sines that encode a time step
@@ -28,6 +30,7 @@ def build_unet(
     outputs: int = 4,
     slices: int = 1,
     dtype: str = "float32",
+    lora: LoRA | None = None,
 ):
     """Builds the U-Net: (latents, time steps, text) -> noise.
 
@@ -46,6 +49,8 @@ def build_unet(
         inputs, outputs: channels of what comes in and goes out.
         slices: see `layers.dot_product_attention.DotProductAttention`.
         dtype: Keras dtype policy of the layers, such as "mixed_bfloat16".
+        lora: adapts the projections of all attention, by the fourth input (B,), its
+            scale, which there is only then.
 
     Raises:
         InputError: if there are not as many heads and attentions as levels.
@@ -59,6 +64,10 @@ def build_unet(
     latents = keras.Input((None, None, inputs), name="latents")
     timestep = keras.Input((), name="timestep")
     context = keras.Input((None, context_channels), name="context")
+    taken, adapt = [latents, timestep, context], None
+    if lora:
+        taken.append(keras.Input((), name="lora_scale"))
+        adapt = functools.partial(lora.adapt, scale=taken[-1])
 
     time = encode_time(timestep, channels[0])
     time = blocks.dense(time, 4 * channels[0], "time_embedding.linear_1", dtype=dtype)
@@ -66,7 +75,7 @@ def build_unet(
     time = blocks.dense(time, 4 * channels[0], "time_embedding.linear_2", dtype=dtype)
     residual = functools.partial(blocks.residual, time=time, epsilon=1e-5, **options)
     transform = functools.partial(
-        transformer, context=context, slices=slices, **options
+        transformer, context=context, slices=slices, adapt=adapt, **options
     )
 
     x = blocks.conv(latents, channels[0], "conv_in", dtype=dtype)
@@ -99,9 +108,7 @@ def build_unet(
 
     x = ops.silu(blocks.group_norm(x, "conv_norm_out", epsilon=1e-5, **options))
     x = blocks.conv(x, outputs, "conv_out", dtype=dtype)
-    return keras.Model(
-        [latents, timestep, context], ops.cast(x, "float32"), name="unet"
-    )
+    return keras.Model(taken, ops.cast(x, "float32"), name="unet")
 
 
 def encode_time(timestep, channels: int):
@@ -120,6 +127,7 @@ def transformer(
     groups: int = 32,
     slices: int = 1,
     dtype: str = "float32",
+    adapt: Callable | None = None,
 ):
     """Adds self-attention, attention to a text and a gated layer to (B, h, w, C).
 
@@ -131,6 +139,7 @@ def transformer(
         groups: of the normalization.
         slices: of the self-attention.
         dtype: Keras dtype policy.
+        adapt: see `blocks.dense`; of the projections of both attentions.
 
     Reference: Shazeer, GLU Variants Improve Transformer, 2020 (the gate).
     """
@@ -143,9 +152,9 @@ def transformer(
     channels, block = x.shape[-1], f"{name}.transformer_blocks.0"
     h = blocks.group_norm(x, f"{name}.norm", groups, 1e-6, dtype)
     h = blocks.dense(h, channels, f"{name}.proj_in", dtype=dtype)
-    own = norm(h, 1)
-    h = h + blocks.attend(own, own, heads, f"{block}.attn1", slices=slices, dtype=dtype)
-    h = h + blocks.attend(norm(h, 2), context, heads, f"{block}.attn2", dtype=dtype)
+    own, options = norm(h, 1), {"dtype": dtype, "adapt": adapt}
+    h = h + blocks.attend(own, own, heads, f"{block}.attn1", slices=slices, **options)
+    h = h + blocks.attend(norm(h, 2), context, heads, f"{block}.attn2", **options)
     gated = blocks.dense(
         norm(h, 3), 8 * channels, f"{block}.ff.net.0.proj", dtype=dtype
     )
