@@ -58,4 +58,5 @@ class _Product(keras.layers.Layer):
     def call(self, x, scale):
         down, up = (ops.cast(matrix, x.dtype) for matrix in self.pair())
         y = ops.matmul(ops.matmul(x, ops.transpose(down)), ops.transpose(up))
-        return y * ops.reshape(ops.cast(scale, y.dtype), (-1, *[1] * (len(y.shape) - 1)))
+        scale = ops.reshape(scale, (-1, *[1] * (len(y.shape) - 1)))
+        return y * ops.cast(scale, y.dtype)

@@ -5,25 +5,33 @@ CVPR 2022.
 """
 
 import inspect
+import logging
 
 import keras
 import numpy as np
 from keras import ops
 from tqdm import tqdm
 
+from inpainting_zoo.engine.inference import compiled
 from inpainting_zoo.engine.operations import fold
 from inpainting_zoo.errors import InputError, NumericError, choose
+from inpainting_zoo.layers.lora import LoRA
+from inpainting_zoo.layers.prompt import Prompt
 from inpainting_zoo.models.inpainter import Inpainter
 from inpainting_zoo.models.sizes import Sizes
-from inpainting_zoo.models.stage import Stage
+from inpainting_zoo.models.stage import Stage, named
 from inpainting_zoo.stable_diffusion import samplers
 from inpainting_zoo.stable_diffusion.autoencoder import build_decoder, build_encoder
 from inpainting_zoo.stable_diffusion.presets import FAMILY
+from inpainting_zoo.stable_diffusion.tasks import INVERTED, LENGTH, LORA, TASKS
 from inpainting_zoo.stable_diffusion.text_encoder import build_text_encoder
 from inpainting_zoo.stable_diffusion.tokenizer import END, clip_tokenizer
 from inpainting_zoo.stable_diffusion.unet import build_unet
 
+log = logging.getLogger(__name__)
 NO_ARGUMENTS = {}
+NO_TASKS = ()
+HELD_OUT = 8  # levels of noise at which a task's loss is measured
 
 
 class StableDiffusion(Inpainter):
@@ -49,11 +57,16 @@ class StableDiffusion(Inpainter):
         average: half-life, in images, of the average of weights that use takes; 0 takes
             the last ones.
         masks: what it is trained and evaluated on by default; see `parse_mixture`.
+        lora_rank: of the LoRA on the U-Net's attention; 0 has none. Where there is one
+            the stage of denoising moves it alone.
+        task: name in `tasks.TASKS`, whose prompt the stage of task inversion learns.
+        tasks: those of which there are prompts already.
         dtype: Keras dtype policy of the networks, such as "bfloat16".
         seed: of everything random within a training step.
     """
 
     STAGES, OPTIONS = FAMILY.stages, FAMILY.options
+    file_names = {LORA: "unet."}  # noqa: RUF012
 
     def __init__(
         self,
@@ -70,6 +83,9 @@ class StableDiffusion(Inpainter):
         all_hole: float = 0.25,
         average: float = 0.0,
         masks: str = "lama_training=1",
+        lora_rank: int = 0,
+        task: str = "remove",
+        tasks: list | tuple = NO_TASKS,
         dtype: str = "float32",
         seed: int = 0,
     ):
@@ -77,17 +93,22 @@ class StableDiffusion(Inpainter):
         decoder = _made("decoder", build_decoder, {**autoencoder, **decoder}, dtype)
         text = _made("text_encoder", build_text_encoder, text_encoder, dtype)
         width = {"context_channels": text.output.shape[-1]}
-        unet = _made("unet", build_unet, {**unet, **width}, dtype)
+        lora = LoRA(lora_rank, dtype=dtype) if lora_rank else None
+        unet = _made("unet", build_unet, {**unet, **width}, dtype, lora=lora)
         self.shrinks = _halvings(encoder)
         multiple = self.shrinks * _halvings(unet)
         side = Sizes(multiple=multiple, least=multiple, side=image_size)
         super().__init__(image_size, side, seed)
-        self.unet, self.text_encoder = unet, text
+        self.unet, self.text_encoder, self.lora = unet, text, lora
         self.encoder, self.decoder = encoder, decoder
         self.latent_scale, self.pad_token = latent_scale, pad_token
         self.target, self.noise_of = choose("predicts", predicts, PREDICTS)
         self.prompt, self.prompt_dropped = prompt, prompt_dropped
         self.all_hole, self.average, self.masks = all_hole, average or None, masks
+        self.task = choose("task", task, dict.fromkeys(INVERTED, task))
+        self.prompts, self._losses, self.policy = {}, {}, dtype
+        for name in tasks:
+            self._add_prompt(name)
 
     @property
     def parts(self):
@@ -96,7 +117,25 @@ class StableDiffusion(Inpainter):
             "encoder": self.encoder,
             "decoder": self.decoder,
             "text_encoder": self.text_encoder,
+            **({"lora": self.lora} if self.lora else {}),
+            **self.prompts,
         }
+
+    @property
+    def added(self):
+        return [name for name in self.parts if name == "lora" or name in TASKS]
+
+    @property
+    def tasks(self):
+        return tuple(self.prompts)
+
+    def _add_prompt(self, task):
+        choose("tasks", task, TASKS)
+        if task not in self.prompts:
+            width = self.text_encoder.output.shape[-1]
+            new = Prompt(LENGTH, width, name=task, dtype=self.policy)
+            self.prompts = {**self.prompts, task: new}
+        return self.prompts[task]
 
     @property
     def part_shapes(self):
@@ -105,7 +144,10 @@ class StableDiffusion(Inpainter):
         unet, decoder = self.unet.inputs, self.decoder.inputs
         tokens = self.text_encoder.input.shape[1:]
         return {
-            "unet": [(*small, unet[0].shape[-1]), (), (*tokens, unet[2].shape[-1])],
+            "unet": [
+                *((*small, unet[0].shape[-1]), (), (*tokens, unet[2].shape[-1])),
+                *[()] * bool(self.lora),
+            ],
             "encoder": [(*picture, 3)],
             "decoder": [
                 (*(small if x.name == "latents" else picture), x.shape[-1])
@@ -115,28 +157,116 @@ class StableDiffusion(Inpainter):
         }
 
     def make_stage(self, name, features):
-        """See `Inpainter.make_stage`; only the U-Net learns."""
-        return Stage(self.denoising_step, {"unet": self.unet}, average=self.average)
+        """See `Inpainter.make_stage`.
+
+        Denoising moves the U-Net or its LoRA alone, task inversion a prompt of `LENGTH`
+        embeddings, harmonization such a prompt and the LoRA.
+        """
+        if name == "denoising":
+            learned = {"lora": self.lora} if self.lora else {"unet": self.unet}
+            return Stage(self.denoising_step, learned, average=self.average)
+        task = self._task_of(name)
+        if self.lora and not TASKS[task].lora_scale:
+            raise InputError(
+                f"lora_rank: must be 0 in the stage {name}, whose prompt is used "
+                f"without LoRA, received {self.lora.rank}"
+            )
+        prompt, further = self._add_prompt(task), {}
+        learned = [prompt]
+        if name == "harmonization":
+            if self.target is not PREDICTS["noise"][0]:
+                raise InputError(
+                    "predicts: must be noise in the stage harmonization, received "
+                    "velocity"
+                )
+            if self.lora:
+                learned.append(self.lora)
+            else:
+                log.warning("lora_rank: a prompt alone learns to copy; 24 is usual")
+            further = {"inputs": ("target",), "truth": "target"}
+
+        def initialize():
+            prompt.embeddings.assign(self._embedded(TASKS[task].text)[:LENGTH])
+
+        return Stage(
+            lambda batch, minimize: self.task_step(task, batch, minimize),
+            {task: learned},
+            best=True,
+            initialize=initialize,
+            **further,
+        )
+
+    def _task_of(self, stage):
+        """Returns the task that a stage learns, or none."""
+        tasks = {"task_inversion": self.task, "harmonization": "harmonize"}
+        return tasks.get(stage)
+
+    def stage_masks(self, stage):
+        task = self._task_of(stage)
+        return TASKS[task].masks if task else self.masks
+
+    def _embedded(self, text):
+        """Returns the embeddings (77, C) of a text as an array."""
+        tokens = self.tokenizer(text, self.text_encoder.input.shape[1])
+        return ops.convert_to_numpy(self.text_encoder(tokens[None]))[0]
 
     def denoising_step(self, batch, minimize):
-        """Takes a step of the U-Net on noise of random strength."""
+        """Takes a step of the U-Net, or its LoRA, on noise of random strength."""
         image, mask = batch["image"], batch["mask"]
         batch_size = ops.shape(image)[0]
         mask = ops.where(self._drawn(batch_size, self.all_hole), 1.0, mask)
         latents = self.encode({"image": image})
-        random = {"seed": self.seed_generator}
-        timestep = keras.random.randint((batch_size,), 0, samplers.STEPS, **random)
         inputs = {
             "latents": latents,
-            "noise": keras.random.normal(ops.shape(latents), **random),
-            "timestep": timestep,
+            **self._draw_noise(latents),
             "known": self.encode_known({"image": image, "mask": mask}),
             "prompt": self._learned_prompts(batch_size),
         }
         inputs = {name: ops.stop_gradient(x) for name, x in inputs.items()}
-        return minimize("unet", lambda: self.denoising_loss(**inputs))
+        (learned,) = self.stage.learns
+        return minimize(learned, lambda: self.denoising_loss(**inputs))
 
-    def denoising_loss(self, latents, noise, timestep, known, prompt):
+    def _draw_noise(self, latents):
+        """Draws noise and time steps, evenly, for latents (B, h, w, 4)."""
+        shape, random = ops.shape(latents), {"seed": self.seed_generator}
+        timestep = keras.random.randint((shape[0],), 0, samplers.STEPS, **random)
+        return {"timestep": timestep, "noise": keras.random.normal(shape, **random)}
+
+    def task_step(self, task, batch, minimize):
+        """Takes a step of what tells a task; the networks stay as they are.
+
+        Reference: Wang et al., Repositioning the Subject within Image, TMLR 2024.
+        """
+        inputs = self.task_inputs(task, batch)
+        inputs |= self._draw_noise(inputs["latents"])
+        inputs = {name: ops.stop_gradient(x) for name, x in inputs.items()}
+
+        def loss():
+            prompt = self._prompts_of(task, ops.shape(batch["image"])[0])
+            return self.denoising_loss(**inputs, prompt=prompt)
+
+        return minimize(task, loss)
+
+    def task_inputs(self, task, batch):
+        """Returns what `denoising_loss` takes beside noise and the prompt.
+
+        Harmonization sees the composite x everywhere, and what should be predicted is
+        more than the noise, by x - x* from the target's latents (Equation 2). That the
+        noise is added to x itself is not written there, but makes samples turn to x*.
+        """
+        image = {"image": batch["image"], "mask": batch["mask"]}
+        if not TASKS[task].whole:
+            return {"latents": self.encode(image), "known": self.encode_known(image)}
+        latents = self.encode(image)
+        known = self.encode_known({**image, "hidden": ops.zeros((1,))})
+        change = latents - self.encode({"image": batch["target"]})
+        return {"latents": latents, "known": known, "change": change}
+
+    def _prompts_of(self, task, batch_size):
+        """Returns the prompt of a task for each picture, (B, LENGTH, C)."""
+        return ops.repeat(self.prompts[task].embeddings[None], batch_size, axis=0)
+
+    def denoising_loss(self, latents, noise, timestep, known, prompt, change=0.0):
         """Returns `(loss, logs)`: the mean squared error of what is predicted.
 
         Args:
@@ -144,7 +274,8 @@ class StableDiffusion(Inpainter):
             noise: (B, h, w, 4), normal.
             timestep: (B,), 0 to 999, strength of the noise that is added.
             known: see `encode_known`.
-            prompt: embeddings (B, 77, C).
+            prompt: embeddings (B, n, C).
+            change: what is added to the noise that is asked for.
 
         Reference: Ho et al., Denoising Diffusion Probabilistic Models, NeurIPS 2020,
         Equation 14.
@@ -154,8 +285,11 @@ class StableDiffusion(Inpainter):
         shown = samplers.add_noise(latents, noise, alpha)
         seen = ops.concatenate([shown, known], axis=-1)
         timestep = ops.cast(timestep, "float32")
-        predicted = self.unet([seen, timestep, prompt], training=True)
-        error = predicted - self.target(latents, noise, alpha)
+        inputs = [seen, timestep, prompt]
+        if self.lora:
+            inputs.append(ops.ones_like(timestep))
+        predicted = self.unet(inputs, training=True)
+        error = predicted - self.target(latents, noise, alpha) - change
         loss = ops.mean(ops.square(error))
         return loss, {"unet_loss": loss}
 
@@ -176,7 +310,15 @@ class StableDiffusion(Inpainter):
         return ops.where(dropped, none, given)
 
     def condition(
-        self, prompt, negative_prompt, num_steps, guidance_scale, sampler, strength
+        self,
+        prompt,
+        negative_prompt,
+        num_steps,
+        guidance_scale,
+        sampler,
+        strength,
+        task,
+        lora_scale,
     ):
         """Returns what the options mean to the networks.
 
@@ -189,9 +331,14 @@ class StableDiffusion(Inpainter):
             sampler: name in `samplers.SAMPLERS`.
             strength: above 0, at most 1; below 1 sampling starts from what the picture
                 has in the hole, with so much of the noise.
+            task: name of a learned prompt, instead of a text; "" is that which is being
+                learned, if any.
+            lora_scale: factor of LoRA; of those tasks that are learned without, 0.
 
         Returns:
-            "prompt" and, if it counts, "negative_prompt", int32 (1, 77); "rows"
+            "prompt" and, if it counts, "negative_prompt", int32 (1, 77); or "task"
+            (1, LENGTH, C) instead of the first, with "hidden" (1,), 0 where the hole is
+            seen as well; "lora_scale" (1,) where there is one; "rows"
             (1, N, 3 + 2 HISTORY), see `samplers.Schedule.rows`; "noise_weight" and, if
             the picture is seen, "picture_weight" (1,) at the start; "guidance" (1,).
 
@@ -208,6 +355,24 @@ class StableDiffusion(Inpainter):
         for name, text in texts.items():
             if not isinstance(text, str):
                 raise InputError(f"{name}: must be text, received {text!r}")
+        if not isinstance(lora_scale, int | float) or not 0 <= lora_scale < np.inf:
+            raise InputError(
+                f"lora_scale: must be a number from 0, received {lora_scale!r}"
+            )
+        if not self.lora and lora_scale != 1:
+            raise InputError(
+                f"lora_scale: needs a model with LoRA, received {lora_scale!r} for one "
+                "without"
+            )
+        task = task or (self._task_of(self.stage_name) if self.stage else None)
+        held = self.prompts or {"(no prompt has been learned)": None}
+        if task:
+            choose("task", task, held)
+        if task and prompt:
+            raise InputError(
+                f"prompt: must not be given with a task, whose prompt is learned, "
+                f"received {prompt!r}"
+            )
         length = self.text_encoder.input.shape[1]
         arrays = {
             "prompt": self.tokenizer(prompt, length),
@@ -221,7 +386,16 @@ class StableDiffusion(Inpainter):
             weights = samplers.add_noise(*np.eye(2), schedule.alphas[0])
             weights = np.float32(weights / schedule.scales[0])
             arrays["picture_weight"], arrays["noise_weight"] = weights
-        return {name: np.asarray(array)[None] for name, array in arrays.items()}
+        if self.lora:
+            factor = TASKS[task].lora_scale if task else 1
+            arrays["lora_scale"] = np.float32(factor * lora_scale)
+        arrays = {name: np.asarray(array)[None] for name, array in arrays.items()}
+        if task:
+            del arrays["prompt"]
+            (prompt,) = self.use_state(task).values()
+            arrays["task"] = prompt[None]
+            arrays["hidden"] = np.float32([not TASKS[task].whole])
+        return arrays
 
     @property
     def tokenizer(self):
@@ -287,7 +461,7 @@ class StableDiffusion(Inpainter):
             steps: takes the state of the first step and the rows of all (B, N, ...),
                 returns the last history.
         """
-        picture = {name: inputs[name] for name in ("image", "mask")}
+        picture = {k: inputs[k] for k in ("image", "mask", "hidden") if k in inputs}
         latents = inputs["noise"] * _aside(inputs["noise_weight"])
         if "picture_weight" in inputs:
             encoded = run("encode")({"image": inputs["image"]})
@@ -299,8 +473,9 @@ class StableDiffusion(Inpainter):
         state = {
             "history": ops.stack(history, axis=1),
             "known": run("encode_known")(picture),
-            "guidance": inputs["guidance"],
+            **{k: inputs[k] for k in ("guidance", "lora_scale") if k in inputs},
             **{k: run("embed")({"tokens": ids}) for k, ids in texts.items()},
+            **({"prompt": inputs["task"]} if "task" in inputs else {}),
         }
         history = steps(state, inputs["rows"])
         return run("decode")({"latents": history[:, 0, 0], **picture})
@@ -315,10 +490,12 @@ class StableDiffusion(Inpainter):
         """Returns what the U-Net sees beside noise: the mask, latents of what is known.
 
         Args:
-            inputs: "image" (B, H, W, 3) and "mask" (B, H, W, 1).
+            inputs: "image" (B, H, W, 3), "mask" (B, H, W, 1) and perhaps "hidden" (B,)
+                or (1,), 1 where the hole is empty, 0 where it is seen, too.
         """
         image, mask = inputs["image"], inputs["mask"]
-        latents = self.encode({"image": image * (1 - mask)})
+        hole = mask * _aside(inputs["hidden"]) if "hidden" in inputs else mask
+        latents = self.encode({"image": image * (1 - hole)})
         step = self.shrinks  # the first pixel of each cell, as PyTorch takes it
         return ops.concatenate([mask[:, ::step, ::step], latents], axis=-1)
 
@@ -354,19 +531,59 @@ class StableDiffusion(Inpainter):
             timestep: (B,).
             alpha: (B, 1, 1, 1), share of the signal in their variance.
             inputs: "known" (B, h, w, 5); "prompt" and perhaps "negative_prompt", their
-                embeddings (B, 77, C); "guidance" (B,).
+                embeddings (B, n, C); "guidance" (B,); "lora_scale" (B,) of a model with
+                LoRA.
 
         Reference: Ho and Salimans, Classifier-Free Diffusion Guidance, 2022.
         """
         seen = ops.concatenate([shown, inputs["known"]], axis=-1)
-        if "negative_prompt" not in inputs:
-            found = self.unet([seen, timestep, inputs["prompt"]])
-            return self.noise_of(found, shown, alpha)
-        texts = [inputs["negative_prompt"], inputs["prompt"]]
-        twice = [ops.concatenate(x) for x in ([seen] * 2, [timestep] * 2, texts)]
-        negative, positive = ops.split(self.unet(twice), 2)
+        scale = [inputs["lora_scale"]] if self.lora else []
+        texts = [inputs[k] for k in ("negative_prompt", "prompt") if k in inputs]
+        if len({text.shape[1] for text in texts}) < len(texts):  # both at once
+            both = [seen, timestep, *scale]
+            seen, timestep, *scale = (ops.concatenate([x, x]) for x in both)
+            found = self.unet([seen, timestep, ops.concatenate(texts), *scale])
+            negative, positive = ops.split(found, 2)
+        else:
+            *negative, positive = (
+                self.unet([seen, timestep, text, *scale]) for text in texts
+            )
+            if not negative:
+                return self.noise_of(positive, shown, alpha)
+            (negative,) = negative
         found = negative + _aside(inputs["guidance"]) * (positive - negative)
         return self.noise_of(found, shown, alpha)
+
+    def validation_number(self, prediction, image, mask, aligned=None):
+        """Returns the loss of a task on one picture, always of the same noise."""
+        task = self._task_of(self.stage_name)
+        if task is None:
+            return None
+        if TASKS[task].whole and "target" not in (aligned or {}):
+            return None
+        pictures = {"image": image, "mask": mask[..., None], **(aligned or {})}
+        batch = self.as_inputs({name: x[None] for name, x in pictures.items()})
+        batch = {name: ops.convert_to_tensor(x) for name, x in batch.items()}
+        if task not in self._losses:  # of the weights as they are, not the best ones
+            self._losses[task] = compiled(
+                lambda batch: self.held_out_loss(task, batch),
+                [*named(self.parts).values()],
+            )
+        return float(ops.convert_to_numpy(self._losses[task](batch)))
+
+    def held_out_loss(self, task, batch):
+        """Returns the mean loss of one picture at `HELD_OUT` levels of fixed noise."""
+        side, channels = self.image_size // self.shrinks, self.unet.output.shape[-1]
+        shape = (HELD_OUT, side, side, channels)
+        noise = np.random.default_rng(0).standard_normal(shape, np.float32)
+        levels = (np.arange(HELD_OUT) + 0.5) / HELD_OUT * samplers.STEPS
+        inputs = {
+            name: ops.repeat(x, HELD_OUT, axis=0)
+            for name, x in self.task_inputs(task, batch).items()
+        }
+        prompt = self._prompts_of(task, HELD_OUT)
+        inputs |= {"noise": noise, "timestep": levels.astype("int32"), "prompt": prompt}
+        return self.denoising_loss(**inputs)[0]
 
     def decode(self, inputs):
         """Returns the picture of "latents"; "image" and "mask" may be seen as well."""
@@ -377,12 +594,12 @@ class StableDiffusion(Inpainter):
         return self.decoder([latents, image * (1 - mask), mask])
 
 
-def _made(name, build, options, dtype):
-    """Builds a network from a preset's arguments of it."""
-    known = inspect.signature(build).parameters
+def _made(name, build, options, dtype, **given):
+    """Builds a network from a preset's arguments of it, and what is given beside."""
+    known = [k for k in inspect.signature(build).parameters if k not in given]
     for option in options:
-        choose(f"{name}, its argument", option, dict(known))
-    return build(**{"dtype": dtype, **options})
+        choose(f"{name}, its argument", option, dict.fromkeys(known))
+    return build(**{"dtype": dtype, **options, **given})
 
 
 def _check_finite(part, numbers):

@@ -4,7 +4,7 @@ from inpainting_zoo.families import Family
 
 FAMILY = Family(
     "inpainting_zoo.stable_diffusion.model:StableDiffusion",
-    stages=("denoising",),
+    stages=("task_inversion", "harmonization", "denoising"),
     options={
         "prompt": "",
         "negative_prompt": "",
@@ -12,10 +12,20 @@ FAMILY = Family(
         "guidance_scale": 7.5,
         "sampler": "dpmpp",
         "strength": 1.0,
+        "task": "",
+        "lora_scale": 1.0,
     },
     draws=True,
+    adapters="inpainting_zoo.stable_diffusion.tasks",
 )
-TRAINING = {"batch_size": 4, "learning_rate": 1e-5, "adam_betas": [0.9, 0.999]}
+# What learns beside frozen networks, as Wang et al. (TMLR 2024) train it.
+SMALL = ("task_inversion", "harmonization")
+TRAINING = {
+    "optimizer": {**dict.fromkeys(SMALL, "adamw"), "denoising": "adam"},
+    "batch_size": {**dict.fromkeys(SMALL, 32), "denoising": 4},
+    "learning_rate": {**dict.fromkeys(SMALL, 8e-5), "denoising": 1e-5},
+    "adam_betas": [0.9, 0.999],
+}
 
 PRESETS = {
     "sd15_inpainting": {

@@ -3,9 +3,7 @@
 import keras
 import numpy as np
 import pytest
-from keras import ops
 
-from inpainting_zoo import presets
 from inpainting_zoo.errors import InputError
 from inpainting_zoo.layers.lora import LoRA
 from inpainting_zoo.stable_diffusion.unet import build_unet

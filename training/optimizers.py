@@ -15,6 +15,15 @@ def adam(rate, betas, name, clip=None):
     )
 
 
+def adamw(rate, betas, name, clip=None):
+    """Adam with decoupled weight decay of 0.01, as PyTorch has it."""
+    import keras
+
+    return keras.optimizers.AdamW(
+        rate, 0.01, *betas, epsilon=1e-8, global_clipnorm=clip, name=name
+    )
+
+
 def muon(rate, betas, name, clip=None):
     """Muon without weight decay; its Adam steps are smaller by a factor."""
     from inpainting_zoo.training.muon import Muon
@@ -62,4 +71,4 @@ def make_optimizer(
     return make(rate, settings.adam_betas, name, clip)
 
 
-OPTIMIZERS = {"adam": adam, "muon": muon}
+OPTIMIZERS = {"adam": adam, "adamw": adamw, "muon": muon}
