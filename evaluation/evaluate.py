@@ -11,9 +11,10 @@ from inpainting_zoo.data.evaluation import EvaluationPairs
 from inpainting_zoo.data.images import MAX_PIXELS, list_images
 from inpainting_zoo.data.layouts import list_split
 from inpainting_zoo.data.names import list_masks, without_masks
+from inpainting_zoo.data.objects import list_objects
 from inpainting_zoo.environment import versions
 from inpainting_zoo.errors import InputError
-from inpainting_zoo.evaluation import protocol, report_004
+from inpainting_zoo.evaluation import protocol, report_004, res
 from inpainting_zoo.evaluation.baselines import BASELINES, NEAREST, listed
 from inpainting_zoo.evaluation.nearest_neighbour import nearest_neighbour
 from inpainting_zoo.evaluation.progress import resumable
@@ -95,7 +96,7 @@ def list_files(settings) -> tuple[list, list, list]:
     )
     masks = list_masks(mask_path, path)
     images = without_masks(images, "test_path", masks)
-    objects = list_images(objects_path, "objects_path") if objects_path else []
+    objects = list_objects(objects_path, settings.test_path)
     return images[: settings.limit], masks, objects
 
 
@@ -195,4 +196,13 @@ def log_test(settings, found: dict):
     experiment.log_test(f"test_{Path(settings.report).stem}", found)
 
 
-PROTOCOLS = {protocol.NAME: by_completion, report_004.NAME: by_report_004}
+def by_moves(settings, pairs, name, model, baselines, **kept) -> dict:
+    """Returns the report of moved subjects, see `evaluation.res`."""
+    return res.evaluate(settings, model, name, baselines, pairs.images, **kept)
+
+
+PROTOCOLS = {
+    protocol.NAME: by_completion,
+    report_004.NAME: by_report_004,
+    res.NAME: by_moves,
+}

@@ -11,6 +11,7 @@ COMMANDS = {
     "train": "inpainting_zoo.training.train:train",
     "evaluate": "inpainting_zoo.evaluation.evaluate:evaluate",
     "inpaint": "inpainting_zoo.inpainting.inpaint:inpaint",
+    "reposition": "inpainting_zoo.inpainting.reposition:reposition_file",
     "animate": "inpainting_zoo.training.animate:animate_experiment",
     "convert": "inpainting_zoo.weights.convert:convert",
     "export": "inpainting_zoo.exporting.command:export",
@@ -21,6 +22,7 @@ COMMANDS = {
 ENGINE_FREE = (
     "presets",
     "inpaint",
+    "reposition",
     "serve",
     "animate",
 )  # but for what models load themselves
