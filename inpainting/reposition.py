@@ -226,7 +226,8 @@ def reposition_file(settings: RepositionSettings):
     if settings.keep_steps:
         for i, (name, step) in enumerate(found.steps.items(), 1):
             save_png(output.with_name(f"{output.stem}_steps") / f"{i}_{name}.png", step)
-    print(f"{output}: moved by {settings.shift}, at {found.scale:.3g} of its size")
+    shift = ", ".join(map(str, settings.shift))
+    print(f"{output}: moved by {shift}, at {found.scale:.3g} of its size")
 
 
 def _mask(path, name, size, settings):

@@ -538,6 +538,13 @@ class RepositionSettings(ModelSettings):
     keep_steps: bool = option(False, "save what comes between, in NAME_steps")
     overwrite: bool = option(False, "allow it to replace another picture")
 
+    def check_sources(self):
+        super().check_sources()
+        for name in ("image", "mask", "amodal", "depth"):
+            path = getattr(self, name)
+            if path and not os.path.isfile(path):
+                raise InputError(f"{name}: must be a file, received {str(path)!r}")
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class EnsembleSettings(TrainSettings):
