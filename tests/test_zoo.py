@@ -28,6 +28,8 @@ PATCHES = {"discriminator": 6_965_185}
 DENOISERS = dict.fromkeys(("denoiser", "final_denoiser"), 258_723)
 ENSEMBLE = {"combiner": 3_218_276, **DENOISERS}
 
+PROMPTS = ("remove", "harmonize")
+
 # Of every network, at the preset's own width.
 PARAMETERS = {
     "patchmatch": {},
@@ -62,8 +64,8 @@ PARAMETERS = {
     "mat_small": {"generator": 3_419_598, "discriminator": 1_869_090},
     "ensemble": ENSEMBLE,
     "ensemble_faces_128": ENSEMBLE,
-    "sd15_inpainting": {"unet": 859_535_364},
-    "sd2_inpainting": {"unet": 865_925_124},
+    "sd15_inpainting": {"unet": 859_535_364, **dict.fromkeys(PROMPTS, 38_400)},
+    "sd2_inpainting": {"unet": 865_925_124, **dict.fromkeys(PROMPTS, 51_200)},
 }
 # So narrow that a step takes no time.
 NARROW = {
