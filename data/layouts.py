@@ -148,8 +148,6 @@ def _ends_with_one_of(path: Path, names: set) -> bool:
 # What comes with the pictures of a layout: name -> file by picture.
 COMPANIONS = {"iharmony4": iharmony4_companions}
 LAYOUTS = {
-    "res": list_views,
-    "iharmony4": iharmony4,
     "tiny_imagenet": functools.partial(
         listed,
         lists={"val": ("val/val_annotations.txt",)},
@@ -185,4 +183,6 @@ LAYOUTS = {
         ),
         val=("val_256", "val_large", "val"),
     ),
+    "iharmony4": iharmony4,
+    "res": list_views,
 }

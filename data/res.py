@@ -43,7 +43,9 @@ def list_views(root: str | Path, split: str = "val") -> list[Path]:
         InputError: if there are none, or one is asked for training.
     """
     if split != "val":
-        raise InputError("dataset_layout: res has pictures for tests alone")
+        raise InputError(
+            "dataset_layout: res has pictures to measure on alone, received train"
+        )
     files = list_images(root, "dataset_layout")
     views = [path for path in files if VIEW.fullmatch(path.stem)]
     if not views:

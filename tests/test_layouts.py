@@ -128,6 +128,22 @@ def places365_with_simple_folders(root):
     return train, val
 
 
+def iharmony4(root):
+    train, val = ["c1_1_1.jpg", "c1_2_1.jpg"], ["c2_1_1.jpg"]
+    folder = "HCOCO/composite_images"
+    unpack(root, *(f"{folder}/{name}" for name in train + val))
+    unpack(root, "HCOCO/real_images/c1.jpg", "HCOCO/masks/c1_1.png")
+    lists = {"train": train, "test": val}
+    unpack(root, *((f"HCOCO/HCOCO_{k}.txt", *names) for k, names in lists.items()))
+    return [f"{folder}/{n}" for n in train], [f"{folder}/{n}" for n in val]
+
+
+def res(root):
+    views = ["p1_1.jpg", "p1_2.jpg"]
+    unpack(root, *views, "p1_1_mask.png", "p1_2_mask.png", "p1_1_amodal.png")
+    return None, views  # nothing to train on
+
+
 TREES = [
     ("tiny_imagenet", tiny_imagenet),
     ("imagenet", imagenet),
@@ -140,6 +156,8 @@ TREES = [
     ("places365", places365),
     ("places365", places365_with_lists),
     ("places365", places365_with_simple_folders),
+    ("iharmony4", iharmony4),
+    ("res", res),
 ]
 
 
@@ -150,8 +168,12 @@ def test_every_layout_has_a_tree():
 @pytest.mark.parametrize(("layout", "tree"), TREES)
 def test_a_split_is_what_the_data_set_says(layout, tree, tmp_path):
     train, val = tree(tmp_path)
-    assert listed(layout, tmp_path, "train") == train
     assert listed(layout, tmp_path, "val") == val
+    if train is None:
+        with pytest.raises(InputError, match=f"{layout} has pictures to measure on"):
+            listed(layout, tmp_path, "train")
+    else:
+        assert listed(layout, tmp_path, "train") == train
 
 
 def test_the_page_on_data_sets_names_every_layout():

@@ -66,5 +66,5 @@ def test_folders_of_something_else(tmp_path):
     Image.new("RGB", (4, 4)).save(tmp_path / "a.png")
     with pytest.raises(InputError, match=r"must hold p1_1\.jpg"):
         list_views(tmp_path)
-    with pytest.raises(InputError, match="for tests alone"):
+    with pytest.raises(InputError, match="to measure on alone"):
         list_views(tmp_path, "train")
