@@ -43,7 +43,8 @@ def evaluate(settings: EvaluateSettings):
     measures = chosen_measures(settings.metrics, files, len(images))
     paths = ("test_path", "mask_path", "objects_path", "train_path")
     inputs = [path for name in paths if (path := getattr(settings, name))]
-    files_seen = [*images, *mask_files, *objects, *known]
+    annotated = {getattr(labels, "file", labels) for labels in objects}
+    files_seen = [*images, *mask_files, *sorted(annotated), *known]
     check_report(settings.report, [*inputs, *files_seen])
     name, model, weights = chosen_model(settings)
     pairs = make_pairs(settings, model, images, mask_files, objects)

@@ -6,6 +6,8 @@ compare methods, they do not say how good a picture is.
 
 from functools import partial
 
+import numpy as np
+
 from inpainting_zoo.data.res import MovePairs
 from inpainting_zoo.errors import InputError
 from inpainting_zoo.evaluation import protocol
@@ -28,8 +30,8 @@ class Method(Completer):
     def __init__(self, function):
         self.function = function
 
-    def inpaint(self, image, mask, seed=0):
-        return self.function(image, mask)
+    def predict_images(self, images, masks, seed=0):
+        return np.stack([*map(self.function, images, masks)])
 
 
 def evaluate(settings, model, name: str, baselines: dict, views: list, **kept) -> dict:

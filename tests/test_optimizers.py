@@ -7,7 +7,7 @@ import pytest
 from inpainting_zoo.errors import InputError
 from inpainting_zoo.options import TrainSettings
 from inpainting_zoo.training.muon import Muon
-from inpainting_zoo.training.optimizers import make_optimizer, muon
+from inpainting_zoo.training.optimizers import adamw, make_optimizer, muon
 
 pytestmark = pytest.mark.both_engines
 
@@ -64,7 +64,16 @@ def test_the_learning_rate_rises_then_falls():
     assert rates == pytest.approx([2e-5, 2e-3, 1e-3, 0], rel=1e-3, abs=1e-6)
 
 
+def test_weights_decay():
+    """Without a gradient a weight of 1 loses 0.01 of the learning rate."""
+    variable = keras.Variable([1.0])
+    optimizer = adamw(0.1, (0.9, 0.95), "test")
+    optimizer.build([variable])
+    optimizer.apply([keras.ops.zeros((1,))])
+    assert float(variable.value[0]) == pytest.approx(0.999, rel=1e-6)
+
+
 def test_optimizers_by_name():
     assert isinstance(make_optimizer("x", settings(optimizer="muon"), 10), Muon)
-    with pytest.raises(InputError, match="adam, muon"):
+    with pytest.raises(InputError, match="adam, adamw, muon"):
         settings(optimizer="sgd")

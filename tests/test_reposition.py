@@ -31,9 +31,9 @@ class Painter(Plain):
         super().__init__(None, 64)
         self.tasks, self.asked = tasks, []
 
-    def inpaint(self, image, mask, seed=0, task=""):
-        self.asked.append((task, mask.copy()))
-        return np.where(mask[..., None] != 0, np.uint8(self.GREYS[task]), image)
+    def predict_images(self, images, masks, seed=0, task=""):
+        self.asked.append((task, masks[0].copy()))
+        return np.full_like(images, self.GREYS[task])
 
 
 @pytest.fixture
