@@ -2,7 +2,7 @@ PYTHON ?= python3
 PY := .venv/bin/python
 PYTEST := $(PY) -m pytest -q -n 2 --dist loadfile
 
-.PHONY: setup demo test long gpu soak lint notebook bench exported sweep table1 weights numbers reports
+.PHONY: setup demo test long gpu soak lint notebook bench diffusion exported sweep table1 weights numbers reports
 .PHONY: clean
 
 # Everything that the other targets need.
@@ -80,6 +80,11 @@ reports: .venv/runs
 # Seconds per step, memory, and the speed of the data pipeline.
 bench: setup
 	$(PY) benchmarks/bench.py $(OPTIONS)
+
+# Stable Diffusion at its full size: OPTIONS="loading --dtype bfloat16", or "step", beside
+# diffusers where that is installed.
+diffusion: setup
+	$(PY) benchmarks/diffusion.py $(OPTIONS)
 
 # A generator in every exported format: PSNR, bytes, CPU seconds.
 exported: setup

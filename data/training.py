@@ -86,6 +86,9 @@ class TrainingPairs:
             of each image by the image's path.
         objects: what says where objects are (see `list_objects`), named and sized as
             the images, or by their paths, for masks that want to know their objects.
+        captions: texts of images; others have the empty one.
+        crops: different crops of an image, before the same ones come again; None for
+            another one in every epoch.
 
     Attributes:
         unreadable: reason by path of the files that were replaced so far.
@@ -110,6 +113,8 @@ class TrainingPairs:
         aligned: Mapping[str, Sequence[Path]] | None = None,
         objects: Sequence[Path] | None = None,
         mask_label: int | str | None = None,
+        captions: Mapping[Path, str] | None = None,
+        crops: int | None = None,
     ):
         check_pairs(images, image_size, seed)
         if max_zoom < 1:
@@ -125,6 +130,7 @@ class TrainingPairs:
         self.invert_mask, self.max_zoom = invert_mask, max_zoom
         self.max_pixels, self.mask_label = max_pixels, mask_label
         self.further = pair_all(self.images, aligned or {}, objects)
+        self.captions, self.crops = captions, crops
         totals = {"train_path": len(self.images), "mask_path": len(self.mask_files)}
         self.unreadable = Unreadable(totals)
         self._useless = defaultdict(set)  # mask files by what they lack
@@ -137,8 +143,8 @@ class TrainingPairs:
     def batch(self, i: int) -> dict[str, np.ndarray]:
         """Returns batch `i`.
 
-        "image" is uint8 (B, S, S, 3), "mask" (B, S, S, 1), and every name of `aligned`
-        is as "image".
+        "image" is uint8 (B, S, S, 3), "mask" (B, S, S, 1), every name of `aligned` is
+        as "image", and "caption", of texts, is there if there are captions.
         """
         first = i * self.batch_size
         samples = [self._sample(first + j) for j in range(self.batch_size)]
@@ -161,6 +167,10 @@ class TrainingPairs:
         if self.further:
             names = {name: relative_names(f) for name, f in self.further.items()}
             settings["further"] = names
+        if self.captions is not None:
+            settings["captions"] = [self.captions.get(x, "") for x in self.images]
+        if self.crops:
+            settings["crops"] = self.crops
         return hashlib.sha256(json.dumps(settings).encode()).hexdigest()
 
     def _sample(self, k):
@@ -168,9 +178,10 @@ class TrainingPairs:
         index = int(_order(self.seed, epoch, len(self.images))[place])
         kinds = [self.images, *self.further.values()]
         pictures = self._read(kinds, index, self._read_pictures, "train_path")
-        sample = {}
+        caption = {k: pictures.pop(k) for k in ("caption",) if k in pictures}
+        sample, crop = {}, epoch % self.crops if self.crops else epoch
         for name, picture in pictures.items():  # the same random numbers: the same crop
-            rng = np.random.default_rng([self.seed, epoch, index, CROP])
+            rng = np.random.default_rng([self.seed, crop, index, CROP])
             fit = fit_objects if name == "objects" else fit_image
             sample[name] = fit(picture, self.image_size, rng, self.max_zoom)
         objects = sample.pop("objects", None)
@@ -182,7 +193,8 @@ class TrainingPairs:
             mask_file=self._mask_file,
             objects=lambda rng: objects,
         )
-        return {"image": sample.pop("image"), "mask": mask[..., None], **sample}
+        image = sample.pop("image")
+        return {"image": image, "mask": mask[..., None], **sample, **caption}
 
     def _read_pictures(self, path, *others):
         """Reads an image, and by name what belongs to it."""
@@ -194,6 +206,8 @@ class TrainingPairs:
             read = read_objects if name == "objects" else read_image
             pictures[name] = read(other, self.max_pixels)
             check_sizes(_argument(name), pictures[name], other, pictures["image"], path)
+        if self.captions is not None:
+            pictures["caption"] = self.captions.get(path, "")
         return pictures
 
     def _mask_file(self, rng):
@@ -267,7 +281,7 @@ def check_sizes(name, picture, path, image, image_path):
 
 def pair_all(images, aligned, objects):
     """Returns name -> files of all images, each checked; see `TrainingPairs`."""
-    reserved = ("image", "mask", "objects")
+    reserved = ("image", "mask", "objects", "caption")
     for name in reserved:
         if name in aligned:
             raise InputError(

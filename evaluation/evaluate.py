@@ -14,7 +14,7 @@ from inpainting_zoo.data.names import list_masks, without_masks
 from inpainting_zoo.data.objects import list_objects
 from inpainting_zoo.environment import versions
 from inpainting_zoo.errors import InputError
-from inpainting_zoo.evaluation import protocol, report_004, res
+from inpainting_zoo.evaluation import protocol, report_000, report_004, res
 from inpainting_zoo.evaluation.baselines import BASELINES, NEAREST, listed
 from inpainting_zoo.evaluation.nearest_neighbour import nearest_neighbour
 from inpainting_zoo.evaluation.progress import resumable
@@ -166,18 +166,34 @@ def widening(method: Callable, mask_dilation: float, feathering: float) -> Calla
     return complete
 
 
+def by_report_000(settings, pairs, name, model, baselines, **kept) -> dict:
+    """Returns the report of pictures that the model is shown enlarged."""
+    check_as_it_is(settings)
+    enlarged = report_000.enlarging(model, pairs.image_size, pairs.seed)
+    methods = {name: enlarged, **baselines}
+    report = protocol.evaluate(pairs, methods, pairs.seed, **kept)
+    return report | {"protocol": report_000.NAME}
+
+
+def check_as_it_is(settings):
+    """Refuses what changes how pictures are shown where a report has a way of its own.
+
+    Raises:
+        InputError: names the setting.
+    """
+    for name, plain in {"strategy": "original", "mask_dilation": 0}.items():
+        if getattr(settings, name) != plain:
+            raise InputError(
+                f"{name}: {plain} in {settings.protocol}, received "
+                f"{getattr(settings, name)}"
+            )
+
+
 def by_report_004(
     settings, pairs, name, model, baselines, weights_sha256, **kept
 ) -> dict:
     """Returns the report of raw outputs, by the rule of report 004, begun anew."""
-    if settings.strategy != "original":
-        raise InputError(
-            f"strategy: original in report_004, received {settings.strategy}"
-        )
-    if settings.mask_dilation:
-        raise InputError(
-            f"mask_dilation: 0 in report_004, received {settings.mask_dilation}"
-        )
+    check_as_it_is(settings)
     if settings.metrics:
         raise InputError(
             f"metrics: none but its own in report_004, received {settings.metrics!r}"
@@ -204,6 +220,7 @@ def by_moves(settings, pairs, name, model, baselines, **kept) -> dict:
 
 PROTOCOLS = {
     protocol.NAME: by_completion,
+    report_000.NAME: by_report_000,
     report_004.NAME: by_report_004,
     res.NAME: by_moves,
 }

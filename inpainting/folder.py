@@ -7,10 +7,12 @@ import logging
 import tempfile
 import warnings
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 
 from tqdm import tqdm
 
+from inpainting_zoo.data.captions import rows_of
 from inpainting_zoo.errors import InputError
 from inpainting_zoo.inpainting.ledger import BEGUN, Ledger, key_of, read_rows
 from inpainting_zoo.inpainting.pairing import Masks, find_images
@@ -41,6 +43,7 @@ def inpaint_folder(
     *,
     recipe: str = "",
     in_place: bool = False,
+    own: Mapping[str, dict] | None = None,
     **options,
 ) -> int:
     """Completes every picture of a folder, and records each in save_dir/ledger.jsonl.
@@ -56,6 +59,7 @@ def inpaint_folder(
         save_dir: made if missing; it may lie in `image_dir`.
         recipe: names what the model is (its weights); another one redoes the files.
         in_place: allows `save_dir` to be `image_dir`.
+        own: options of single files, by names that `data.names.match` theirs.
         **options: of `inpaint_file`, for all files.
 
     Returns:
@@ -71,7 +75,7 @@ def inpaint_folder(
     masks = Masks(mask_path, image_dir, itself=erased, names=images)
     images = [name for name in images if name not in masks.beside]
     _check_outputs(images, masks, image_dir, save_dir, in_place)
-    settings = json.dumps([recipe, options], sort_keys=True)
+    own = rows_of(images, own, "with_from") if own is not None else {}
 
     def attempt(name, ledger):
         image, output = image_dir / name, save_dir / name
@@ -81,10 +85,12 @@ def inpaint_folder(
             )
         mask = masks.of(name)
         ledger.begin(name)
+        chosen = {**options, **own.get(name, {})}
+        settings = json.dumps([recipe, chosen], sort_keys=True)
         key = key_of(settings, mask, *([] if in_place else [image]))
         if done := ledger.done(name, key, output):
             return {**done, "status": "skipped", "reason": "done before", "seconds": 0}
-        row = inpaint_file(model, image, mask, output, in_place=in_place, **options)
+        row = inpaint_file(model, image, mask, output, in_place=in_place, **chosen)
         return {**row, "file": name, "output": name, "key": key}
 
     with open_ledger(save_dir, [save_dir / name for name in images]) as ledger:

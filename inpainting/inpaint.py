@@ -5,6 +5,7 @@ from pathlib import Path
 
 from inpainting_zoo import presets
 from inpainting_zoo.chosen import chosen_model
+from inpainting_zoo.data.captions import read_table
 from inpainting_zoo.data.images import read_header
 from inpainting_zoo.errors import InputError, choose
 from inpainting_zoo.inpainting.folder import inpaint_folder
@@ -25,6 +26,10 @@ def inpaint(settings: InpaintSettings) -> int:
         video = VideoJob(settings)
     elif not Path(settings.image).is_dir():
         paths = settings.image, settings.mask
+        if settings.with_from:
+            raise InputError(
+                f"with_from: must be for a folder, received it for {settings.image!r}"
+            )
         for argument, path in zip(("image", "mask"), paths):
             read_header(path, settings.max_pixels, argument)
         outputs = [save_to for _, save_to in variants(settings)]
@@ -64,6 +69,7 @@ def check_options(settings: InpaintSettings, options, draws: bool | None):
         draws: whether another seed gives another picture; None if that is not known.
     """
     check_model_options(settings.with_options, options)
+    own_options(settings, options)
     if settings.variants > 1 and draws is False:
         raise InputError(
             "variants: must be 1 for a model that draws nothing at random and has one "
@@ -75,6 +81,29 @@ def check_model_options(given: dict, options):
     """Refuses options, by name, that a model does not take."""
     for name in given:
         choose("with", name, options or {"(this model takes none)": None})
+
+
+def own_options(settings: InpaintSettings, options) -> dict | None:
+    """Reads what single pictures of a folder are completed with.
+
+    Args:
+        options: that the model takes, by name; a table may have those that are texts.
+
+    Returns:
+        Name of a picture -> its options; None without a table.
+
+    Raises:
+        InputError: if the model takes no text, or the table breaks a rule.
+    """
+    if not (path := settings.with_from):
+        return None
+    texts = [name for name, value in options.items() if isinstance(value, str)]
+    if not texts:
+        raise InputError(
+            f"with_from: must be for a model that takes a text, received {path!r}"
+        )
+    table = read_table(path, "with_from", texts)
+    return {name: {k: v for k, v in row.items() if v} for name, row in table.items()}
 
 
 def variants(settings: InpaintSettings) -> list:
@@ -95,7 +124,8 @@ def _complete(settings, model, recipe, seed, save_to):
     options |= {"seed": seed, **settings.with_options}
     paths = settings.image, settings.mask, save_to
     if Path(settings.image).is_dir():
-        return inpaint_folder(model, *paths, recipe=recipe, **options)
+        own = own_options(settings, model.OPTIONS)
+        return inpaint_folder(model, *paths, recipe=recipe, own=own, **options)
     status = inpaint_file(model, *paths, **options)
     print(f"{status['output']}: {status['status']}, {status['seconds']:.1f} s")
     return 0

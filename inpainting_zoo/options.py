@@ -22,7 +22,7 @@ PRECISIONS = "inpainting_zoo.engine.precisions:DTYPES"
 PRESET = "inpainting_zoo.presets:get"
 # Options of `inpaint` that a video does not take, with what stands for nothing.
 PICTURES_ONLY = {"mask_from": None, "fill_alpha": False, "variants": 1}
-PICTURES_ONLY |= {"in_place": False, "overwrite": False}
+PICTURES_ONLY |= {"in_place": False, "overwrite": False, "with_from": None}
 # Arguments of every model that are settings of the run.
 RUN_SETTINGS = {"seed": "-seed", "dtype": "-mixed_precision"}
 
@@ -138,6 +138,9 @@ class TrainSettings(Settings):
     aligned: dict = option(
         {}, "what a stage takes beside each image, such as target=FOLDER"
     )
+    captions: str | None = option(
+        None, "CSV file of what pictures show, columns file and prompt"
+    )
     experiment_name: str | None = option(
         None, "folder in -output_path; the preset's name", check=_check_name
     )
@@ -161,6 +164,9 @@ class TrainSettings(Settings):
     max_pixels: int = max_pixels()
     max_zoom: float = option(
         1.15, "crops are cut from images up to so many times larger", least=1
+    )
+    crops: int | None = option(
+        None, "crops of a picture, then the same again, remembered; endless", least=1
     )
     batch_size: int | None = option(None, "images in a batch; the preset's", least=1)
     # Arguments of models that early commands had; those of others go through -set.
@@ -220,9 +226,15 @@ class TrainSettings(Settings):
                     f"{self.stage!r}"
                 )
             object.__setattr__(self, "stage", WARM_UP)
-        stages = found(PRESET)(self.preset)["family"].stages
+        family = found(PRESET)(self.preset)["family"]
+        stages = family.stages
         if not stages:
             raise InputError(f"preset: {self.preset} cannot be trained")
+        if self.captions and "prompt" not in family.options:
+            raise InputError(
+                f"captions: must be for a model that takes a text, received "
+                f"{self.captions!r}"
+            )
         if self.stage:
             choose("stage", self.stage, dict.fromkeys(stages))
         _refuse_run_settings(self.set)
@@ -250,6 +262,8 @@ class TrainSettings(Settings):
                     f"resume: {self.folder} must hold a run, received nothing"
                 )
             return
+        if self.captions:
+            found("inpainting_zoo.data.captions:read_prompts")(self.captions)
         listed = () if self.dataset_layout else ("train_path",)
         others = ("mask_path", "objects_path", "validation_path", "aligned")
         _check_pictures(self, *listed, *others)
@@ -406,9 +420,9 @@ class EvaluateSettings(CompletingSettings):
     seed: int = seed("of generated masks")
     protocol: str = option(
         "completed_1",
-        "of pictures that are completed; report 004's for its numbers; or of moved "
-        "subjects",
-        choices=("completed_1", "report_004", "res"),
+        "of pictures that are completed; report 000's or 004's for its numbers; or of "
+        "moved subjects",
+        choices=("completed_1", "report_000", "report_004", "res"),
     )
 
     def __post_init__(self):
@@ -461,6 +475,9 @@ class InpaintSettings(CompletingSettings):
     )
     with_options: dict = option(
         {}, "what the model takes for a picture, key=value", flag="with"
+    )
+    with_from: str | None = option(
+        None, "CSV file of such options for each picture, columns file, prompt, ..."
     )
     seed: int = seed("of what the model draws")
     variants: int = option(
@@ -557,7 +574,7 @@ class EnsembleSettings(TrainSettings):
     NEEDED: ClassVar[tuple] = ("train_path", "cache")
     DECIDED: ClassVar[tuple] = (
         *("stage", "warm_up_generator", "from_weights", "resume", "aligned"),
-        *("output_path", "objects_path", "epochs", "max_zoom"),
+        *("output_path", "objects_path", "epochs", "max_zoom", "captions", "crops"),
         *("critic_steps", "id_mrf_weight", "lambda_ratio"),
     )
 

@@ -34,25 +34,30 @@ from inpainting_zoo.losses.feature_distance import (
 from inpainting_zoo.losses.reconstruction import weighted_absolute_error
 from inpainting_zoo.models.bookkeeping import weighted_sum
 from inpainting_zoo.models.inpainter import GeneratorInpainter
-from inpainting_zoo.models.pixels import as_colours, as_floats, to_uint8
+from inpainting_zoo.models.pixels import as_colours, as_floats, paste, to_uint8
 from inpainting_zoo.models.sizes import Sizes
 from inpainting_zoo.models.stage import Stage
 
 log = logging.getLogger(__name__)
+JUDGED = {  # (prediction, image, mask) -> what is judged
+    "prediction": lambda prediction, image, mask: prediction,
+    "completed": paste,
+}
 
 
 class LaMa(GeneratorInpainter):
     """Generator of Fourier convolutions and a discriminator of patches.
 
-    As officially, the discriminator sees the whole prediction, known pixels included,
-    and losses take colours in [0, 1]. Their weights are those of the released recipe;
-    those of the first stage, which it has not, are ours.
+    As officially, losses take colours in [0, 1]. Their weights are those of the
+    released recipe; those of the first stage, which it has not, are ours.
 
     Args:
         image_size: side in pixels of the training images; in use any from 16 up.
         discriminator_channels: width of the discriminator's first convolution.
         known_weight, hole_weight: of the L1 distance at known pixels and in the hole.
         adversarial_weight, feature_matching_weight: of the generator's other losses.
+        judged: what the discriminator and the perceptual network see: the whole
+            "prediction", known pixels included, as officially, or what is "completed".
         perceptual: name in `lama.architectures.PERCEPTUAL`, the network whose features
             are compared.
         perceptual_weight: 0 needs no such network.
@@ -82,6 +87,7 @@ class LaMa(GeneratorInpainter):
         hole_weight: float = 0.0,
         adversarial_weight: float = 10.0,
         feature_matching_weight: float = 100.0,
+        judged: str = "prediction",
         perceptual: str = "vgg19",
         perceptual_weight: float = 30.0,
         gradient_penalty_weight: float = 0.001,
@@ -100,6 +106,7 @@ class LaMa(GeneratorInpainter):
         sizes = Sizes(multiple=8, least=16, padding="symmetric")
         super().__init__(generator, image_size, sizes, seed)
         self.discriminator_channels = discriminator_channels
+        self.judged = choose("judged", judged, JUDGED)
         self.perceptual = choose("perceptual", perceptual, PERCEPTUAL)
         self.gradient_penalty_every = gradient_penalty_every
         self.discriminator_rate, self.masks = discriminator_rate, masks
@@ -158,7 +165,8 @@ class LaMa(GeneratorInpainter):
         """
         image, mask = batch["image"], batch["mask"]
         logs = minimize("generator", lambda: self.generator_loss(image, mask))
-        fake = ops.stop_gradient(self.predict_as_trained(image, mask))
+        prediction = self.predict_as_trained(image, mask)
+        fake = ops.stop_gradient(self.judged(prediction, image, mask))
         return logs | minimize(
             "discriminator", lambda: self.discriminator_loss(image, fake, mask)
         )
@@ -173,7 +181,7 @@ class LaMa(GeneratorInpainter):
         """Returns `(loss, logs)` of the generator in the second stage (Equation 7)."""
         prediction = self.predict_as_trained(image, mask)
         terms = self.reconstruction_terms(prediction, image, mask)
-        *features, logits = self.judge(prediction)
+        *features, logits = self.judge(self.judged(prediction, image, mask))
         *real_features, _ = self.judge(image)
         terms["adversarial"] = non_saturating_generator_loss(logits)
         terms["feature_matching"] = feature_matching_loss(features, real_features)
@@ -219,7 +227,8 @@ class LaMa(GeneratorInpainter):
         }
         if self.features is not None:
             relative = self.perceptual.relative
-            maps = self.features(prediction), self.features(image)
+            seen = self.judged(prediction, image, mask)
+            maps = self.features(seen), self.features(image)
             terms["perceptual"] = perceptual_loss(*maps, relative)
         return terms
 

@@ -1,5 +1,7 @@
 """Attention of several heads, without weights of its own."""
 
+import math
+
 import keras
 from keras import ops
 
@@ -35,7 +37,7 @@ class DotProductAttention(keras.layers.Layer):
         shape, channels = ops.shape(queries), queries.shape[-1]
         size = channels // self.heads
         q, k, v = (
-            ops.reshape(x, (shape[0], -1, self.heads, size))
+            ops.reshape(x, (shape[0], _length(x), self.heads, size))
             for x in (queries, keys, values)
         )
         step = -(-q.shape[1] // self.slices) if q.shape[1] else None
@@ -55,3 +57,9 @@ class DotProductAttention(keras.layers.Layer):
     def get_config(self):
         config = {"heads": self.heads, "causal": self.causal, "slices": self.slices}
         return {**super().get_config(), **config}
+
+
+def _length(x):
+    """Returns how long the sequence of x is; -1 where that is unknown."""
+    between = x.shape[1:-1]
+    return -1 if None in between else math.prod(between)

@@ -115,6 +115,18 @@ class Inpainter(Completer, StepModel):
         """Returns what a stage is trained on by default; see `masks`."""
         return self.masks
 
+    def preparing(self, repeated: bool):
+        """Returns what a batch goes through after it is loaded, in any thread.
+
+        It takes a batch and returns one of arrays, those that `training_step` takes.
+        It is asked for when the weights that training starts from are in place.
+
+        Args:
+            repeated: whether the same pictures come again, so that what is computed
+                from them by what does not learn is worth remembering.
+        """
+        return lambda batch: batch
+
     def check_masks(self, masks):
         """Refuses masks of training, uint8 (B, S, S, 1), that cannot be learned.
 

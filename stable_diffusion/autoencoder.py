@@ -18,6 +18,7 @@ def build_encoder(
     layers: int = 2,
     latents: int = 4,
     groups: int = 32,
+    normalized: bool = False,
     dtype: str = "float32",
 ):
     """Builds the encoder: a picture -> mean and logarithm of the variance of latents.
@@ -31,6 +32,8 @@ def build_encoder(
         layers: residual blocks of a level.
         latents: channels of the latents.
         groups: of the normalizations.
+        normalized: whether each channel's mean is brought to variance 1, that of the
+            batch in training, so that latents need no scale.
         dtype: Keras dtype policy of the layers.
     """
     options = {"groups": groups, "dtype": dtype}
@@ -48,7 +51,14 @@ def build_encoder(
     x = blocks.group_norm(x, "encoder.conv_norm_out", epsilon=1e-6, **options)
     x = blocks.conv(ops.silu(x), 2 * latents, "encoder.conv_out", dtype=dtype)
     x = blocks.conv(x, 2 * latents, "quant_conv", kernel=1, dtype=dtype)
-    return keras.Model(image, ops.cast(x, "float32"), name="encoder")
+    x = ops.cast(x, "float32")
+    if normalized:
+        mean, log_variance = ops.split(x, 2, axis=-1)
+        mean = keras_layers.BatchNormalization(
+            center=False, scale=False, name="latent_norm", dtype="float32"
+        )(mean)
+        x = ops.concatenate([mean, log_variance], axis=-1)
+    return keras.Model(image, x, name="encoder")
 
 
 def build_decoder(

@@ -4,34 +4,46 @@ Reference: Rombach et al., High-Resolution Image Synthesis with Latent Diffusion
 CVPR 2022.
 """
 
+import hashlib
 import inspect
 import logging
+from types import SimpleNamespace
 
 import keras
 import numpy as np
 from keras import ops
 from tqdm import tqdm
 
+from inpainting_zoo.engine.backend import BACKEND
 from inpainting_zoo.engine.inference import compiled
 from inpainting_zoo.engine.operations import fold
-from inpainting_zoo.errors import InputError, NumericError, choose
+from inpainting_zoo.errors import InputError, choose
+from inpainting_zoo.features.lpips import PLANS, lpips_network
 from inpainting_zoo.layers.lora import LoRA
 from inpainting_zoo.layers.prompt import Prompt
+from inpainting_zoo.losses.kl_divergence import kl_divergence
+from inpainting_zoo.losses.perceptual_similarity import perceptual_similarity_loss
+from inpainting_zoo.losses.reconstruction import absolute
+from inpainting_zoo.models.bookkeeping import weighted_sum
+from inpainting_zoo.models.finite import check_finite
 from inpainting_zoo.models.inpainter import Inpainter
+from inpainting_zoo.models.pixels import as_floats
 from inpainting_zoo.models.sizes import Sizes
 from inpainting_zoo.models.stage import Stage, named
 from inpainting_zoo.stable_diffusion import samplers
 from inpainting_zoo.stable_diffusion.autoencoder import build_decoder, build_encoder
-from inpainting_zoo.stable_diffusion.presets import FAMILY
+from inpainting_zoo.stable_diffusion.presets import FAMILY, UNGUIDED
 from inpainting_zoo.stable_diffusion.tasks import INVERTED, LENGTH, LORA, TASKS
 from inpainting_zoo.stable_diffusion.text_encoder import build_text_encoder
 from inpainting_zoo.stable_diffusion.tokenizer import END, clip_tokenizer
 from inpainting_zoo.stable_diffusion.unet import build_unet
+from inpainting_zoo.storage.vectors import remembered
 
 log = logging.getLogger(__name__)
 NO_ARGUMENTS = {}
 NO_TASKS = ()
 HELD_OUT = 8  # levels of noise at which a task's loss is measured
+REMEMBERED_TEXTS = 16  # whose embeddings are not computed again
 
 
 class StableDiffusion(Inpainter):
@@ -46,14 +58,18 @@ class StableDiffusion(Inpainter):
             context_channels, which are the text encoder's channels.
         autoencoder: those of `build_encoder` and `build_decoder`.
         decoder: those of `build_decoder` alone, such as "conditional".
-        text_encoder: those of `build_text_encoder`.
-        latent_scale: factor of the autoencoder's latents, whose variance is 1 then.
+        text_encoder: those of `build_text_encoder`; None, for `LatentDiffusion` alone,
+            for no text.
+        latent_scale: factor of the autoencoder's latents, whose variance is 1 then; 0
+            lets the encoder bring them to that.
         predicts: name in `PREDICTS`, what the U-Net was trained to predict.
         pad_token: what fills short prompts; it is attended to.
         prompt: of all pictures in training.
         prompt_dropped: share of the pictures that are learned without it, so that use
             can be guided by the difference.
         all_hole: share of the pictures of which nothing is known.
+        kl_weight: of the distance of latents from noise, where the autoencoder learns.
+        perceptual_weight: there, of the distance in AlexNet's features (LPIPS).
         average: half-life, in images, of the average of weights that use takes; 0 takes
             the last ones.
         masks: what it is trained and evaluated on by default; see `parse_mixture`.
@@ -74,13 +90,15 @@ class StableDiffusion(Inpainter):
         unet: dict = NO_ARGUMENTS,
         autoencoder: dict = NO_ARGUMENTS,
         decoder: dict = NO_ARGUMENTS,
-        text_encoder: dict = NO_ARGUMENTS,
+        text_encoder: dict | None = NO_ARGUMENTS,
         latent_scale: float = 0.18215,
         predicts: str = "noise",
         pad_token: str = END,
         prompt: str = "",
         prompt_dropped: float = 0.1,
         all_hole: float = 0.25,
+        kl_weight: float = 1e-3,
+        perceptual_weight: float = 0.1,
         average: float = 0.0,
         masks: str = "lama_training=1",
         lora_rank: int = 0,
@@ -89,10 +107,19 @@ class StableDiffusion(Inpainter):
         dtype: str = "float32",
         seed: int = 0,
     ):
-        encoder = _made("autoencoder", build_encoder, autoencoder, dtype)
+        if (text_encoder is None) == ("prompt" in self.OPTIONS):
+            rule = "arguments, or with sd_small, which has no text, null"
+            raise InputError(f"text_encoder: must be {rule}, received {text_encoder!r}")
+        normalized = {"normalized": not latent_scale}
+        encoder = _made(
+            "autoencoder", build_encoder, {**autoencoder, **normalized}, dtype
+        )
         decoder = _made("decoder", build_decoder, {**autoencoder, **decoder}, dtype)
-        text = _made("text_encoder", build_text_encoder, text_encoder, dtype)
-        width = {"context_channels": text.output.shape[-1]}
+        text, width = None, {"context_channels": 0}
+        if text_encoder is not None:
+            text = _made("text_encoder", build_text_encoder, text_encoder, dtype)
+            width = {"context_channels": text.output.shape[-1]}
+        self.slices = unet.get("slices", 1)
         lora = LoRA(lora_rank, dtype=dtype) if lora_rank else None
         unet = _made("unet", build_unet, {**unet, **width}, dtype, lora=lora)
         self.shrinks = _halvings(encoder)
@@ -100,11 +127,15 @@ class StableDiffusion(Inpainter):
         side = Sizes(multiple=multiple, least=multiple, side=image_size)
         super().__init__(image_size, side, seed)
         self.unet, self.text_encoder, self.lora = unet, text, lora
+        self.length = text.input.shape[1] if text else 0
+        self._embeddings = {}  # of texts
         self.encoder, self.decoder = encoder, decoder
-        self.latent_scale, self.pad_token = latent_scale, pad_token
+        self.latent_scale, self.pad_token = latent_scale or 1.0, pad_token
         self.target, self.noise_of = choose("predicts", predicts, PREDICTS)
         self.prompt, self.prompt_dropped = prompt, prompt_dropped
         self.all_hole, self.average, self.masks = all_hole, average or None, masks
+        self.loss_weights = {"l1": 1.0, "kl": kl_weight, "lpips": perceptual_weight}
+        self.reconstructs, self.lpips = False, None
         self.task = choose("task", task, dict.fromkeys(INVERTED, task))
         self.prompts, self._losses, self.policy = {}, {}, dtype
         for name in tasks:
@@ -112,14 +143,13 @@ class StableDiffusion(Inpainter):
 
     @property
     def parts(self):
-        return {
-            "unet": self.unet,
-            "encoder": self.encoder,
-            "decoder": self.decoder,
-            "text_encoder": self.text_encoder,
-            **({"lora": self.lora} if self.lora else {}),
-            **self.prompts,
-        }
+        """The networks; while the autoencoder learns, its two."""
+        autoencoder = {"encoder": self.encoder, "decoder": self.decoder}
+        if self.reconstructs:
+            return autoencoder
+        text = {"text_encoder": self.text_encoder} if self.text_encoder else {}
+        lora = {"lora": self.lora} if self.lora else {}
+        return {"unet": self.unet, **autoencoder, **text, **lora, **self.prompts}
 
     @property
     def added(self):
@@ -142,26 +172,32 @@ class StableDiffusion(Inpainter):
         small = (self.image_size // self.shrinks,) * 2
         picture = (self.image_size,) * 2
         unet, decoder = self.unet.inputs, self.decoder.inputs
-        tokens = self.text_encoder.input.shape[1:]
-        return {
-            "unet": [
-                *((*small, unet[0].shape[-1]), (), (*tokens, unet[2].shape[-1])),
-                *[()] * bool(self.lora),
-            ],
+        shapes = {
+            "unet": [(*small, unet[0].shape[-1]), ()],
             "encoder": [(*picture, 3)],
             "decoder": [
                 (*(small if x.name == "latents" else picture), x.shape[-1])
                 for x in decoder
             ],
-            "text_encoder": [tokens],
         }
+        if self.text_encoder:
+            shapes["text_encoder"] = [self.text_encoder.input.shape[1:]]
+            tokens = (*shapes["text_encoder"][0], unet[2].shape[-1])
+            shapes["unet"].append(tokens)
+        if self.lora:
+            shapes["unet"].append(())
+        return shapes
 
     def make_stage(self, name, features):
         """See `Inpainter.make_stage`.
 
-        Denoising moves the U-Net or its LoRA alone, task inversion a prompt of `LENGTH`
-        embeddings, harmonization such a prompt and the LoRA.
+        The autoencoder learns alone; denoising moves the U-Net or its LoRA alone, task
+        inversion a prompt of `LENGTH` embeddings, harmonization such a prompt and the
+        LoRA.
         """
+        self.reconstructs = name == "autoencoder"
+        if self.reconstructs:
+            return self._autoencoder_stage()
         if name == "denoising":
             learned = {"lora": self.lora} if self.lora else {"unet": self.unet}
             return Stage(self.denoising_step, learned, average=self.average)
@@ -196,6 +232,52 @@ class StableDiffusion(Inpainter):
             **further,
         )
 
+    def _autoencoder_stage(self):
+        if self.loss_weights["lpips"]:
+            least = PLANS["alexnet"].least_side
+            if self.image_size < least:
+                raise InputError(
+                    f"perceptual_weight: must be 0 below {least} px, received "
+                    f"{self.loss_weights['lpips']} at {self.image_size} px"
+                )
+            self.lpips, self.lpips_heads = lpips_network("alexnet")
+        learns = {"autoencoder": [self.encoder, self.decoder]}
+        return Stage(self.autoencoder_step, learns, average=self.average)
+
+    def autoencoder_step(self, batch, minimize):
+        """Takes a step of the encoder and the decoder, together."""
+        image, mask = batch["image"], self._learned_masks(batch["mask"])
+        return minimize("autoencoder", lambda: self.autoencoder_loss(image, mask))
+
+    def autoencoder_loss(self, image, mask):
+        """Returns `(loss, logs)` of what is decoded of noisy latents.
+
+        Args:
+            image: (B, H, W, 3) in [-1, 1].
+            mask: (B, H, W, 1), 1 where a conditional decoder does not see the image.
+
+        References: Kingma and Welling, Auto-Encoding Variational Bayes, ICLR 2014; for
+        the distances Rombach et al., Appendix G, without its discriminator.
+        """
+        moments = self.encoder(image, training=True)
+        mean, log_variance = ops.split(moments, 2, axis=-1)
+        log_variance = ops.clip(log_variance, -30, 20)
+        noise = keras.random.normal(ops.shape(mean), seed=self.seed_generator)
+        latents = self.latent_scale * (mean + ops.exp(log_variance / 2) * noise)
+        decoded = self.decode({"latents": latents, "image": image, "mask": mask})
+        terms = {
+            "l1": ops.mean(absolute(decoded - image)),
+            "kl": kl_divergence(mean, log_variance),
+        }
+        if self.lpips is not None:
+            features = self.lpips(decoded), self.lpips(image)
+            terms["lpips"] = perceptual_similarity_loss(*features, self.lpips_heads)
+        return weighted_sum(terms, self.loss_weights, "autoencoder")
+
+    def validation_loss(self, prediction, image, mask):
+        """See `Inpainter.validation_loss`; of an autoencoder the L1 that it learns."""
+        return ops.mean(absolute(prediction - image)) if self.reconstructs else None
+
     def _task_of(self, stage):
         """Returns the task that a stage learns, or none."""
         tasks = {"task_inversion": self.task, "harmonization": "harmonize"}
@@ -207,21 +289,24 @@ class StableDiffusion(Inpainter):
 
     def _embedded(self, text):
         """Returns the embeddings (77, C) of a text as an array."""
-        tokens = self.tokenizer(text, self.text_encoder.input.shape[1])
+        tokens = self.tokenizer(text, self.length)
         return ops.convert_to_numpy(self.text_encoder(tokens[None]))[0]
 
     def denoising_step(self, batch, minimize):
         """Takes a step of the U-Net, or its LoRA, on noise of random strength."""
         image, mask = batch["image"], batch["mask"]
         batch_size = ops.shape(image)[0]
-        mask = ops.where(self._drawn(batch_size, self.all_hole), 1.0, mask)
-        latents = self.encode({"image": image})
+        mask = self._learned_masks(mask)
+        latents = batch.get("latents")
+        if latents is None:
+            latents = self.encode({"image": image})
         inputs = {
             "latents": latents,
             **self._draw_noise(latents),
             "known": self.encode_known({"image": image, "mask": mask}),
-            "prompt": self._learned_prompts(batch_size),
         }
+        if self.text_encoder:
+            inputs["prompt"] = self._learned_prompts(batch_size, batch.get("tokens"))
         inputs = {name: ops.stop_gradient(x) for name, x in inputs.items()}
         (learned,) = self.stage.learns
         return minimize(learned, lambda: self.denoising_loss(**inputs))
@@ -255,9 +340,9 @@ class StableDiffusion(Inpainter):
         noise is added to x itself is not written there, but makes samples turn to x*.
         """
         image = {"image": batch["image"], "mask": batch["mask"]}
+        latents = batch["latents"] if "latents" in batch else self.encode(image)
         if not TASKS[task].whole:
-            return {"latents": self.encode(image), "known": self.encode_known(image)}
-        latents = self.encode(image)
+            return {"latents": latents, "known": self.encode_known(image)}
         known = self.encode_known({**image, "hidden": ops.zeros((1,))})
         change = latents - self.encode({"image": batch["target"]})
         return {"latents": latents, "known": known, "change": change}
@@ -266,7 +351,7 @@ class StableDiffusion(Inpainter):
         """Returns the prompt of a task for each picture, (B, LENGTH, C)."""
         return ops.repeat(self.prompts[task].embeddings[None], batch_size, axis=0)
 
-    def denoising_loss(self, latents, noise, timestep, known, prompt, change=0.0):
+    def denoising_loss(self, latents, noise, timestep, known, prompt=None, change=0.0):
         """Returns `(loss, logs)`: the mean squared error of what is predicted.
 
         Args:
@@ -274,7 +359,7 @@ class StableDiffusion(Inpainter):
             noise: (B, h, w, 4), normal.
             timestep: (B,), 0 to 999, strength of the noise that is added.
             known: see `encode_known`.
-            prompt: embeddings (B, n, C).
+            prompt: embeddings (B, n, C); None where there is no text.
             change: what is added to the noise that is asked for.
 
         Reference: Ho et al., Denoising Diffusion Probabilistic Models, NeurIPS 2020,
@@ -285,29 +370,80 @@ class StableDiffusion(Inpainter):
         shown = samplers.add_noise(latents, noise, alpha)
         seen = ops.concatenate([shown, known], axis=-1)
         timestep = ops.cast(timestep, "float32")
-        inputs = [seen, timestep, prompt]
+        given = [seen, timestep] + ([] if prompt is None else [prompt])
         if self.lora:
-            inputs.append(ops.ones_like(timestep))
-        predicted = self.unet(inputs, training=True)
+            given.append(ops.ones_like(timestep))
+        predicted = self.unet(given, training=True)
         error = predicted - self.target(latents, noise, alpha) - change
         loss = ops.mean(ops.square(error))
         return loss, {"unet_loss": loss}
+
+    def _learned_masks(self, mask):
+        """Lets some of the masks (B, H, W, 1) hide everything."""
+        everything = self._drawn(ops.shape(mask)[0], self.all_hole)
+        return ops.where(everything, 1.0, mask)
 
     def _drawn(self, batch_size, share):
         """Draws (B, 1, 1, 1) of booleans, a share of which are true."""
         shape = (batch_size, 1, 1, 1)
         return keras.random.uniform(shape, seed=self.seed_generator) < share
 
-    def _learned_prompts(self, batch_size):
+    def _learned_prompts(self, batch_size, tokens=None):
         """Returns embeddings (B, 77, C): of the prompt, or of none where it is dropped.
+
+        Args:
+            batch_size: B.
+            tokens: of a prompt for each picture (B, 77), instead of that for all.
 
         Reference: Ho and Salimans, Classifier-Free Diffusion Guidance, 2022.
         """
-        length = self.text_encoder.input.shape[1]
-        tokens = np.stack([self.tokenizer(text, length) for text in (self.prompt, "")])
-        given, none = ops.split(self.text_encoder(tokens), 2)
+        if tokens is None:
+            tokens = self._tokens([self.prompt])
+        none = self.text_encoder(self._tokens([""]))
+        given = self.text_encoder(tokens)
         dropped = self._drawn(batch_size, self.prompt_dropped)[:, 0]
         return ops.where(dropped, none, given)
+
+    def _tokens(self, texts):
+        """Returns the tokens of texts, int32 (B, 77)."""
+        return np.stack([self.tokenizer(str(text), self.length) for text in texts])
+
+    def preparing(self, repeated):
+        """See `Inpainter.preparing`; captions become tokens.
+
+        While the U-Net learns, the latents of repeated pictures are remembered by
+        content.
+        """
+        latents_of = None if self.reconstructs or not repeated else self._recalling()
+
+        def prepare(batch):
+            batch = dict(batch)
+            texts = batch.pop("caption", None)
+            if texts is not None:
+                batch["tokens"] = self._tokens(texts)
+            if latents_of:
+                batch["latents"] = np.stack([*map(latents_of, batch["image"])])
+            return batch
+
+        return prepare
+
+    def _recalling(self):
+        """Returns what finds the latents (h, w, 4) of a picture, uint8 (H, W, 3)."""
+        variables = [*named({"encoder": self.encoder}).values()]
+        arrays = [ops.convert_to_numpy(v) for v in variables]
+        content = hashlib.sha256(b"".join(array.tobytes() for array in arrays))
+        policy = self.encoder.layers[1].dtype_policy.name
+        digest = content.hexdigest()[:16]
+        key = f"latents-{BACKEND}-{policy}-{self.latent_scale}-{digest}"
+        # Copies: JAX takes the values of a model's variables while it is trained.
+        copies = [SimpleNamespace(value=ops.convert_to_tensor(x)) for x in arrays]
+        encode = compiled(self.encode, variables, copies)
+
+        def compute(image):
+            found = encode({"image": as_floats(image[None], 0)[0]})
+            return ops.convert_to_numpy(found)[0]
+
+        return lambda image: remembered(key, image, compute)
 
     def condition(
         self,
@@ -317,8 +453,9 @@ class StableDiffusion(Inpainter):
         guidance_scale,
         sampler,
         strength,
-        task,
-        lora_scale,
+        task="",
+        lora_scale=1.0,
+        attention_slices=0,
     ):
         """Returns what the options mean to the networks.
 
@@ -334,6 +471,7 @@ class StableDiffusion(Inpainter):
             task: name of a learned prompt, instead of a text; "" is that which is being
                 learned, if any.
             lora_scale: factor of LoRA; of those tasks that are learned without, 0.
+            attention_slices: see `predict_images`; they change no number.
 
         Returns:
             "prompt" and, if it counts, "negative_prompt", int32 (1, 77); or "task"
@@ -345,7 +483,7 @@ class StableDiffusion(Inpainter):
         Raises:
             InputError: if an option breaks its rule.
         """
-        schedule = samplers.schedule(sampler, num_steps, strength)
+        arrays = self._schedule(num_steps, sampler, strength, attention_slices)
         number = isinstance(guidance_scale, int | float)
         if not number or isinstance(guidance_scale, bool) or not guidance_scale >= 1:
             raise InputError(
@@ -373,29 +511,38 @@ class StableDiffusion(Inpainter):
                 f"prompt: must not be given with a task, whose prompt is learned, "
                 f"received {prompt!r}"
             )
-        length = self.text_encoder.input.shape[1]
+        if task:
+            (learned,) = self.use_state(task).values()
+            arrays["task"] = learned[None]
+            arrays["hidden"] = np.float32([not TASKS[task].whole])
+        else:
+            arrays["prompt"] = self._tokens([prompt])
+        if self.lora:
+            factor = TASKS[task].lora_scale if task else 1
+            arrays["lora_scale"] = np.float32([factor * lora_scale])
+        arrays["guidance"] = np.float32([guidance_scale])
+        if guidance_scale > 1:
+            arrays["negative_prompt"] = self._tokens([negative_prompt])
+        return arrays
+
+    def _schedule(self, num_steps, sampler, strength, attention_slices=0):
+        """Returns what `condition` does of the sampler."""
+        whole = isinstance(attention_slices, int) and attention_slices is not True
+        if not whole or attention_slices < 0:
+            raise InputError(
+                "attention_slices: must be a whole number from 0, received "
+                f"{attention_slices!r}"
+            )
+        schedule = samplers.schedule(sampler, num_steps, strength)
         arrays = {
-            "prompt": self.tokenizer(prompt, length),
             "rows": schedule.rows(),
             "noise_weight": np.float32(schedule.start),
-            "guidance": np.float32(guidance_scale),
         }
-        if guidance_scale > 1:
-            arrays["negative_prompt"] = self.tokenizer(negative_prompt, length)
         if strength < 1:
             weights = samplers.add_noise(*np.eye(2), schedule.alphas[0])
             weights = np.float32(weights / schedule.scales[0])
             arrays["picture_weight"], arrays["noise_weight"] = weights
-        if self.lora:
-            factor = TASKS[task].lora_scale if task else 1
-            arrays["lora_scale"] = np.float32(factor * lora_scale)
-        arrays = {name: np.asarray(array)[None] for name, array in arrays.items()}
-        if task:
-            del arrays["prompt"]
-            (prompt,) = self.use_state(task).values()
-            arrays["task"] = prompt[None]
-            arrays["hidden"] = np.float32([not TASKS[task].whole])
-        return arrays
+        return {name: np.asarray(array)[None] for name, array in arrays.items()}
 
     @property
     def tokenizer(self):
@@ -403,7 +550,7 @@ class StableDiffusion(Inpainter):
 
     def remarks(self, hole, **options):
         chosen, remarks = self.chosen(options), []
-        room = self.text_encoder.input.shape[1] - 2  # start and end
+        room = self.length - 2  # start and end
         for name in ("prompt", "negative_prompt"):
             count = len(self.tokenizer.ids(chosen[name])) - 2
             if count > room:
@@ -417,8 +564,50 @@ class StableDiffusion(Inpainter):
         channels = self.unet.output.shape[-1]
         return {"noise": rng.standard_normal((*shape, channels), np.float32)}
 
+    def predict_images(self, images, masks, seed: int = 0, **options):
+        """See `Inpainter.predict_images`; an option is of the memory that it takes.
+
+        Args:
+            images, masks, seed: see there.
+            **options: see `condition`; "attention_slices" are the parts that the
+                queries of the U-Net's self-attention are cut into, one after the other,
+                0 for those that it was built with.
+        """
+        chosen = self.chosen(options)
+        self.condition(**chosen)  # checks them
+        self._slice_attention(chosen["attention_slices"] or self.slices)
+        return super().predict_images(images, masks, seed, **options)
+
+    def _slice_attention(self, slices):
+        """Cuts the U-Net's self-attention into parts; what was compiled is not so."""
+        layers = [x for x in self.unet.layers if x.name.endswith(".attn1.heads")]
+        if any(layer.slices != slices for layer in layers):
+            self._compiled = {}
+        for layer in layers:
+            layer.slices = slices
+
+    def _remembered(self, inputs):
+        """Returns what `embed` does; each text is embedded once."""
+        tokens = ops.convert_to_numpy(inputs["tokens"])
+        return np.concatenate([self._embedding(row[None]) for row in tokens])
+
+    def _embedding(self, tokens):
+        """Returns the embeddings (1, 77, C) of the tokens of a text, (1, 77)."""
+        key = tokens.tobytes()
+        if key not in self._embeddings:
+            found = self.compiled_method("embed")({"tokens": tokens})
+            while len(self._embeddings) >= REMEMBERED_TEXTS:
+                del self._embeddings[next(iter(self._embeddings))]
+            self._embeddings[key] = ops.convert_to_numpy(found)
+        return self._embeddings[key]
+
     def call(self, inputs):
-        """See `Inpainter.call`; all steps are one graph."""
+        """See `Inpainter.call`; all steps are one graph.
+
+        While the autoencoder learns, it is what the decoder makes of the picture.
+        """
+        if self.reconstructs:
+            return self.reconstruct(inputs)
 
         def steps(state, rows):
             return fold(
@@ -437,20 +626,30 @@ class StableDiffusion(Inpainter):
         Each network is compiled once, whatever the sampler and the number of steps.
 
         Raises:
-            NumericError: if numbers are no longer finite; names the network.
+            NumericError: if numbers are no longer finite; names the layer.
         """
+
+        if self.reconstructs:
+            return self.compiled_call(inputs)
 
         def steps(state, rows):
             bar = tqdm(range(rows.shape[1]), "sampling", disable=None, leave=False)
             for i in bar:
                 state["history"] = run("advance")({**state, "row": rows[:, i]})
-                _check_finite("unet", state["history"])
             return state["history"]
 
-        run = self.compiled_method
-        found = self._sample(inputs, run, steps)
-        _check_finite("decoder", found)
-        return found
+        def run(name):
+            own = {"embed": self._remembered}
+            method = own.get(name) or self.compiled_method(name)
+
+            def checked(inputs):
+                found = method(inputs)
+                check_finite(found, self, COMPUTED[name], name, inputs)
+                return found
+
+            return checked
+
+        return self._sample(inputs, run, steps)
 
     def _sample(self, inputs, run, steps):
         """Returns a prediction (B, H, W, 3) in [-1, 1].
@@ -480,9 +679,13 @@ class StableDiffusion(Inpainter):
         history = steps(state, inputs["rows"])
         return run("decode")({"latents": history[:, 0, 0], **picture})
 
+    def reconstruct(self, inputs):
+        """Returns what the decoder makes of an "image"; see `encode` and `decode`."""
+        return self.decode({**inputs, "latents": self.encode(inputs)})
+
     def encode(self, inputs):
         """Returns the latents (B, h, w, 4) of an "image" (B, H, W, 3)."""
-        moments = self.encoder(inputs["image"])
+        moments = self.encoder(inputs["image"], training=False)
         mean = moments[..., : moments.shape[-1] // 2]
         return self.latent_scale * mean
 
@@ -530,27 +733,27 @@ class StableDiffusion(Inpainter):
             shown: the noisy latents (B, h, w, 4).
             timestep: (B,).
             alpha: (B, 1, 1, 1), share of the signal in their variance.
-            inputs: "known" (B, h, w, 5); "prompt" and perhaps "negative_prompt", their
-                embeddings (B, n, C); "guidance" (B,); "lora_scale" (B,) of a model with
-                LoRA.
+            inputs: "known" (B, h, w, 5); of a text, "prompt" and perhaps
+                "negative_prompt", their embeddings (B, n, C), and "guidance" (B,);
+                "lora_scale" (B,) of a model with LoRA.
 
         Reference: Ho and Salimans, Classifier-Free Diffusion Guidance, 2022.
         """
         seen = ops.concatenate([shown, inputs["known"]], axis=-1)
         scale = [inputs["lora_scale"]] if self.lora else []
         texts = [inputs[k] for k in ("negative_prompt", "prompt") if k in inputs]
-        if len({text.shape[1] for text in texts}) < len(texts):  # both at once
+        if len(texts) < 2:
+            found = self.unet([seen, timestep, *texts, *scale])
+            return self.noise_of(found, shown, alpha)
+        if texts[0].shape[1] == texts[1].shape[1]:  # both at once
             both = [seen, timestep, *scale]
             seen, timestep, *scale = (ops.concatenate([x, x]) for x in both)
             found = self.unet([seen, timestep, ops.concatenate(texts), *scale])
             negative, positive = ops.split(found, 2)
         else:
-            *negative, positive = (
+            negative, positive = (
                 self.unet([seen, timestep, text, *scale]) for text in texts
             )
-            if not negative:
-                return self.noise_of(positive, shown, alpha)
-            (negative,) = negative
         found = negative + _aside(inputs["guidance"]) * (positive - negative)
         return self.noise_of(found, shown, alpha)
 
@@ -594,20 +797,27 @@ class StableDiffusion(Inpainter):
         return self.decoder([latents, image * (1 - mask), mask])
 
 
+class LatentDiffusion(StableDiffusion):
+    """Stable Diffusion without a text: the U-Net goes by what is known alone."""
+
+    STAGES, OPTIONS = UNGUIDED.stages, UNGUIDED.options
+
+    def condition(self, num_steps, sampler, strength, attention_slices=0):
+        """See `StableDiffusion.condition`; LoRA counts whole."""
+        arrays = self._schedule(num_steps, sampler, strength, attention_slices)
+        scale = {"lora_scale": np.ones(1, "float32")} if self.lora else {}
+        return arrays | scale
+
+    def remarks(self, hole, **options):
+        return []
+
+
 def _made(name, build, options, dtype, **given):
     """Builds a network from a preset's arguments of it, and what is given beside."""
     known = [k for k in inspect.signature(build).parameters if k not in given]
     for option in options:
         choose(f"{name}, its argument", option, dict.fromkeys(known))
     return build(**{"dtype": dtype, **options, **given})
-
-
-def _check_finite(part, numbers):
-    if not np.isfinite(ops.convert_to_numpy(numbers)).all():
-        raise NumericError(
-            f"{part}: must compute finite numbers, received NaN or Inf; where it "
-            "computes in float16, bfloat16 or float32 have a wider range"
-        )
 
 
 def _halvings(network):
@@ -626,6 +836,14 @@ def _noise_of_velocity(predicted, shown, alpha):
     return ops.sqrt(alpha) * predicted + ops.sqrt(1 - alpha) * shown
 
 
+# The network that a method computes.
+COMPUTED = {
+    "encode": "encoder",
+    "encode_known": "encoder",
+    "embed": "text_encoder",
+    "advance": "unet",
+    "decode": "decoder",
+}
 # What training compares with, of (latents, noise, alpha), and the noise that is meant,
 # of (predicted, noisy latents, alpha).
 PREDICTS = {

@@ -1,10 +1,12 @@
 """Configurations of Stable Diffusion by name."""
 
+import dataclasses
+
 from inpainting_zoo.families import Family
 
 FAMILY = Family(
     "inpainting_zoo.stable_diffusion.model:StableDiffusion",
-    stages=("task_inversion", "harmonization", "denoising"),
+    stages=("task_inversion", "harmonization", "autoencoder", "denoising"),
     options={
         "prompt": "",
         "negative_prompt": "",
@@ -14,16 +16,28 @@ FAMILY = Family(
         "strength": 1.0,
         "task": "",
         "lora_scale": 1.0,
+        "attention_slices": 0,
     },
     draws=True,
     adapters="inpainting_zoo.stable_diffusion.tasks",
 )
+UNGUIDED = dataclasses.replace(
+    FAMILY,
+    model="inpainting_zoo.stable_diffusion.model:LatentDiffusion",
+    stages=("autoencoder", "denoising"),
+    options={
+        name: FAMILY.options[name]
+        for name in ("num_steps", "sampler", "strength", "attention_slices")
+    },
+    adapters=None,
+)
 # What learns beside frozen networks, as Wang et al. (TMLR 2024) train it.
 SMALL = ("task_inversion", "harmonization")
+LARGE = ("autoencoder", "denoising")
 TRAINING = {
-    "optimizer": {**dict.fromkeys(SMALL, "adamw"), "denoising": "adam"},
-    "batch_size": {**dict.fromkeys(SMALL, 32), "denoising": 4},
-    "learning_rate": {**dict.fromkeys(SMALL, 8e-5), "denoising": 1e-5},
+    "optimizer": dict.fromkeys(SMALL, "adamw") | dict.fromkeys(LARGE, "adam"),
+    "batch_size": dict.fromkeys(SMALL, 32) | dict.fromkeys(LARGE, 4),
+    "learning_rate": dict.fromkeys(SMALL, 8e-5) | dict.fromkeys(LARGE, 1e-5),
     "adam_betas": [0.9, 0.999],
 }
 
@@ -48,5 +62,30 @@ PRESETS = {
             },
         },
         "training": TRAINING,
+    },
+    "sd_small": {
+        "description": "a narrow one without a text at 64 px; trains on a CPU in hours",
+        "family": UNGUIDED,
+        "config": {
+            "image_size": 64,
+            "unet": {
+                "channels": (64, 128, 192),
+                "heads": (2, 4, 6),
+                "attention": (False, True, True),
+                "groups": 16,
+            },
+            "autoencoder": {"channels": (32, 64, 128), "layers": 1, "groups": 8},
+            "decoder": {"conditional": True},
+            "text_encoder": None,
+            "latent_scale": 0.0,
+            "predicts": "velocity",
+            "all_hole": 0.1,
+            "average": 2000.0,
+        },
+        "training": {
+            "batch_size": {"autoencoder": 16, "denoising": 32},
+            "learning_rate": {"autoencoder": 1e-3, "denoising": 5e-4},
+            "adam_betas": [0.9, 0.999],
+        },
     },
 }

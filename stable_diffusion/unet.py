@@ -34,6 +34,8 @@ def build_unet(
 ):
     """Builds the U-Net: (latents, time steps, text) -> noise.
 
+    Without a text, `context_channels=0`, it takes the first two alone.
+
     Latents are (B, h, w, inputs), where h and w are divisible by
     2**(len(channels) - 1): for inpainting the noisy ones, the mask and those of the
     masked image, in this order. Time steps are (B,), the text (B, n, context_channels).
@@ -44,7 +46,7 @@ def build_unet(
         heads: of the attention at each level.
         attention: whether each level has attention; the middle always has.
         layers: residual blocks of a level on the way down; on the way up one more.
-        context_channels: of the text's embeddings.
+        context_channels: of the text's embeddings; 0 for none.
         groups: of the normalizations.
         inputs, outputs: channels of what comes in and goes out.
         slices: see `layers.dot_product_attention.DotProductAttention`.
@@ -63,11 +65,13 @@ def build_unet(
     options = {"groups": groups, "dtype": dtype}
     latents = keras.Input((None, None, inputs), name="latents")
     timestep = keras.Input((), name="timestep")
-    context = keras.Input((None, context_channels), name="context")
-    taken, adapt = [latents, timestep, context], None
+    inputs, context, adapt = [latents, timestep], None, None
+    if context_channels:
+        context = keras.Input((None, context_channels), name="context")
+        inputs.append(context)
     if lora:
-        taken.append(keras.Input((), name="lora_scale"))
-        adapt = functools.partial(lora.adapt, scale=taken[-1])
+        inputs.append(keras.Input((), name="lora_scale"))
+        adapt = functools.partial(lora.adapt, scale=inputs[-1])
 
     time = encode_time(timestep, channels[0])
     time = blocks.dense(time, 4 * channels[0], "time_embedding.linear_1", dtype=dtype)
@@ -108,7 +112,7 @@ def build_unet(
 
     x = ops.silu(blocks.group_norm(x, "conv_norm_out", epsilon=1e-5, **options))
     x = blocks.conv(x, outputs, "conv_out", dtype=dtype)
-    return keras.Model(taken, ops.cast(x, "float32"), name="unet")
+    return keras.Model(inputs, ops.cast(x, "float32"), name="unet")
 
 
 def encode_time(timestep, channels: int):
@@ -133,7 +137,7 @@ def transformer(
 
     Args:
         x: features.
-        context: (B, n, D).
+        context: (B, n, D), or None for no text.
         heads: of both attentions.
         name: of the block.
         groups: of the normalization.
@@ -154,7 +158,8 @@ def transformer(
     h = blocks.dense(h, channels, f"{name}.proj_in", dtype=dtype)
     own, options = norm(h, 1), {"dtype": dtype, "adapt": adapt}
     h = h + blocks.attend(own, own, heads, f"{block}.attn1", slices=slices, **options)
-    h = h + blocks.attend(norm(h, 2), context, heads, f"{block}.attn2", **options)
+    if context is not None:
+        h = h + blocks.attend(norm(h, 2), context, heads, f"{block}.attn2", **options)
     gated = blocks.dense(
         norm(h, 3), 8 * channels, f"{block}.ff.net.0.proj", dtype=dtype
     )

@@ -18,8 +18,10 @@ from inpainting_zoo.benchmarks.bench import (
     ratio,
 )
 from inpainting_zoo.benchmarks.cases import id_mrf, macs
+from inpainting_zoo.benchmarks.diffusion import write_empty
 from inpainting_zoo.families import Family
 from inpainting_zoo.layers.channelwise_dense import ChannelwiseDense
+from inpainting_zoo.weights.read_checkpoint import read_tensors
 
 
 def test_multiply_adds_by_hand():
@@ -138,3 +140,12 @@ def test_multiply_adds_of_mat_are_the_published_ones():
     with keras.StatelessScope(initialize_variables=False):
         generator = presets.build("mat_512").generator
     assert macs(generator, 512) / 1e9 == pytest.approx(287.4, abs=0.2)
+
+
+def test_empty_weight_files_have_the_shapes(tmp_path):
+    path, shapes = tmp_path / "empty.safetensors", {"a": (3, 2000), "b.weight": (2,)}
+    write_empty(path, shapes)
+    arrays = read_tensors(path, "source")
+    assert dict(arrays.shapes) == shapes
+    assert arrays["a"].dtype == "float16" and not arrays["a"].any()
+    assert arrays["b.weight"].shape == (2,)

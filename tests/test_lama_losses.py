@@ -8,7 +8,7 @@ from inpainting_zoo import presets
 from inpainting_zoo.engine.inference import compiled
 from inpainting_zoo.engine.steps import input_gradient
 from inpainting_zoo.features.load import loader
-from inpainting_zoo.lama.model import resize_nearest
+from inpainting_zoo.lama.model import JUDGED, resize_nearest
 from inpainting_zoo.lama.networks import build_discriminator
 from inpainting_zoo.losses.adversarial import logistic_critic_loss, r1_penalty
 from inpainting_zoo.losses.feature_distance import (
@@ -119,6 +119,25 @@ def test_the_generators_loss(model, arrays):
         )
     expected = nhwc(arrays["g/grad_fake"])
     assert difference(gradient, expected) < 1e-4 * np.abs(expected).max()
+
+
+@pytest.mark.parametrize("judged", JUDGED)
+def test_known_pixels_are_judged_or_not(judged, model, arrays, monkeypatch):
+    real, fake, mask = pictures(arrays)
+    weights = {**model.loss_weights, "known": 0.0}
+    monkeypatch.setattr(model, "loss_weights", weights)
+    monkeypatch.setattr(model, "judged", JUDGED[judged])
+
+    def loss(fake):
+        model.predict_as_trained = lambda image, mask: 2 * fake - 1
+        return model.generator_loss(2 * real - 1, mask)[0]
+
+    moved = model.discriminator.variables
+    run = compiled(lambda inputs: input_gradient(loss, inputs["fake"]), moved)
+    gradient = ops.convert_to_numpy(run({"fake": ops.convert_to_tensor(fake)}))
+    known = ops.convert_to_numpy(mask)[..., 0] == 0
+    assert gradient[~known].any()
+    assert gradient[known].any() == (judged == "prediction")
 
 
 def test_only_the_hole_is_called_fake():

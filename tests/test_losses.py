@@ -9,14 +9,18 @@ from keras import ops
 from inpainting_zoo import presets
 from inpainting_zoo.engine.steps import input_gradient
 from inpainting_zoo.errors import InputError
+from inpainting_zoo.features.lpips import lpips_network
 from inpainting_zoo.losses import id_mrf, reconstruction
 from inpainting_zoo.losses.adversarial import gradient_penalty
 from inpainting_zoo.losses.id_mrf import id_mrf_loss
+from inpainting_zoo.losses.kl_divergence import kl_divergence
+from inpainting_zoo.losses.perceptual_similarity import perceptual_similarity_loss
 from inpainting_zoo.losses.reconstruction import (
     confidence_mask,
     known_loss,
     reconstruction_loss,
 )
+from inpainting_zoo.metrics.lpips import Lpips
 from parity import sides
 
 
@@ -305,3 +309,34 @@ def test_the_penalty_of_an_empty_hole_is_finite_with_its_gradient():
         )
 
     assert np.isfinite(ops.convert_to_numpy(input_gradient(total, x))).all()
+
+
+def test_kl_divergence_from_the_standard_normal():
+    zeros, log_4 = np.zeros(2, "float32"), np.full(2, math.log(4), "float32")
+    assert float(kl_divergence(zeros, zeros)) == 0
+    assert float(kl_divergence(np.array([0, 2], "float32"), zeros)) == 1
+    expected = (4 - 1 - math.log(4)) / 2
+    assert float(kl_divergence(zeros, log_4)) == pytest.approx(expected)
+
+
+def test_perceptual_similarity_is_of_directions():
+    """(3, 4) and (4, 3) differ by 0.2 in each channel, whatever their lengths."""
+    generated, target = (np.array([[[x]]], "float32") for x in ([3, 4], [40, 30]))
+    flat, heads = np.zeros_like(target), [np.array([1, 2], "float32")]
+    loss = perceptual_similarity_loss([generated], [target], heads)
+    assert float(loss) == pytest.approx(0.04 + 2 * 0.04)
+    gradient = input_gradient(
+        lambda x: perceptual_similarity_loss([x], [flat], heads),
+        ops.convert_to_tensor(flat),
+    )
+    assert np.isfinite(ops.convert_to_numpy(gradient)).all()
+
+
+def test_perceptual_similarity_is_the_measure():
+    pictures = np.random.default_rng(0).integers(0, 256, (2, 1, 40, 40, 3), np.uint8)
+    network, heads = lpips_network("alexnet")
+    features = [network(np.float32(x) / 127.5 - 1) for x in pictures]
+    expected = Lpips().distance(pictures[1][0], pictures[0][0])
+    assert float(perceptual_similarity_loss(*features, heads)) == pytest.approx(
+        expected, rel=1e-5
+    )

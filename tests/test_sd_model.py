@@ -1,5 +1,6 @@
 """Stable Diffusion as a model: the whole pipeline, options, known pixels."""
 
+import keras
 import numpy as np
 import pytest
 from keras import ops
@@ -7,11 +8,13 @@ from keras import ops
 from inpainting_zoo import presets
 from inpainting_zoo.errors import InputError, NumericError
 from inpainting_zoo.inpainting.strategies import complete
+from inpainting_zoo.layers.dot_product_attention import DotProductAttention
 from inpainting_zoo.stable_diffusion import samplers
 from parity import difference, golden, nhwc
 from tiny_diffusion import NARROW, tiny_model
 
 pytestmark = pytest.mark.both_engines
+ATTENTION = "down_blocks.0.attentions.0.transformer_blocks.0.attn1"
 PIPELINES = {
     "ddim_cfg7.5": {"sampler": "ddim"},
     "ddim_nocfg": {"sampler": "ddim", "guidance_scale": 1.0},
@@ -171,8 +174,50 @@ def test_a_conditional_decoder_sees_what_is_known(photograph):
 def test_numbers_that_are_not_finite_are_found(photograph, part):
     model = presets.build("sd15_inpainting", **NARROW)
     model.parts[part].variables[-1].assign(np.full(4 - (part == "decoder"), np.nan))
-    with pytest.raises(NumericError, match=f"{part}: must compute finite numbers"):
+    layer = {"unet": "conv_out", "decoder": "decoder.conv_out"}[part]
+    words = f"^{part}: must compute finite numbers, .* from its layer {layer} on; "
+    with pytest.raises(NumericError, match=words):
         model.inpaint(*photograph, num_steps=1, guidance_scale=1.0)
+    assert model.parts[part].count_params()  # it is the network again
+
+
+def test_what_saves_memory_changes_nothing(photograph):
+    """Attention in slices, and embeddings: a text is embedded once."""
+    model = presets.build("sd15_inpainting", **NARROW)
+    options = {"num_steps": 2, "prompt": "a cat"}
+    expected = model.inpaint(*photograph, **options).astype(int)
+    sliced = model.inpaint(*photograph, **options, attention_slices=3)
+    assert np.abs(sliced - expected).max() <= 1
+    layer = model.unet.get_layer(f"{ATTENTION}.heads")
+    assert layer.slices == 3
+    for variable in model.text_encoder.variables:
+        variable.assign(np.full(variable.shape, np.nan))
+    np.testing.assert_array_equal(model.inpaint(*photograph, **options), expected)
+    assert layer.slices == 1
+    with pytest.raises(NumericError, match=r"^text_encoder: must compute finite"):
+        model.inpaint(*photograph, **{**options, "prompt": "a dog"})
+    for value in (-1, True, 2.0):
+        with pytest.raises(InputError, match="attention_slices: must be"):
+            model.inpaint(*photograph, **options, attention_slices=value)
+
+
+def test_slices_are_cut_whatever_the_batch(monkeypatch):
+    """The graph for batches of any size has as many products as there are slices."""
+    layer = DotProductAttention(2, slices=3)
+    query = keras.Input((4, 4, 8))
+    found = keras.Model(query, layer(query, query, query))
+    random = np.random.default_rng(0).normal(size=(5, 4, 4, 8)).astype("float32")
+    expected = DotProductAttention(2)(random, random, random)
+    assert difference(found(random), expected) < 1e-6
+    sizes, attend = [], ops.dot_product_attention
+
+    def watched(queries, *others, **options):
+        sizes.append(queries.shape[1])
+        return attend(queries, *others, **options)
+
+    monkeypatch.setattr(ops, "dot_product_attention", watched)
+    layer.call(query, query, query)  # calling it would look at shapes alone
+    assert sizes == [6, 6, 4]
 
 
 @pytest.mark.parametrize("predicts", ["noise", "velocity"])

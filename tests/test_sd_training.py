@@ -2,13 +2,18 @@
 
 import json
 
+import keras
 import numpy as np
 import pytest
+from keras import ops
 from PIL import Image
 
 from inpainting_zoo import cli, presets
+from inpainting_zoo.engine.batches import stream
+from inpainting_zoo.errors import InputError
 from inpainting_zoo.storage.checkpoints import as_arrays, load_weights, save_weights
-from tiny_diffusion import NARROW
+from inpainting_zoo.tools.autoencoder import main as measure
+from tiny_diffusion import NARROW, NARROW_SMALL
 
 pytestmark = [pytest.mark.both_engines, pytest.mark.long]
 
@@ -61,6 +66,46 @@ def test_trained_resumed_and_used(pictures, weights, tmp_path, capsys):
     assert (after != before).any()
     assert run(*use, "-overwrite", "-with", "num_steps=0") == 4
     assert "num_steps: must be a whole number" in capsys.readouterr().err
+
+
+def test_captions_and_remembered_latents(pictures, weights, tmp_path, monkeypatch):
+    """Of crops that come again each is encoded once; runs are resumed bit for bit."""
+    monkeypatch.setenv("INPAINTING_ZOO_HOME", str(tmp_path / "cache"))
+    names = sorted(path.name for path in (pictures / "images").iterdir())
+    table = tmp_path / "captions.csv"
+    table.write_text("file,prompt\n" + "".join(f"{n},picture {n}\n" for n in names))
+    options = [f"{k}={json.dumps(v)}" for k, v in NARROW.items()]
+    words = ["-train_path", pictures / "images", "-output_path", tmp_path]
+    words += ["-preset", "sd15_inpainting", "-set", *options, "-from_weights", weights]
+    words += ["-batch_size", 2, "-validation_images", 1, "-sample_every", 100]
+    words += ["-captions", table, "-learning_rate", 1e-3]
+    model = presets.build("sd15_inpainting", **NARROW)
+    prepare = model.preparing(repeated=True)
+    image = np.random.default_rng(0).integers(0, 256, (2, 16, 16, 3), np.uint8)
+    batch = {"image": image, "caption": np.array(["a cat", "a"])}
+    found = [prepare(batch) for _ in range(2)]
+    expected = model.encode(
+        {"image": model.as_inputs({**batch, "mask": image})["image"]}
+    )
+    np.testing.assert_allclose(found[0]["latents"], expected, atol=1e-5)
+    np.testing.assert_array_equal(found[0]["latents"], found[1]["latents"])
+    assert found[0]["tokens"].shape == (2, 77) and "caption" not in found[0]
+    kept = sorted((tmp_path / "cache").rglob("latents-*/*/*.npy"))
+    assert len(kept) == 2
+    assert run(*words, "-crops", 1, "-experiment_name", "kept", "-steps", 6) == 0
+    images = len(names) - 1  # one is validated on
+    assert len([*(tmp_path / "cache").rglob("*.npy")]) - 2 <= images
+    assert run(*words, "-experiment_name", "kept_too", "-steps", 2, "-crops", 1) == 0
+    more = ["-train_path", pictures / "images", "-output_path", tmp_path, "-steps", 6]
+    assert run(*more, "-experiment_name", "kept_too", "-resume") == 0
+    states = [
+        dict(np.load(tmp_path / name / "weights" / "denoising-00000006.npz"))
+        for name in ("kept", "kept_too")
+    ]
+    for key in states[0].keys() - {"metadata"}:
+        np.testing.assert_array_equal(*(state[key] for state in states), err_msg=key)
+    wrong = ["-preset", "gmcnn_small", "-train_path", pictures / "images"]
+    assert run(*wrong, "-captions", table) == 4
 
 
 def test_frozen_parts_must_come_from_somewhere(pictures, tmp_path, capsys):
@@ -116,3 +161,90 @@ def test_tasks_are_learned_beside_a_frozen_model(pictures, weights, tmp_path, ca
     assert "harmonize" in capsys.readouterr().err
     gone = run("inpaint", *use, "-preset", "sd15_inpainting", "-adapters", "gone.st")
     assert gone == 4 and "-adapters: must be files" in capsys.readouterr().err
+
+
+def test_a_small_one_from_nothing(pictures, tmp_path, capsys):
+    """Two stages of one experiment, the first resumed; then a completed picture."""
+    options = [f"{k}={json.dumps(v)}" for k, v in NARROW_SMALL.items()]
+    common = ["-train_path", pictures / "images", "-output_path", tmp_path]
+    begun = [*common, "-preset", "sd_small", "-set", *options, "average=4"]
+    begun += ["-batch_size", 2, "-validation_images", 1, "-sample_every", 100]
+    now, weights = [*begun, "-stage", "autoencoder"], "weights/autoencoder-00000004.npz"
+    assert run(*now, "-experiment_name", "whole", "-steps", 4) == 0
+    assert run(*now, "-experiment_name", "parts", "-steps", 2) == 0
+    assert run(*common, "-experiment_name", "parts", "-steps", 4, "-resume") == 0
+    states = [dict(np.load(tmp_path / name / weights)) for name in ("whole", "parts")]
+    names = {k.split("/")[0] for k in states[0]} - {"metadata"}
+    others = {"autoencoder_optimizer", "average", "seed_generator"}
+    assert names == {"encoder", "decoder"} | others
+    for key in states[0].keys() - {"metadata"}:
+        np.testing.assert_array_equal(*(state[key] for state in states), err_msg=key)
+    assert run(*begun, "-experiment_name", "whole", "-steps", 1) == 0
+    state = np.load(tmp_path / "whole/weights/denoising-00000001.npz")
+    names = {k.split("/")[0] for k in state} - {"metadata"}
+    assert names == {"unet", "unet_optimizer", "average", "seed_generator"}
+    numbers = json.loads((tmp_path / "whole" / "metrics.json").read_text())
+    assert {"l1", "kl", "validation_loss"} <= set(numbers["autoencoder"]["history"][-1])
+    picture, mask = (pictures / folder / "0.png" for folder in ("images", "masks"))
+    saved = tmp_path / "completed.png"
+    use = ["inpaint", "-image", picture, "-mask", mask, "-save_to", saved]
+    use += ["-output_path", tmp_path, "-experiment_name", "whole"]
+    assert run(*use, "-with", "num_steps=2") == 0
+    known = np.asarray(Image.open(mask)) == 0
+    before, after = (np.asarray(Image.open(p).convert("RGB")) for p in (picture, saved))
+    np.testing.assert_array_equal(after[known], before[known])
+    capsys.readouterr()
+    assert run(*use, "-overwrite", "-with", "prompt=a cat") == 4
+    assert "option: one of num_steps, sampler, strength" in capsys.readouterr().err
+
+
+def test_an_autoencoder_learns_a_picture(pictures):
+    """On one batch, again and again, what is decoded comes nearer."""
+    model = presets.build("sd_small", **NARROW_SMALL, kl_weight=0.0, seed=1)
+    model.begin("autoencoder", lambda name, **_: keras.optimizers.Adam(1e-2, name=name))
+    image = np.stack(
+        [np.asarray(Image.open(p).resize((16, 16))) for p in _some(pictures)]
+    )
+    batch = {"image": image, "mask": np.ones((len(image), 16, 16, 1), "uint8")}
+    model.fit(stream(lambda i: batch, 0, 40), steps_per_epoch=1, verbose=0)
+    first = _reconstruction_error(model, batch)
+    model.fit(stream(lambda i: batch, 0, 40), steps_per_epoch=40, verbose=0)
+    assert _reconstruction_error(model, batch) < 0.7 * first
+    latents = model.encoder(model.as_inputs(batch)["image"], training=True)
+    deviations = np.std(ops.convert_to_numpy(latents)[..., :4], axis=(0, 1, 2))
+    np.testing.assert_allclose(deviations, 1, atol=0.05)
+
+
+def _some(pictures):
+    return sorted((pictures / "images").glob("*.png"))[:4]
+
+
+def _reconstruction_error(model, batch):
+    inputs = model.as_inputs(batch)
+    found = model.reconstruct(inputs)
+    return float(ops.mean(ops.abs(found - inputs["image"])))
+
+
+def test_what_small_ones_refuse():
+    refused = {"text_encoder": {"layers": 1}, "perceptual_weight": 0.1}
+    for name, value in refused.items():
+        with pytest.raises(InputError, match=name):
+            model = presets.build("sd_small", **{**NARROW_SMALL, name: value})
+            model.begin("autoencoder", None)
+    with pytest.raises(InputError, match="text_encoder: must be arguments"):
+        presets.build("sd15_inpainting", **{**NARROW, "text_encoder": None})
+
+
+def test_the_autoencoder_is_measured(pictures, tmp_path, capsys):
+    """Before there is a U-Net."""
+    options = [f"{k}={json.dumps(v)}" for k, v in NARROW_SMALL.items()]
+    words = ["-train_path", pictures / "images", "-output_path", tmp_path]
+    words += ["-preset", "sd_small", "-stage", "autoencoder", "-steps", 1]
+    words += ["-batch_size", 2, "-experiment_name", "small", "-set", *options]
+    assert run(*words) == 0
+    words = ["-test_path", pictures / "images", "-output_path", tmp_path]
+    measure([*map(str, words), "-experiment_name", "small", "-limit", "2"])
+    report = json.loads((tmp_path / "small" / "autoencoder.json").read_text())
+    assert report["protocol"] == "decoded" and report["images"] == 2
+    found = report["methods"]["small"]
+    assert 0 < found["psnr"] < 30 and found["lpips"] is None  # too small for AlexNet

@@ -15,6 +15,7 @@ from inpainting_zoo.engine.batches import stream
 from inpainting_zoo.features.load import loader
 from inpainting_zoo.storage.checkpoints import as_arrays, save_weights
 from tiny_diffusion import NARROW as NARROW_DIFFUSION
+from tiny_diffusion import NARROW_SMALL
 from tiny_vgg import write as write_vgg
 
 CRITICS = {"global_critic": 8_404_993, "local_critic": 8_403_457}
@@ -25,6 +26,7 @@ AUTHORS = {"generator": 71_136_384, "discriminator": 2_767_360}
 REPORT_001 = {"generator": 71_126_371, "discriminator": 2_768_321}
 NARROW_001 = {"generator": 3_497_955, "discriminator": 696_033}
 PATCHES = {"discriminator": 6_965_185}
+AUTOENCODER_KL = {"encoder": 34_163_664, "decoder": 49_490_199}
 DENOISERS = dict.fromkeys(("denoiser", "final_denoiser"), 258_723)
 ENSEMBLE = {"combiner": 3_218_276, **DENOISERS}
 
@@ -64,10 +66,19 @@ PARAMETERS = {
     "mat_small": {"generator": 3_419_598, "discriminator": 1_869_090},
     "ensemble": ENSEMBLE,
     "ensemble_faces_128": ENSEMBLE,
-    "sd15_inpainting": {"unet": 859_535_364, **dict.fromkeys(PROMPTS, 38_400)},
-    "sd2_inpainting": {"unet": 865_925_124, **dict.fromkeys(PROMPTS, 51_200)},
+    "sd15_inpainting": {
+        **AUTOENCODER_KL,
+        "unet": 859_535_364,
+        **dict.fromkeys(PROMPTS, 38_400),
+    },
+    "sd2_inpainting": {
+        **AUTOENCODER_KL,
+        "unet": 865_925_124,
+        **dict.fromkeys(PROMPTS, 51_200),
+    },
+    "sd_small": {"encoder": 1_020_792, "decoder": 2_094_167, "unet": 14_998_724},
 }
-# So narrow that a step takes no time.
+# So narrow that a step takes no time; of a family, or of one preset.
 NARROW = {
     "patch_match": {"image_size": 16},
     "gmcnn": {
@@ -106,6 +117,7 @@ NARROW = {
         "second": "patchmatch",
     },
     "stable_diffusion": {**NARROW_DIFFUSION, "pad_token": "!"},
+    "sd_small": NARROW_SMALL,
 }
 # Stages that need no frozen network.
 WITHOUT_FEATURES = {
@@ -113,6 +125,7 @@ WITHOUT_FEATURES = {
     "lama": {"perceptual_weight": 0},
     "mat": {"perceptual_weight": 0},
     "ensemble": {"perceptual_weight": 0, "style_weight": 0},
+    "stable_diffusion": {"perceptual_weight": 0},
 }
 names = pytest.mark.parametrize("name", PARAMETERS)
 
@@ -121,7 +134,7 @@ def distinct():
     """Lists presets without those that are another one once they are narrow."""
     found = {}
     for name in PARAMETERS:
-        config = presets.get(name)["config"] | NARROW[presets.family(name).folder]
+        config = presets.get(name)["config"] | overrides_of(name)
         found.setdefault(
             repr((presets.family(name).folder, sorted(config.items()))), name
         )
@@ -135,8 +148,12 @@ def timed(name):
     return name if short else pytest.param(name, marks=pytest.mark.long)
 
 
+def overrides_of(name):
+    return NARROW.get(name) or NARROW[presets.family(name).folder]
+
+
 def narrow(name):
-    overrides = NARROW[presets.family(name).folder]
+    overrides = overrides_of(name)
     return overrides, presets.build(name, **overrides)
 
 

@@ -28,6 +28,14 @@ NARROW = {
     },
     "autoencoder": {"channels": (4, 4, 4, 4), "layers": 1, "groups": 2},
     "text_encoder": {"channels": 4, "layers": 1, "heads": 2},
+    "perceptual_weight": 0,
+}
+# The same without a text, whose decoder sees the known pixels.
+NARROW_SMALL = {
+    "image_size": 16,
+    "unet": NARROW["unet"],
+    "autoencoder": {"channels": (2, 4, 8), "layers": 1, "groups": 2},
+    "perceptual_weight": 0,
 }
 GOLDENS = {
     "unet": "unet_sd15_tiny",

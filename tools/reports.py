@@ -79,8 +79,12 @@ def squares_and_circles(options):
     words += ["-train_path", options.train_path, "-masks"]
     about = {"test_set": FACES, "neighbours": neighbours}
     for model in options.presets:
+        preset = presets.get(model.partition("=")[0])
+        folder, side = preset["family"].folder, preset["config"].get("image_size", 512)
+        enlarged = folder == "stable_diffusion" and side > 128
         for mask in ("centre", "circle"):
             kind, holes = f"report_000/{mask}", [*words, mask]
+            holes += ["-protocol", "report_000"] if enlarged else []
             evaluate(options, kind, model, 128, about, holes, PIXELS)
 
 
@@ -150,10 +154,10 @@ def evaluate(options, kind, model, side, about, words, measures=MEASURED):
     words = ["-preset", preset, *words, "-image_size", side]
     words += ["-from_weights", source] if source else []
     words += ["-limit", options.limit] if options.limit else []
-    if "-protocol" not in words:
+    if "report_004" not in words:
         words += ["-metrics", ",".join(measures)]
     if "-strategy" not in words:
-        size = presets.get(preset)["config"]["image_size"]
+        size = presets.get(preset)["config"].get("image_size", 512)
         words += ["-strategy", "original" if side <= size else "resize"]
     if preset != presets.ready()[0]:  # what is the same beside all is measured once
         words += ["-methods", "none"]

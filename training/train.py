@@ -10,10 +10,11 @@ import keras
 import numpy as np
 
 from inpainting_zoo import presets
+from inpainting_zoo.data.captions import read_prompts, rows_of
 from inpainting_zoo.data.evaluation import EvaluationPairs, readable_pairs
 from inpainting_zoo.data.images import list_images
 from inpainting_zoo.data.layouts import COMPANIONS, list_split
-from inpainting_zoo.data.names import list_masks, without_masks
+from inpainting_zoo.data.names import list_masks, relative_names, without_masks
 from inpainting_zoo.data.objects import list_objects
 from inpainting_zoo.data.training import TrainingPairs
 from inpainting_zoo.engine import backend
@@ -177,10 +178,14 @@ def load_frozen(model, about: dict, experiment: Experiment):
 def fit(run: Run, experiment: Experiment, start: int, fingerprint: str):
     """Takes the steps of a run from `start` on; what it tells is in the experiment."""
     settings, stage, total = run.settings, run.stage, run.total
+    prepare = run.model.preparing(repeated=settings.crops is not None)
     log.info(
         "%s, from step %d, %s, %s",
         *(run, start, backend.BACKEND, settings.mixed_precision),
     )
+
+    def load(i):
+        return prepare(run.load(i))
 
     def save(model, step):
         position = {"epoch": step / run.per_epoch, "fingerprint": fingerprint}
@@ -215,7 +220,7 @@ def fit(run: Run, experiment: Experiment, start: int, fingerprint: str):
 
         at_end.callback(saver.restore_signals)
         at_end.callback(progress.close)
-        batches = at_end.enter_context(streaming(run.load, start, total))
+        batches = at_end.enter_context(streaming(load, start, total))
         # The state of a step is safe before anything is shown of it, but for a state
         # that validation is a part of.
         ordered = [saver, progress, validation]
@@ -256,6 +261,11 @@ def load_data(settings: TrainSettings, size: int, default_masks: str):
         found = COMPANIONS[settings.dataset_layout]([*images, *(held_out or ())])
         options["objects"] = found.pop("objects")
         aligned |= found
+    captions = None
+    if settings.captions:
+        names = dict(zip(relative_names(images), images))
+        rows = rows_of([*names], read_prompts(settings.captions), "captions")
+        captions = {names[name]: row["prompt"] for name, row in rows.items()}
     training = TrainingPairs(
         images,
         masks,
@@ -264,6 +274,8 @@ def load_data(settings: TrainSettings, size: int, default_masks: str):
         settings.seed,
         max_zoom=settings.max_zoom,
         aligned=aligned,
+        captions=captions,
+        crops=settings.crops,
         **options,
     )
     shown = (held_out or images)[: settings.validation_images]
