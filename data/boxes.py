@@ -108,6 +108,24 @@ def interval(rng, length, side):
     return start, start + side
 
 
+def outpainting(
+    rng: np.random.Generator, height: int, width: int, most: float = 1 / 4
+) -> np.ndarray:
+    """Hides a band along one to four of the borders.
+
+    Args:
+        most: share of the side that a band takes at most; it takes a sixteenth at
+            least.
+    """
+    mask = np.zeros((height, width), np.uint8)
+    sides = rng.permutation(4)[: rng.integers(1, 5)]
+    for side in sides:
+        turned = np.rot90(mask, side)  # a view
+        share = rng.uniform(1 / 16, most)
+        turned[: max(1, round(share * len(turned)))] = 1
+    return usable(mask)
+
+
 def usable(mask):
     """Makes sure that a mask has a hole and, from two pixels on, a known pixel."""
     height, width = mask.shape

@@ -15,9 +15,14 @@ from inpainting_zoo.data.images import (
     read_mask,
 )
 from inpainting_zoo.data.masks import draw, mixture_from
-from inpainting_zoo.data.names import match, pair, relative_names
+from inpainting_zoo.data.names import match, relative_names
 from inpainting_zoo.data.objects import fit_objects, read_objects
-from inpainting_zoo.data.training import Unreadable, check_pairs, check_sizes
+from inpainting_zoo.data.training import (
+    Unreadable,
+    check_pairs,
+    check_sizes,
+    pair_all,
+)
 from inpainting_zoo.errors import InputError
 
 log = logging.getLogger(__name__)
@@ -42,10 +47,9 @@ class EvaluationPairs(Sequence):
         mask_files: what "files" draws from.
         invert_mask: the mask files have their holes in black.
         max_pixels: larger files are refused from their header.
-        objects: pictures of labels, named as the images, for masks that want them.
+        objects, aligned: see `TrainingPairs`; of aligned pictures the images may lack
+            some.
         mask_label: in mask files of labels, the number of the hole's, or "any" but 0.
-        aligned: further pictures by their name, such as "target": of the images whose
-            name and size they have.
 
     Raises:
         InputError: a setting breaks its rule.
@@ -71,12 +75,15 @@ class EvaluationPairs(Sequence):
         self.mixture = mixture_from(masks, mask_file=mask_files, objects=objects)
         drawn = "files" in self.mixture
         self.mask_files = assign_masks(self.images, mask_files) if drawn else []
-        self.objects = pair(self.images, objects, "objects_path") if objects else []
+        self.objects = pair_all(self.images, {}, objects).get("objects", [])
         self.image_size, self.seed = image_size, seed
         self.invert_mask, self.mask_label = invert_mask, mask_label
         self.max_pixels = max_pixels
         self.aligned = {
-            n: _by_name(self.names, files) for n, files in (aligned or {}).items()
+            n: {name: files[i] for name, i in zip(self.names, images)}
+            if isinstance(files, Mapping)
+            else _by_name(self.names, files)
+            for n, files in (aligned or {}).items()
         }
 
     def __len__(self):

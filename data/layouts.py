@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from inpainting_zoo.data.images import list_images
+from inpainting_zoo.data.res import list_views
 from inpainting_zoo.errors import InputError, choose
 
 SPLITS = ("train", "val")
@@ -103,6 +104,44 @@ def misato(root: Path, split: str) -> list[Path]:
     return folders(root, split, train=(), val=("image",))
 
 
+def iharmony4(root: Path, split: str) -> list[Path]:
+    """Lists the composites of iHarmony4, by its lists NAME_train.txt and NAME_test.txt.
+
+    Without lists the last fifteenth by name is for validation.
+
+    Reference: Cong et al., DoveNet: Deep Image Harmonization via Domain Verification,
+    CVPR 2020.
+    """
+    pictures = list_images(root, "dataset_layout")
+    pictures = [path for path in pictures if path.parent.name == "composite_images"]
+    if not pictures:
+        raise InputError(
+            f"dataset_layout: {str(root)!r} must hold folders composite_images, "
+            "received none"
+        )
+    ends = {"train": "*train.txt", "val": "*test.txt"}
+    lists = {name: sorted(root.rglob(end)) for name, end in ends.items()}
+    if not any(lists.values()):
+        first = len(pictures) - max(1, round(len(pictures) / 15))
+        return pictures[:first] if split == "train" else pictures[first:]
+    named = {word for path in lists[split] for word in _first_words(path)}
+    return [path for path in pictures if _ends_with_one_of(path, named)]
+
+
+def iharmony4_companions(images: list[Path]) -> dict:
+    """Returns the real picture and the mask of each composite ID_MASK_VARIANT.
+
+    They are real_images/ID.jpg and masks/ID_MASK.png.
+    """
+    target, objects = {}, {}
+    for path in images:
+        real, mask, _ = path.stem.rsplit("_", 2)
+        folder = path.parent.parent
+        target[path] = folder / "real_images" / f"{real}{path.suffix}"
+        objects[path] = folder / "masks" / f"{real}_{mask}.png"
+    return {"target": target, "objects": objects}
+
+
 def _first_words(path: Path) -> Iterator[str]:
     for line in path.read_text(encoding="utf-8").splitlines():
         if line.strip():
@@ -115,6 +154,8 @@ def _ends_with_one_of(path: Path, names: set) -> bool:
     return any("/".join(parts[-count:]) in names for count in range(1, 5))
 
 
+# What comes with the pictures of a layout: name -> file by picture.
+COMPANIONS = {"iharmony4": iharmony4_companions}
 LAYOUTS = {
     "tiny_imagenet": functools.partial(
         listed,
@@ -152,4 +193,6 @@ LAYOUTS = {
         val=("val_256", "val_large", "val"),
     ),
     "misato": misato,
+    "iharmony4": iharmony4,
+    "res": list_views,
 }

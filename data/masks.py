@@ -13,8 +13,20 @@ from functools import partial
 
 import numpy as np
 
-from inpainting_zoo.data.boxes import blocks, centre, circle, rectangle, regions
-from inpainting_zoo.data.objects import one_object
+from inpainting_zoo.data.boxes import (
+    blocks,
+    centre,
+    circle,
+    outpainting,
+    rectangle,
+    regions,
+)
+from inpainting_zoo.data.objects import (
+    moved_object,
+    object_part,
+    one_object,
+    subject,
+)
 from inpainting_zoo.data.strokes import free_form, lama, mat, strokes
 from inpainting_zoo.errors import InputError, choose
 
@@ -185,6 +197,10 @@ MASKS = {
     "circle": circle,
     "blocks": blocks,
     "regions": regions,
+    "outpainting": outpainting,
     "objects": one_object,
+    "moved_object": moved_object,
+    "object_part": object_part,
+    "subject": subject,
     "files": from_file,
 }

@@ -173,7 +173,7 @@ def list_masks(path: str | None, *picture_paths: str | None) -> list[Path]:
         InputError: see `list_images`; or no file is a mask beside its picture.
     """
     files = list_images(path, "mask_path") if path else []
-    if not _same_place(path, *picture_paths):
+    if not same_place(path, *picture_paths):
         return files
     masks = masks_beside(files)
     if not masks:
@@ -184,7 +184,7 @@ def list_masks(path: str | None, *picture_paths: str | None) -> list[Path]:
     return [file for file in files if file in masks]
 
 
-def _same_place(path, *others):
-    """Whether a path leads where one of others does; None leads nowhere."""
+def same_place(path, *others):
+    """Returns whether a path leads where one of others does; None leads nowhere."""
     places = {Path(other).resolve() for other in others if other}
     return path is not None and Path(path).resolve() in places

@@ -82,9 +82,10 @@ class TrainingPairs:
         max_zoom: crops are cut from images up to so many times larger.
         max_pixels: larger files count as unreadable, by their header.
         aligned: further pictures by their name in the batch, such as "target": for
-            each image one of its name and size, cut and mirrored as it is.
-        objects: pictures of labels (see `read_objects`), named and sized as the images,
-            for masks that want to know their objects.
+            each image one of its name and size, cut and mirrored as it is; or the file
+            of each image by the image's path.
+        objects: what says where objects are (see `list_objects`), named and sized as
+            the images, or by their paths, for masks that want to know their objects.
         captions: texts of images; others have the empty one.
         crops: different crops of an image, before the same ones come again; None for
             another one in every epoch.
@@ -128,7 +129,7 @@ class TrainingPairs:
         self.images, self.mask_files = list(images), list(mask_files or [])
         self.invert_mask, self.max_zoom = invert_mask, max_zoom
         self.max_pixels, self.mask_label = max_pixels, mask_label
-        self.further = _pair_all(self.images, aligned or {}, objects)
+        self.further = pair_all(self.images, aligned or {}, objects)
         self.captions, self.crops = captions, crops
         totals = {"train_path": len(self.images), "mask_path": len(self.mask_files)}
         self.unreadable = Unreadable(totals)
@@ -279,7 +280,8 @@ def check_sizes(name, picture, path, image, image_path):
         )
 
 
-def _pair_all(images, aligned, objects):
+def pair_all(images, aligned, objects):
+    """Returns name -> files of all images, each checked; see `TrainingPairs`."""
     reserved = ("image", "mask", "objects", "caption")
     for name in reserved:
         if name in aligned:
@@ -287,7 +289,12 @@ def _pair_all(images, aligned, objects):
                 f"aligned: names other than {', '.join(reserved)}, received {name!r}"
             )
     given = {**aligned, **({"objects": objects} if objects else {})}
-    return {name: pair(images, files, _argument(name)) for name, files in given.items()}
+    return {
+        name: [files[image] for image in images]
+        if isinstance(files, Mapping)
+        else pair(images, files, _argument(name))
+        for name, files in given.items()
+    }
 
 
 def _argument(name):

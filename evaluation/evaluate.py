@@ -12,9 +12,10 @@ from inpainting_zoo.data.evaluation import EvaluationPairs
 from inpainting_zoo.data.images import MAX_PIXELS, list_images
 from inpainting_zoo.data.layouts import list_split
 from inpainting_zoo.data.names import list_masks, without_masks
+from inpainting_zoo.data.objects import list_objects
 from inpainting_zoo.environment import versions
 from inpainting_zoo.errors import InputError
-from inpainting_zoo.evaluation import protocol, report_000, report_004
+from inpainting_zoo.evaluation import protocol, report_000, report_004, res
 from inpainting_zoo.evaluation.baselines import BASELINES, NEAREST, listed
 from inpainting_zoo.evaluation.nearest_neighbour import nearest_neighbour
 from inpainting_zoo.evaluation.progress import resumable
@@ -45,7 +46,8 @@ def evaluate(settings: EvaluateSettings):
     measures = chosen_measures(settings.metrics, files, len(images))
     paths = ("test_path", "mask_path", "objects_path", "train_path")
     inputs = [path for name in paths if (path := getattr(settings, name))]
-    files_seen = [*images, *mask_files, *objects, *known]
+    annotated = {getattr(labels, "file", labels) for labels in objects}
+    files_seen = [*images, *mask_files, *sorted(annotated), *known]
     check_report(settings.report, [*inputs, *files_seen])
     name, model, weights = chosen_model(settings)
     pairs = make_pairs(settings, model, images, mask_files, objects)
@@ -125,7 +127,7 @@ def list_files(settings) -> tuple[list, list, list]:
     )
     masks = list_masks(mask_path, path)
     images = without_masks(images, "test_path", masks)
-    objects = list_images(objects_path, "objects_path") if objects_path else []
+    objects = list_objects(objects_path, settings.test_path)
     return images[: settings.limit], masks, objects
 
 
@@ -252,8 +254,14 @@ def log_test(settings, found: dict):
     experiment.log_test(f"test_{Path(settings.report).stem}", found)
 
 
+def by_moves(settings, pairs, name, model, baselines, **kept) -> dict:
+    """Returns the report of moved subjects, see `evaluation.res`."""
+    return res.evaluate(settings, model, name, baselines, pairs.images, **kept)
+
+
 PROTOCOLS = {
     protocol.NAME: by_completion,
     report_000.NAME: by_report_000,
     report_004.NAME: by_report_004,
+    res.NAME: by_moves,
 }

@@ -89,14 +89,19 @@ def check_options(settings: InpaintSettings, options, draws: bool | None):
         options: that it takes, by name.
         draws: whether another seed gives another picture; None if that is not known.
     """
-    for name in settings.with_options:
-        choose("with", name, options or {"(this model takes none)": None})
+    check_model_options(settings.with_options, options)
     own_options(settings, options)
     if settings.variants > 1 and draws is False:
         raise InputError(
             "variants: must be 1 for a model that draws nothing at random and has one "
             f"answer, received {settings.variants}"
         )
+
+
+def check_model_options(given: dict, options):
+    """Refuses options, by name, that a model does not take."""
+    for name in given:
+        choose("with", name, options or {"(this model takes none)": None})
 
 
 def own_options(settings: InpaintSettings, options) -> dict | None:

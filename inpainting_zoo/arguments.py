@@ -71,6 +71,8 @@ def _argument(field):
     kind = kind_of(field)
     if kind is bool:
         return {"action": "store_true"}
+    if kind is list:
+        return {"nargs": "+", "metavar": "FILE"}
     if kind is dict:
         return {"nargs": "+", "action": _Pairs, "metavar": "KEY=VALUE"}
     if kind == str | bool:

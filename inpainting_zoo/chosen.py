@@ -36,12 +36,13 @@ def chosen_model(settings: ModelSettings):
     """
     settings = named(settings)
     preset, name = settings.preset, settings.experiment_name
-    files = settings.files
-    sha256 = " ".join(found for file in files for found in digests(file).values())
+    files, adapters = settings.files, settings.adapters or []
+    digest = [d for file in [*files, *adapters] for d in digests(file).values()]
+    sha256 = " ".join(digest)
     if files and not (preset and len(files) == 1):
-        model, metadata = presets.load_file(*files)
+        model, metadata = presets.load_file(*files, adapters=adapters)
         return name or metadata["preset"], model, sha256
     if settings.verify:
         presets.verify(preset)
-    model = presets.load(preset, *files)
+    model = presets.load(preset, *files, adapters=adapters)
     return name or preset, model, sha256 or presets.digest(preset)

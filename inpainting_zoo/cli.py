@@ -13,6 +13,7 @@ COMMANDS = {
     "evaluate": "inpainting_zoo.evaluation.evaluate:evaluate",
     "inpaint": "inpainting_zoo.inpainting.inpaint:inpaint",
     "join": "inpainting_zoo.inpainting.join:join",
+    "reposition": "inpainting_zoo.inpainting.reposition:reposition_file",
     "animate": "inpainting_zoo.training.animate:animate_experiment",
     "convert": "inpainting_zoo.weights.convert:convert",
     "export": "inpainting_zoo.exporting.command:export",
@@ -24,6 +25,7 @@ ENGINE_FREE = (
     "presets",
     "inpaint",
     "join",
+    "reposition",
     "serve",
     "animate",
 )  # but for what models load themselves

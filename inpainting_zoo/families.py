@@ -15,12 +15,15 @@ class Family:
         options: what `inpaint` takes beyond image, mask and seed: name -> default.
         draws: whether another seed gives another picture; None if that depends on
             what the model is made of.
+        adapters: module with `read_adapter` and `arguments`, which open files that
+            stand beside the weights; None has none.
     """
 
     model: str
     stages: tuple = ()
     options: Mapping = dataclasses.field(default_factory=dict)
     draws: bool | None = False
+    adapters: str | None = None
 
     @property
     def folder(self) -> str:

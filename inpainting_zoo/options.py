@@ -59,7 +59,8 @@ def mask_label():
 
 def objects():
     """Returns the field of the pictures that say where objects are."""
-    return option(None, "folder of label pictures by name, for masks objects")
+    text = "folder of label pictures by name, or COCO's JSON, for masks of objects"
+    return option(None, text)
 
 
 def shard():
@@ -113,6 +114,9 @@ def _check_pictures(settings, *names):
     list_images = found("inpainting_zoo.data.images:list_images")
     for name in names:
         value = getattr(settings, name)
+        if name == "objects_path":  # which may be annotations
+            found("inpainting_zoo.data.objects:list_objects")(value)
+            continue
         for source in value.values() if isinstance(value, dict) else [value]:
             if source:
                 list_images(str(source), name, warn=False)
@@ -324,6 +328,9 @@ class ModelSettings(Settings):
         None, "generator of an experiment in -output_path", check=_check_name
     )
     from_weights: str | None = option(None, "weight file of this library")
+    adapters: list | None = option(
+        None, "files beside the weights: LoRA, or learned prompts of tasks"
+    )
     output_path: str = option("outputs", "folder of experiments")
     verify: bool = option(False, "check the preset's weights by their SHA-256")
     gpu: str | None = gpu()
@@ -381,6 +388,9 @@ class ModelSettings(Settings):
 
     def check_sources(self):
         _ = self.files  # raises if they are not there
+        for path in self.adapters or ():
+            if not os.path.isfile(path):
+                raise InputError(f"adapters: must be files, received {str(path)!r}")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -449,8 +459,9 @@ class EvaluateSettings(CompletingSettings):
     seed: int = seed("of generated masks")
     protocol: str = option(
         "completed_1",
-        "of pictures that are completed, or report 000's or 004's for its numbers",
-        choices=("completed_1", "report_000", "report_004"),
+        "of pictures that are completed; report 000's or 004's for its numbers; or of "
+        "moved subjects",
+        choices=("completed_1", "report_000", "report_004", "res"),
     )
     shard: str | None = shard()
 
@@ -586,6 +597,51 @@ class JoinSettings(Settings):
                 "save_to: is needed, or -report, received "
                 f"{self.save_to!r} and {self.report!r}"
             )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class RepositionSettings(ModelSettings):
+    """Settings of moving a subject within its picture."""
+
+    NEEDED: ClassVar[tuple] = ("image", "mask", "shift", "save_to")
+    MODEL_NEEDED: ClassVar[bool] = False
+
+    image: str | None = option(None, "picture")
+    mask: str | None = option(
+        None, "mask file, white in the subject, its shadow included"
+    )
+    shift: tuple[int, int] | None = option(None, "pixels to the right and down")
+    save_to: str | None = option(None, "file to write", writes="file")
+    scale: float | None = option(
+        None, "of the subject, about its foot; 1, or by -depth", least=1 / 8, most=8
+    )
+    amodal: str | None = option(
+        None, "mask file of all of the subject, also where something hides it"
+    )
+    depth: str | None = option(
+        None, "picture of nearness, brighter where nearer, by which it is scaled"
+    )
+    matting: int = option(
+        2, "pixels on each side of the subject's edge that may be mixed", least=0
+    )
+    mask_label: str | None = mask_label()
+    mask_dilation: float = option(
+        2.0, "pixels to widen the holes by", least=0, most=MOST_DILATION
+    )
+    max_pixels: int = max_pixels()
+    with_options: dict = option(
+        {}, "what the model takes for a picture, key=value", flag="with"
+    )
+    seed: int = seed("of what the model draws")
+    keep_steps: bool = option(False, "save what comes between, in NAME_steps")
+    overwrite: bool = option(False, "allow it to replace another picture")
+
+    def check_sources(self):
+        super().check_sources()
+        for name in ("image", "mask", "amodal", "depth"):
+            path = getattr(self, name)
+            if path and not os.path.isfile(path):
+                raise InputError(f"{name}: must be a file, received {str(path)!r}")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -743,6 +799,7 @@ COMMANDS = {
     "evaluate": (EvaluateSettings, "measure a model beside the classical methods"),
     "inpaint": (InpaintSettings, "complete a picture, a folder of them or a video"),
     "join": (JoinSettings, "make one of what processes with -shard have done"),
+    "reposition": (RepositionSettings, "move a subject, and fill in what it leaves"),
     "animate": (AnimateSettings, "show an experiment's samples over its epochs"),
     "convert": (ConvertSettings, "turn an official checkpoint into a weight file"),
     "export": (ExportSettings, "write a model as a SavedModel, ONNX or LiteRT file"),

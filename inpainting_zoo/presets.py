@@ -1,9 +1,11 @@
 """Every model of the zoo by name; reading this table takes no engine."""
 
 import contextlib
+import importlib
 import inspect
 import math
 import random
+from collections.abc import Sequence
 from pathlib import Path
 
 from inpainting_zoo.asuka.presets import PRESETS as ASUKA_PRESETS
@@ -143,7 +145,12 @@ def _random_as_before():
 
 
 @_random_as_before()
-def load(name: str, weights: str | Path | dict | None = None, **overrides):
+def load(
+    name: str,
+    weights: str | Path | dict | None = None,
+    adapters: Sequence[str | Path] = (),
+    **overrides,
+):
     """Builds a preset's model with trained weights.
 
     Args:
@@ -151,6 +158,8 @@ def load(name: str, weights: str | Path | dict | None = None, **overrides):
         weights: a file of this library or of the official program, as
             `weights.read_checkpoint` takes them, or such a file for every part by the
             part's name; by default the preset's own.
+        adapters: files that stand beside the weights, such as LoRA's of Stable
+            Diffusion and the prompts of its tasks.
         **overrides: replace arguments of its configuration.
 
     Raises:
@@ -166,8 +175,10 @@ def load(name: str, weights: str | Path | dict | None = None, **overrides):
     if weights is None:
         weights = {p: locate(w, WEIGHTS) for p, w in preset["weights"].items()}
     files = weights if isinstance(weights, dict) else {None: weights}
+    beside = _opened(name, adapters)
+    overrides |= _arguments(name, beside)
     model, config = build(name, **overrides), preset["config"] | overrides
-    state = model.use_state()
+    state = _assign_beside(model, beside)
     parts = dict.fromkeys(variable.split("/")[0] for variable in state)
     if weights and not parts:
         raise InputError(
@@ -211,13 +222,49 @@ def open_weights(
     return from_official(arrays, *about)[0], {}
 
 
+def _opened(name, adapters):
+    """Returns path -> arrays of files that stand beside a preset's weights."""
+    module = family(name).adapters
+    if adapters and not module:
+        raise InputError(
+            f"adapters: must not be given for {name}, which takes none, received "
+            f"{', '.join(map(str, adapters))}"
+        )
+    return {
+        path: importlib.import_module(module).read_adapter(path) for path in adapters
+    }
+
+
+def _arguments(name, opened):
+    """Returns the arguments of a model that has a place for all that files hold."""
+    module, found = family(name).adapters, {}
+    for path, arrays in opened.items() if module else ():
+        more = importlib.import_module(module).arguments(arrays, path)
+        lists = {k: [*found.get(k, []), *v] for k, v in more.items() if type(v) is list}
+        found |= more | lists
+    return found
+
+
+def _assign_beside(model, beside):
+    """Sets what adapters hold; returns the variables that must be found elsewhere."""
+    state = model.use_state()
+    for path, arrays in beside.items():
+        held = {name.split("/")[0] for name in arrays}
+        assign(
+            {k: v for k, v in state.items() if k.split("/")[0] in held}, arrays, path
+        )
+        state = {k: v for k, v in state.items() if k.split("/")[0] not in held}
+    return state
+
+
 @_random_as_before()
-def load_file(*paths: str | Path):
+def load_file(*paths: str | Path, adapters: Sequence[str | Path] = ()):
     """Builds the model that a weight file describes, with its weights.
 
     Args:
         *paths: the file, or those of several parts of one model. Parts that are in none
             are those that they were trained with: of a file, or the preset's own.
+        adapters: see `load`.
 
     Returns:
         `(model, metadata)`.
@@ -231,12 +278,21 @@ def load_file(*paths: str | Path):
     if "preset" not in metadata:
         raise WeightsError(f"{paths[0]}: must name its preset; give -preset as well")
     held = {}  # file -> variables of the parts that it holds
+    beside = _opened(metadata["preset"], adapters) if adapters else {}
     try:
+        name = metadata["preset"]
+        overrides = {}
+        for _, told in files.values():
+            overrides |= told.get("overrides", {})
+        opened = {path: arrays for path, (arrays, _) in files.items()}
+        overrides |= _arguments(name, opened | beside)
         # A file cannot ask for more memory than it holds.
         with _memory_last():
-            model = build(metadata["preset"], **metadata.get("overrides", {}))
+            model = build(name, **overrides)
+            others = {key.split("/")[0] for arrays in beside.values() for key in arrays}
             state = model.use_state()
-            parts = dict.fromkeys(name.split("/")[0] for name in state)
+            state = {k: v for k, v in state.items() if k.split("/")[0] not in others}
+            parts = dict.fromkeys(key.split("/")[0] for key in state)
             for path, (arrays, _) in files.items():
                 found = {name.split("/")[0] for name in arrays}.intersection(parts)
                 found = found or parts  # a file of something else: says what it lacks
@@ -250,9 +306,9 @@ def load_file(*paths: str | Path):
         raise WeightsError(f"{paths[0]}: must describe a model; {error}") from error
     for path, (arrays, _) in files.items():
         assign(held[path], arrays, path)
+    _assign_beside(model, beside)
     taken = {name.split("/")[0] for variables in held.values() for name in variables}
     others = [part for part in parts if part not in taken]
-    overrides = metadata.get("overrides", {})
     load_parts(model, metadata["preset"], others, metadata.get("frozen"), **overrides)
     return model, metadata
 

@@ -25,6 +25,7 @@ class Completer:
         OPTIONS: what `inpaint` takes beyond image, mask and seed: name -> default.
         draws: whether another seed gives another picture.
         members: models that complete a picture before it does, by name; no parts of it.
+        tasks: what it has learned prompts of, which its option "task" names.
         masks: what it is trained and evaluated on by default; see `parse_mixture`.
     """
 
@@ -33,6 +34,7 @@ class Completer:
     OPTIONS = {}  # noqa: RUF012
     draws = False
     members = {}  # noqa: RUF012
+    tasks = ()
     context = 0.5
     masks = "rectangle=1"
 

@@ -16,6 +16,7 @@ from inpainting_zoo.models.sizes import Sizes
 from inpainting_zoo.models.stage import Stage, named, variables_of
 
 AVERAGE_RAMP = 0.05  # of the images seen, an average's half-life at most
+WORST = 1e30  # a validation loss that every other is below
 
 
 class Inpainter(Completer, StepModel):
@@ -110,6 +111,10 @@ class Inpainter(Completer, StepModel):
         """
         return None
 
+    def stage_masks(self, stage: str) -> str:
+        """Returns what a stage is trained on by default; see `masks`."""
+        return self.masks
+
     def preparing(self, repeated: bool):
         """Returns what a batch goes through after it is loaded, in any thread.
 
@@ -130,6 +135,13 @@ class Inpainter(Completer, StepModel):
         """
 
     # Training.
+
+    # Parts that a stage adds to what was trained without them: weights may lack them,
+    # and then they begin anew.
+    added = ()
+    # How names of variables start -> how they do in files for use, where other programs
+    # have names of their own for them.
+    file_names = {}  # noqa: RUF012
 
     @explicit_settings()
     def begin(self, stage: str, make_optimizer, features=None, **compile_options):
@@ -179,7 +191,9 @@ class Inpainter(Completer, StepModel):
                 )
             optimizer.build(self.stage.trainable(name))
             self.optimizers[name] = optimizer
-        self.averages = self._new_averages() if self.stage.average else {}
+        kept = self.stage.average or self.stage.best
+        self.averages = self._new_averages() if kept else {}
+        self.lowest_loss = keras.Variable(WORST, trainable=False, name="lowest_loss")
         self._compiled = {}  # an average may stand for the weights from now on
         self.compile(next(iter(self.optimizers.values())), **compile_options)
 
@@ -231,7 +245,7 @@ class Inpainter(Completer, StepModel):
             )
         batch = self.as_inputs(batch)
         logs = self.stage.step(batch, self.minimize)
-        if self.averages:
+        if self.stage.average:
             self._average(batch["image"].shape[0] // self.stage.batches)
         return logs
 
@@ -244,6 +258,12 @@ class Inpainter(Completer, StepModel):
         for name, average in self.averages.items():
             change = (1 - keep) * (ops.cast(weights[name], average.dtype) - average)
             average.assign(average + change)
+
+    def keep_best(self, loss: float):
+        """Takes the weights as they are for use, if this validation loss is lower."""
+        if self.stage.best and loss < float(ops.convert_to_numpy(self.lowest_loss)):
+            self.lowest_loss.assign(loss)
+            self.restart_averages()
 
     def evaluation_step(self, batch):
         """Returns the mean PSNR in dB of completed images, and the validation loss."""
@@ -288,7 +308,9 @@ class Inpainter(Completer, StepModel):
         optimizers = {f"{k}_optimizer": o for k, o in self.optimizers.items()}
         averages = {f"average/{name}": v for name, v in self.averages.items()}
         trained = named({**self.networks, **optimizers})
-        return {**trained, **averages, "seed_generator": self.seed_generator.state}
+        others = {"seed_generator": self.seed_generator.state}
+        others |= {"lowest_loss": self.lowest_loss} if self.stage.best else {}
+        return {**trained, **averages, **others}
 
     def use_state(self, *parts: str) -> dict:
         """Returns the variables that use needs, averaged ones where they are averaged.
@@ -366,12 +388,13 @@ class Inpainter(Completer, StepModel):
             self._compiled[name] = compiled(getattr(self, name), variables, used)
         return self._compiled[name]
 
-    def validation_number(self, prediction, image, mask):
+    def validation_number(self, prediction, image, mask, aligned: dict | None = None):
         """Returns `validation_loss` of one picture as a number, or None.
 
         Args:
             prediction, image: uint8 (S, S, 3).
             mask: (S, S), 1 in the hole.
+            aligned: see `predict_aligned`.
         """
         both, mask = as_floats(np.stack([prediction, image]), mask[None, ..., None])
         loss = self.validation_loss(both[:1], both[1:], mask)

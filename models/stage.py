@@ -29,6 +29,10 @@ class Stage:
             use takes instead of the last ones; at first shorter, a twentieth of the
             images seen, so that it forgets weights that had learned nothing. None takes
             the last ones.
+        best: whether use takes the weights of the lowest validation loss instead.
+        initialize: takes nothing, sets what learns by what is frozen, once that is
+            loaded.
+        truth: name in the batch of what should be predicted.
     """
 
     step: Callable
@@ -39,6 +43,9 @@ class Stage:
     clip: Mapping = dataclasses.field(default_factory=dict)
     lazy: Mapping = dataclasses.field(default_factory=dict)
     average: float | None = None
+    best: bool = False
+    initialize: Callable | None = None
+    truth: str = "image"
 
     def correction(self, name: str) -> float:
         """Returns c of an optimizer, 1 without a lazy term; see `lazy`."""

@@ -4,6 +4,8 @@ Layers have the names that diffusers gives them, dots included, so that its weig
 need no table of names.
 """
 
+from collections.abc import Callable
+
 from keras import layers as keras_layers
 from keras import ops
 
@@ -23,15 +25,23 @@ def conv(x, channels: int, name: str, kernel: int = 3, dtype: str = "float32"):
     )(x)
 
 
-def dense(x, units: int, name: str, use_bias: bool = True, dtype: str = "float32"):
-    """Maps the last axis to `units`."""
-    return keras_layers.Dense(
+def dense(
+    x,
+    units: int,
+    name: str,
+    use_bias: bool = True,
+    dtype: str = "float32",
+    adapt: Callable | None = None,
+):
+    """Maps the last axis to `units`; what `adapt(x, units, name)` returns is added."""
+    y = keras_layers.Dense(
         units,
         use_bias=use_bias,
         kernel_initializer=GlorotUniform(),
         name=name,
         dtype=dtype,
     )(x)
+    return y + adapt(x, units, name) if adapt else y
 
 
 def group_norm(x, name: str, groups: int, epsilon: float, dtype: str = "float32"):
@@ -108,6 +118,7 @@ def attend(
     use_bias: bool = False,
     slices: int = 1,
     dtype: str = "float32",
+    adapt: Callable | None = None,
 ):
     """Returns what x (B, ..., C) gathers of a context (B, ..., D).
 
@@ -119,13 +130,14 @@ def attend(
         use_bias: whether queries, keys and values have a bias; the output has one.
         slices: see `layers.dot_product_attention.DotProductAttention`.
         dtype: Keras dtype policy.
+        adapt: see `dense`; of all four projections.
     """
-    channels = x.shape[-1]
+    channels, options = x.shape[-1], {"dtype": dtype, "adapt": adapt}
     found = DotProductAttention(
         heads, slices=slices, name=f"{name}.heads", dtype=dtype
     )(
-        dense(x, channels, f"{name}.to_q", use_bias, dtype),
-        dense(context, channels, f"{name}.to_k", use_bias, dtype),
-        dense(context, channels, f"{name}.to_v", use_bias, dtype),
+        dense(x, channels, f"{name}.to_q", use_bias, **options),
+        dense(context, channels, f"{name}.to_k", use_bias, **options),
+        dense(context, channels, f"{name}.to_v", use_bias, **options),
     )
-    return dense(found, channels, f"{name}.to_out.0", dtype=dtype)
+    return dense(found, channels, f"{name}.to_out.0", **options)

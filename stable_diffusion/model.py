@@ -6,6 +6,7 @@ CVPR 2022.
 
 import hashlib
 import inspect
+import logging
 from types import SimpleNamespace
 
 import keras
@@ -18,6 +19,8 @@ from inpainting_zoo.engine.inference import compiled
 from inpainting_zoo.engine.operations import fold
 from inpainting_zoo.errors import InputError, choose
 from inpainting_zoo.features.lpips import PLANS, lpips_network
+from inpainting_zoo.layers.lora import LoRA
+from inpainting_zoo.layers.prompt import Prompt
 from inpainting_zoo.losses.kl_divergence import kl_divergence
 from inpainting_zoo.losses.perceptual_similarity import perceptual_similarity_loss
 from inpainting_zoo.losses.reconstruction import absolute
@@ -30,12 +33,16 @@ from inpainting_zoo.models.stage import Stage, named
 from inpainting_zoo.stable_diffusion import samplers
 from inpainting_zoo.stable_diffusion.autoencoder import build_decoder, build_encoder
 from inpainting_zoo.stable_diffusion.presets import FAMILY, UNGUIDED
+from inpainting_zoo.stable_diffusion.tasks import INVERTED, LENGTH, LORA, TASKS
 from inpainting_zoo.stable_diffusion.text_encoder import build_text_encoder
 from inpainting_zoo.stable_diffusion.tokenizer import END, clip_tokenizer
 from inpainting_zoo.stable_diffusion.unet import build_unet
 from inpainting_zoo.storage.vectors import remembered
 
+log = logging.getLogger(__name__)
 NO_ARGUMENTS = {}
+NO_TASKS = ()
+HELD_OUT = 8  # levels of noise at which a task's loss is measured
 REMEMBERED_TEXTS = 16  # whose embeddings are not computed again
 
 
@@ -66,12 +73,17 @@ class StableDiffusion(Inpainter):
         average: half-life, in images, of the average of weights that use takes; 0 takes
             the last ones.
         masks: what it is trained and evaluated on by default; see `parse_mixture`.
+        lora_rank: of the LoRA on the U-Net's attention; 0 has none. Where there is one
+            the stage of denoising moves it alone.
+        task: name in `tasks.TASKS`, whose prompt the stage of task inversion learns.
+        tasks: those of which there are prompts already.
         dtype: Keras dtype policy of the networks, such as "bfloat16".
         seed: of everything random within a training step.
     """
 
     STAGES, OPTIONS = FAMILY.stages, FAMILY.options
     PRIOR = False  # whether something else than a text leads the U-Net
+    file_names = {LORA: "unet."}  # noqa: RUF012
 
     def __init__(
         self,
@@ -90,6 +102,9 @@ class StableDiffusion(Inpainter):
         perceptual_weight: float = 0.1,
         average: float = 0.0,
         masks: str = "lama_training=1",
+        lora_rank: int = 0,
+        task: str = "remove",
+        tasks: list | tuple = NO_TASKS,
         dtype: str = "float32",
         seed: int = 0,
     ):
@@ -111,12 +126,13 @@ class StableDiffusion(Inpainter):
             text = made("text_encoder", build_text_encoder, text_encoder, dtype)
             width = {"context_channels": text.output.shape[-1]}
         self.slices = unet.get("slices", 1)
-        unet = made("unet", build_unet, {**unet, **width}, dtype)
+        lora = LoRA(lora_rank, dtype=dtype) if lora_rank else None
+        unet = made("unet", build_unet, {**unet, **width}, dtype, lora=lora)
         self.shrinks = _halvings(encoder)
         multiple = self.shrinks * _halvings(unet)
         side = Sizes(multiple=multiple, least=multiple, side=image_size)
         super().__init__(image_size, side, seed)
-        self.unet, self.text_encoder = unet, text
+        self.unet, self.text_encoder, self.lora = unet, text, lora
         self.length = text.input.shape[1] if text else 0
         self._embeddings = {}  # of texts
         self.encoder, self.decoder = encoder, decoder
@@ -126,6 +142,10 @@ class StableDiffusion(Inpainter):
         self.all_hole, self.average, self.masks = all_hole, average or None, masks
         self.loss_weights = {"l1": 1.0, "kl": kl_weight, "lpips": perceptual_weight}
         self.reconstructs, self.lpips = False, None
+        self.task = choose("task", task, dict.fromkeys(INVERTED, task))
+        self.prompts, self._losses, self.policy = {}, {}, dtype
+        for name in tasks:
+            self._add_prompt(name)
 
     @property
     def parts(self):
@@ -134,7 +154,24 @@ class StableDiffusion(Inpainter):
         if self.reconstructs:
             return autoencoder
         text = {"text_encoder": self.text_encoder} if self.text_encoder else {}
-        return {"unet": self.unet, **autoencoder, **text}
+        lora = {"lora": self.lora} if self.lora else {}
+        return {"unet": self.unet, **autoencoder, **text, **lora, **self.prompts}
+
+    @property
+    def added(self):
+        return [name for name in self.parts if name == "lora" or name in TASKS]
+
+    @property
+    def tasks(self):
+        return tuple(self.prompts)
+
+    def _add_prompt(self, task):
+        choose("tasks", task, TASKS)
+        if task not in self.prompts:
+            width = self.text_encoder.output.shape[-1]
+            new = Prompt(LENGTH, width, name=task, dtype=self.policy)
+            self.prompts = {**self.prompts, task: new}
+        return self.prompts[task]
 
     @property
     def part_shapes(self):
@@ -153,13 +190,55 @@ class StableDiffusion(Inpainter):
             shapes["text_encoder"] = [self.text_encoder.input.shape[1:]]
             tokens = (*shapes["text_encoder"][0], unet[2].shape[-1])
             shapes["unet"].append(tokens)
+        if self.lora:
+            shapes["unet"].append(())
         return shapes
 
     def make_stage(self, name, features):
-        """See `Inpainter.make_stage`; the autoencoder learns, or the U-Net alone."""
+        """See `Inpainter.make_stage`.
+
+        The autoencoder learns alone; denoising moves the U-Net or its LoRA alone, task
+        inversion a prompt of `LENGTH` embeddings, harmonization such a prompt and the
+        LoRA.
+        """
         self.reconstructs = name == "autoencoder"
-        if not self.reconstructs:
-            return Stage(self.denoising_step, {"unet": self.unet}, average=self.average)
+        if self.reconstructs:
+            return self._autoencoder_stage()
+        if name == "denoising":
+            learned = {"lora": self.lora} if self.lora else {"unet": self.unet}
+            return Stage(self.denoising_step, learned, average=self.average)
+        task = self._task_of(name)
+        if self.lora and not TASKS[task].lora_scale:
+            raise InputError(
+                f"lora_rank: must be 0 in the stage {name}, whose prompt is used "
+                f"without LoRA, received {self.lora.rank}"
+            )
+        prompt, further = self._add_prompt(task), {}
+        learned = [prompt]
+        if name == "harmonization":
+            if self.target is not PREDICTS["noise"][0]:
+                raise InputError(
+                    "predicts: must be noise in the stage harmonization, received "
+                    "velocity"
+                )
+            if self.lora:
+                learned.append(self.lora)
+            else:
+                log.warning("lora_rank: a prompt alone learns to copy; 24 is usual")
+            further = {"inputs": ("target",), "truth": "target"}
+
+        def initialize():
+            prompt.embeddings.assign(self._embedded(TASKS[task].text)[:LENGTH])
+
+        return Stage(
+            lambda batch, minimize: self.task_step(task, batch, minimize),
+            {task: learned},
+            best=True,
+            initialize=initialize,
+            **further,
+        )
+
+    def _autoencoder_stage(self):
         if self.loss_weights["lpips"]:
             least = PLANS["alexnet"].least_side
             if self.image_size < least:
@@ -205,15 +284,30 @@ class StableDiffusion(Inpainter):
         """See `Inpainter.validation_loss`; of an autoencoder the L1 that it learns."""
         return ops.mean(absolute(prediction - image)) if self.reconstructs else None
 
+    def _task_of(self, stage):
+        """Returns the task that a stage learns, or none."""
+        tasks = {"task_inversion": self.task, "harmonization": "harmonize"}
+        return tasks.get(stage)
+
+    def stage_masks(self, stage):
+        task = self._task_of(stage)
+        return TASKS[task].masks if task else self.masks
+
+    def _embedded(self, text):
+        """Returns the embeddings (77, C) of a text as an array."""
+        tokens = self.tokenizer(text, self.length)
+        return ops.convert_to_numpy(self.text_encoder(tokens[None]))[0]
+
     def denoising_step(self, batch, minimize):
-        """Takes a step of the U-Net on noise of random strength."""
+        """Takes a step of the U-Net, or its LoRA, on noise of random strength."""
         mask = self._learned_masks(batch["mask"])
         inputs = self.noised({**batch, "mask": mask})
         if self.text_encoder:
             count, tokens = ops.shape(mask)[0], batch.get("tokens")
             inputs["prompt"] = self._learned_prompts(count, tokens)
         inputs = {name: ops.stop_gradient(x) for name, x in inputs.items()}
-        return minimize("unet", lambda: self.denoising_loss(**inputs))
+        (learned,) = self.stage.learns
+        return minimize(learned, lambda: self.denoising_loss(**inputs))
 
     def noised(self, batch):
         """Draws what `denoising_loss` takes of a batch, but for the prompt.
@@ -222,18 +316,53 @@ class StableDiffusion(Inpainter):
             batch: "image" (B, H, W, 3) in [-1, 1], "mask" (B, H, W, 1), 1 in the hole,
                 and perhaps "latents" (B, h, w, 4) of the image.
         """
-        latents, random = batch.get("latents"), {"seed": self.seed_generator}
+        latents = batch.get("latents")
         if latents is None:
             latents = self.encode(batch)
-        count = (ops.shape(latents)[0],)
-        return {
-            "latents": latents,
-            "timestep": keras.random.randint(count, 0, samplers.STEPS, **random),
-            "noise": keras.random.normal(ops.shape(latents), **random),
-            "known": self.encode_known(batch),
-        }
+        noise, known = self._draw_noise(latents), self.encode_known(batch)
+        return {"latents": latents, **noise, "known": known}
 
-    def denoising_loss(self, latents, noise, timestep, known, prompt=None):
+    def _draw_noise(self, latents):
+        """Draws noise and time steps, evenly, for latents (B, h, w, 4)."""
+        shape, random = ops.shape(latents), {"seed": self.seed_generator}
+        timestep = keras.random.randint((shape[0],), 0, samplers.STEPS, **random)
+        return {"timestep": timestep, "noise": keras.random.normal(shape, **random)}
+
+    def task_step(self, task, batch, minimize):
+        """Takes a step of what tells a task; the networks stay as they are.
+
+        Reference: Wang et al., Repositioning the Subject within Image, TMLR 2024.
+        """
+        inputs = self.task_inputs(task, batch)
+        inputs |= self._draw_noise(inputs["latents"])
+        inputs = {name: ops.stop_gradient(x) for name, x in inputs.items()}
+
+        def loss():
+            prompt = self._prompts_of(task, ops.shape(batch["image"])[0])
+            return self.denoising_loss(**inputs, prompt=prompt)
+
+        return minimize(task, loss)
+
+    def task_inputs(self, task, batch):
+        """Returns what `denoising_loss` takes beside noise and the prompt.
+
+        Harmonization sees the composite x everywhere, and what should be predicted is
+        more than the noise, by x - x* from the target's latents (Equation 2). That the
+        noise is added to x itself is not written there, but makes samples turn to x*.
+        """
+        image = {"image": batch["image"], "mask": batch["mask"]}
+        latents = batch["latents"] if "latents" in batch else self.encode(image)
+        if not TASKS[task].whole:
+            return {"latents": latents, "known": self.encode_known(image)}
+        known = self.encode_known({**image, "hidden": ops.zeros((1,))})
+        change = latents - self.encode({"image": batch["target"]})
+        return {"latents": latents, "known": known, "change": change}
+
+    def _prompts_of(self, task, batch_size):
+        """Returns the prompt of a task for each picture, (B, LENGTH, C)."""
+        return ops.repeat(self.prompts[task].embeddings[None], batch_size, axis=0)
+
+    def denoising_loss(self, latents, noise, timestep, known, prompt=None, change=0.0):
         """Returns `(loss, logs)`: the mean squared error of what is predicted.
 
         Args:
@@ -241,7 +370,8 @@ class StableDiffusion(Inpainter):
             noise: (B, h, w, 4), normal.
             timestep: (B,), 0 to 999, strength of the noise that is added.
             known: see `encode_known`.
-            prompt: embeddings (B, 77, C); None where there is no text.
+            prompt: embeddings (B, n, C); None where there is no text.
+            change: what is added to the noise that is asked for.
 
         Reference: Ho et al., Denoising Diffusion Probabilistic Models, NeurIPS 2020,
         Equation 14.
@@ -250,10 +380,12 @@ class StableDiffusion(Inpainter):
         alpha = _aside(ops.take(signal, timestep))
         shown = samplers.add_noise(latents, noise, alpha)
         seen = ops.concatenate([shown, known], axis=-1)
-        given = [seen, ops.cast(timestep, "float32")]
-        given += [] if prompt is None else [prompt]
+        timestep = ops.cast(timestep, "float32")
+        given = [seen, timestep] + ([] if prompt is None else [prompt])
+        if self.lora:
+            given.append(ops.ones_like(timestep))
         predicted = self.unet(given, training=True)
-        error = predicted - self.target(latents, noise, alpha)
+        error = predicted - self.target(latents, noise, alpha) - change
         loss = ops.mean(ops.square(error))
         return loss, {"unet_loss": loss}
 
@@ -332,6 +464,8 @@ class StableDiffusion(Inpainter):
         guidance_scale,
         sampler,
         strength,
+        task="",
+        lora_scale=1.0,
         attention_slices=0,
     ):
         """Returns what the options mean to the networks.
@@ -345,10 +479,15 @@ class StableDiffusion(Inpainter):
             sampler: name in `samplers.SAMPLERS`.
             strength: above 0, at most 1; below 1 sampling starts from what the picture
                 has in the hole, with so much of the noise.
+            task: name of a learned prompt, instead of a text; "" is that which is being
+                learned, if any.
+            lora_scale: factor of LoRA; of those tasks that are learned without, 0.
             attention_slices: see `predict_images`; it changes no number.
 
         Returns:
-            "prompt" and, if it counts, "negative_prompt", int32 (1, 77); "rows"
+            "prompt" and, if it counts, "negative_prompt", int32 (1, 77); or "task"
+            (1, LENGTH, C) instead of the first, with "hidden" (1,), 0 where the hole is
+            seen as well; "lora_scale" (1,) where there is one; "rows"
             (1, N, 3 + 2 HISTORY), see `samplers.Schedule.rows`; "noise_weight" and, if
             the picture is seen, "picture_weight" (1,) at the start; "guidance" (1,).
 
@@ -365,7 +504,33 @@ class StableDiffusion(Inpainter):
         for name, text in texts.items():
             if not isinstance(text, str):
                 raise InputError(f"{name}: must be text, received {text!r}")
-        arrays["prompt"] = self._tokens([prompt])
+        if not isinstance(lora_scale, int | float) or not 0 <= lora_scale < np.inf:
+            raise InputError(
+                f"lora_scale: must be a number from 0, received {lora_scale!r}"
+            )
+        if not self.lora and lora_scale != 1:
+            raise InputError(
+                f"lora_scale: needs a model with LoRA, received {lora_scale!r} for one "
+                "without"
+            )
+        task = task or (self._task_of(self.stage_name) if self.stage else None)
+        held = self.prompts or {"(no prompt has been learned)": None}
+        if task:
+            choose("task", task, held)
+        if task and prompt:
+            raise InputError(
+                f"prompt: must not be given with a task, whose prompt is learned, "
+                f"received {prompt!r}"
+            )
+        if task:
+            (learned,) = self.use_state(task).values()
+            arrays["task"] = learned[None]
+            arrays["hidden"] = np.float32([not TASKS[task].whole])
+        else:
+            arrays["prompt"] = self._tokens([prompt])
+        if self.lora:
+            factor = TASKS[task].lora_scale if task else 1
+            arrays["lora_scale"] = np.float32([factor * lora_scale])
         arrays["guidance"] = np.float32([guidance_scale])
         if guidance_scale > 1:
             arrays["negative_prompt"] = self._tokens([negative_prompt])
@@ -506,7 +671,7 @@ class StableDiffusion(Inpainter):
             steps: takes the state of the first step and the rows of all (B, N, ...),
                 returns the last history.
         """
-        picture = {name: inputs[name] for name in ("image", "mask")}
+        picture = {k: inputs[k] for k in ("image", "mask", "hidden") if k in inputs}
         latents = inputs["noise"] * _aside(inputs["noise_weight"])
         if "picture_weight" in inputs:
             encoded = run("encode")({"image": inputs["image"]})
@@ -526,7 +691,10 @@ class StableDiffusion(Inpainter):
         """Returns what `predict_noise` takes beside the known; see `_sample`."""
         texts = {k: inputs[k] for k in ("prompt", "negative_prompt") if k in inputs}
         found = {k: run("embed")({"tokens": ids}) for k, ids in texts.items()}
-        return found | ({"guidance": inputs["guidance"]} if texts else {})
+        if "task" in inputs:
+            found["prompt"] = inputs["task"]
+        others = {k: inputs[k] for k in ("guidance", "lora_scale") if k in inputs}
+        return found | others
 
     def reconstruct(self, inputs):
         """Returns what the decoder makes of an "image"; see `encode` and `decode`."""
@@ -542,10 +710,12 @@ class StableDiffusion(Inpainter):
         """Returns what the U-Net sees beside noise: the mask, latents of what is known.
 
         Args:
-            inputs: "image" (B, H, W, 3) and "mask" (B, H, W, 1).
+            inputs: "image" (B, H, W, 3), "mask" (B, H, W, 1) and perhaps "hidden" (B,)
+                or (1,), 1 where the hole is empty, 0 where it is seen, too.
         """
         image, mask = inputs["image"], inputs["mask"]
-        latents = self.encode({"image": image * (1 - mask)})
+        hole = mask * _aside(inputs["hidden"]) if "hidden" in inputs else mask
+        latents = self.encode({"image": image * (1 - hole)})
         step = self.shrinks  # the first pixel of each cell, as PyTorch takes it
         return ops.concatenate([mask[:, ::step, ::step], latents], axis=-1)
 
@@ -581,20 +751,59 @@ class StableDiffusion(Inpainter):
             timestep: (B,).
             alpha: (B, 1, 1, 1), share of the signal in their variance.
             inputs: "known" (B, h, w, 5); of a text, "prompt" and perhaps
-                "negative_prompt", their embeddings (B, 77, C), and "guidance" (B,).
+                "negative_prompt", their embeddings (B, n, C), and "guidance" (B,);
+                "lora_scale" (B,) of a model with LoRA.
 
         Reference: Ho and Salimans, Classifier-Free Diffusion Guidance, 2022.
         """
         seen = ops.concatenate([shown, inputs["known"]], axis=-1)
-        if "negative_prompt" not in inputs:
-            text = [inputs["prompt"]] if "prompt" in inputs else []
-            found = self.unet([seen, timestep, *text])
+        scale = [inputs["lora_scale"]] if self.lora else []
+        texts = [inputs[k] for k in ("negative_prompt", "prompt") if k in inputs]
+        if len(texts) < 2:
+            found = self.unet([seen, timestep, *texts, *scale])
             return self.noise_of(found, shown, alpha)
-        texts = [inputs["negative_prompt"], inputs["prompt"]]
-        twice = [ops.concatenate(x) for x in ([seen] * 2, [timestep] * 2, texts)]
-        negative, positive = ops.split(self.unet(twice), 2)
+        if texts[0].shape[1] == texts[1].shape[1]:  # both at once
+            both = [seen, timestep, *scale]
+            seen, timestep, *scale = (ops.concatenate([x, x]) for x in both)
+            found = self.unet([seen, timestep, ops.concatenate(texts), *scale])
+            negative, positive = ops.split(found, 2)
+        else:
+            negative, positive = (
+                self.unet([seen, timestep, text, *scale]) for text in texts
+            )
         found = negative + _aside(inputs["guidance"]) * (positive - negative)
         return self.noise_of(found, shown, alpha)
+
+    def validation_number(self, prediction, image, mask, aligned=None):
+        """Returns the loss of a task on one picture, always of the same noise."""
+        task = self._task_of(self.stage_name)
+        if task is None:
+            return super().validation_number(prediction, image, mask, aligned)
+        if TASKS[task].whole and "target" not in (aligned or {}):
+            return None
+        pictures = {"image": image, "mask": mask[..., None], **(aligned or {})}
+        batch = self.as_inputs({name: x[None] for name, x in pictures.items()})
+        batch = {name: ops.convert_to_tensor(x) for name, x in batch.items()}
+        if task not in self._losses:  # of the weights as they are, not the best ones
+            self._losses[task] = compiled(
+                lambda batch: self.held_out_loss(task, batch),
+                [*named(self.parts).values()],
+            )
+        return float(ops.convert_to_numpy(self._losses[task](batch)))
+
+    def held_out_loss(self, task, batch):
+        """Returns the mean loss of one picture at `HELD_OUT` levels of fixed noise."""
+        side, channels = self.image_size // self.shrinks, self.unet.output.shape[-1]
+        shape = (HELD_OUT, side, side, channels)
+        noise = np.random.default_rng(0).standard_normal(shape, np.float32)
+        levels = (np.arange(HELD_OUT) + 0.5) / HELD_OUT * samplers.STEPS
+        inputs = {
+            name: ops.repeat(x, HELD_OUT, axis=0)
+            for name, x in self.task_inputs(task, batch).items()
+        }
+        prompt = self._prompts_of(task, HELD_OUT)
+        inputs |= {"noise": noise, "timestep": levels.astype("int32"), "prompt": prompt}
+        return self.denoising_loss(**inputs)[0]
 
     def decode(self, inputs):
         """Returns the picture of "latents"; "image" and "mask" may be seen as well."""
@@ -611,22 +820,24 @@ class StableDiffusion(Inpainter):
 class LatentDiffusion(StableDiffusion):
     """Stable Diffusion without a text: the U-Net goes by what is known alone."""
 
-    OPTIONS = UNGUIDED.options
+    STAGES, OPTIONS = UNGUIDED.stages, UNGUIDED.options
 
     def condition(self, num_steps, sampler, strength, attention_slices=0):
-        """See `StableDiffusion.condition`."""
-        return self._schedule(num_steps, sampler, strength, attention_slices)
+        """See `StableDiffusion.condition`; LoRA counts whole."""
+        arrays = self._schedule(num_steps, sampler, strength, attention_slices)
+        scale = {"lora_scale": np.ones(1, "float32")} if self.lora else {}
+        return arrays | scale
 
     def remarks(self, hole, **options):
         return []
 
 
-def made(name, build, options, dtype):
-    """Builds a network from a preset's arguments of it."""
-    known = inspect.signature(build).parameters
+def made(name, build, options, dtype, **given):
+    """Builds a network from a preset's arguments of it, and what is given beside."""
+    known = [k for k in inspect.signature(build).parameters if k not in given]
     for option in options:
-        choose(f"{name}, its argument", option, dict(known))
-    return build(**{"dtype": dtype, **options})
+        choose(f"{name}, its argument", option, dict.fromkeys(known))
+    return build(**{"dtype": dtype, **options, **given})
 
 
 def _halvings(network):

@@ -6,7 +6,7 @@ from inpainting_zoo.families import Family
 
 FAMILY = Family(
     "inpainting_zoo.stable_diffusion.model:StableDiffusion",
-    stages=("autoencoder", "denoising"),
+    stages=("task_inversion", "harmonization", "autoencoder", "denoising"),
     options={
         "prompt": "",
         "negative_prompt": "",
@@ -14,19 +14,32 @@ FAMILY = Family(
         "guidance_scale": 7.5,
         "sampler": "dpmpp",
         "strength": 1.0,
+        "task": "",
+        "lora_scale": 1.0,
         "attention_slices": 0,
     },
     draws=True,
+    adapters="inpainting_zoo.stable_diffusion.tasks",
 )
 UNGUIDED = dataclasses.replace(
     FAMILY,
     model="inpainting_zoo.stable_diffusion.model:LatentDiffusion",
+    stages=("autoencoder", "denoising"),
     options={
         name: FAMILY.options[name]
         for name in ("num_steps", "sampler", "strength", "attention_slices")
     },
+    adapters=None,
 )
-TRAINING = {"batch_size": 4, "learning_rate": 1e-5, "adam_betas": [0.9, 0.999]}
+# What learns beside frozen networks, as Wang et al. (TMLR 2024) train it.
+SMALL = ("task_inversion", "harmonization")
+LARGE = ("autoencoder", "denoising")
+TRAINING = {
+    "optimizer": dict.fromkeys(SMALL, "adamw_light") | dict.fromkeys(LARGE, "adam"),
+    "batch_size": dict.fromkeys(SMALL, 32) | dict.fromkeys(LARGE, 4),
+    "learning_rate": dict.fromkeys(SMALL, 8e-5) | dict.fromkeys(LARGE, 1e-5),
+    "adam_betas": [0.9, 0.999],
+}
 
 PRESETS = {
     "sd15_inpainting": {

@@ -5,6 +5,7 @@ CVPR 2022.
 """
 
 import functools
+from collections.abc import Callable
 
 import keras
 import numpy as np
@@ -13,6 +14,7 @@ from keras import ops
 
 from inpainting_zoo.errors import InputError
 from inpainting_zoo.layers.gelu import gelu
+from inpainting_zoo.layers.lora import LoRA
 from inpainting_zoo.stable_diffusion import blocks
 
 LONGEST_PERIOD = 10_000  # of the sines that encode a time step
@@ -29,6 +31,7 @@ def build_unet(
     outputs: int = 4,
     slices: int = 1,
     dtype: str = "float32",
+    lora: LoRA | None = None,
 ):
     """Builds the U-Net: (latents, time steps, text) -> noise.
 
@@ -49,6 +52,8 @@ def build_unet(
         inputs, outputs: channels of what comes in and goes out.
         slices: see `layers.dot_product_attention.DotProductAttention`.
         dtype: Keras dtype policy of the layers, such as "mixed_bfloat16".
+        lora: adapts the projections of all attention, by the fourth input (B,), its
+            scale, which there is only then.
 
     Raises:
         InputError: if there are not as many heads and attentions as levels.
@@ -61,10 +66,13 @@ def build_unet(
     options = {"groups": groups, "dtype": dtype}
     latents = keras.Input((None, None, inputs), name="latents")
     timestep = keras.Input((), name="timestep")
-    inputs, context = [latents, timestep], None
+    inputs, context, adapt = [latents, timestep], None, None
     if context_channels:
         context = keras.Input((None, context_channels), name="context")
         inputs.append(context)
+    if lora:
+        inputs.append(keras.Input((), name="lora_scale"))
+        adapt = functools.partial(lora.adapt, scale=inputs[-1])
 
     time = encode_time(timestep, channels[0])
     time = blocks.dense(time, 4 * channels[0], "time_embedding.linear_1", dtype=dtype)
@@ -72,7 +80,7 @@ def build_unet(
     time = blocks.dense(time, 4 * channels[0], "time_embedding.linear_2", dtype=dtype)
     residual = functools.partial(blocks.residual, time=time, epsilon=1e-5, **options)
     transform = functools.partial(
-        transformer, context=context, slices=slices, **options
+        transformer, context=context, slices=slices, adapt=adapt, **options
     )
 
     x = blocks.conv(latents, channels[0], "conv_in", dtype=dtype)
@@ -124,6 +132,7 @@ def transformer(
     groups: int = 32,
     slices: int = 1,
     dtype: str = "float32",
+    adapt: Callable | None = None,
 ):
     """Adds self-attention, attention to a text and a gated layer to (B, h, w, C).
 
@@ -135,6 +144,7 @@ def transformer(
         groups: of the normalization.
         slices: of the self-attention.
         dtype: Keras dtype policy.
+        adapt: see `blocks.dense`; of the projections of both attentions.
 
     Reference: Shazeer, GLU Variants Improve Transformer, 2020 (the gate).
     """
@@ -147,10 +157,10 @@ def transformer(
     channels, block = x.shape[-1], f"{name}.transformer_blocks.0"
     h = blocks.group_norm(x, f"{name}.norm", groups, 1e-6, dtype)
     h = blocks.dense(h, channels, f"{name}.proj_in", dtype=dtype)
-    own = norm(h, 1)
-    h = h + blocks.attend(own, own, heads, f"{block}.attn1", slices=slices, dtype=dtype)
+    own, options = norm(h, 1), {"dtype": dtype, "adapt": adapt}
+    h = h + blocks.attend(own, own, heads, f"{block}.attn1", slices=slices, **options)
     if context is not None:
-        h = h + blocks.attend(norm(h, 2), context, heads, f"{block}.attn2", dtype=dtype)
+        h = h + blocks.attend(norm(h, 2), context, heads, f"{block}.attn2", **options)
     gated = blocks.dense(
         norm(h, 3), 8 * channels, f"{block}.ff.net.0.proj", dtype=dtype
     )

@@ -17,13 +17,15 @@ KEYS = {"file", "stage", "step", "sha256"}
 STATE = re.compile(r"\w+-\d{8,}\.npz")  # file names in a manifest
 
 
-def save_weights(path, arrays: dict, metadata: dict):
+def save_weights(path, arrays: dict, metadata: dict, file_names: dict | None = None):
     """Writes named arrays and a JSON description to one file, atomically.
 
     Args:
         path: ends in .safetensors or .npz, which decides the format.
         arrays: name -> array of numbers.
         metadata: fit for JSON; says among others which model the arrays belong to.
+        file_names: how names start -> how they start in the file, for programs that
+            have names of their own; `load_weights` returns ours.
 
     Raises:
         InputError: if `path` ends in something else.
@@ -38,6 +40,14 @@ def save_weights(path, arrays: dict, metadata: dict):
             raise NumericError(
                 f"{name}: must be finite to be saved, received NaN or Inf"
             )
+    theirs = {
+        ours: other
+        for ours, other in (file_names or {}).items()
+        if any(name.startswith(ours) for name in arrays)
+    }
+    if theirs:
+        metadata = {**metadata, "names": theirs}
+        arrays = {_restarted(name, theirs): a for name, a in arrays.items()}
     about = {METADATA: json.dumps(metadata)}
     if suffix == ".npz":
         with atomic(path) as file:
@@ -66,12 +76,26 @@ def load_weights(path) -> tuple[Arrays, dict]:
         metadata = json.loads(arrays.metadata[METADATA])
         if not isinstance(metadata, dict):
             raise TypeError("its metadata is no object")
+        ours = {v: k for k, v in metadata.pop("names", {}).items()}
+        names = {_restarted(name, ours): name for name in arrays} if ours else {}
     except Exception as error:
         raise WeightsError(
             f"from_weights: must be a weight file of this library, received "
             f"{str(path)!r} ({error!r})"
         ) from error
+    if names:
+        shapes = {ours: arrays.shapes[name] for ours, name in names.items()}
+        opened = arrays
+        arrays = Arrays(shapes, lambda name: opened[names[name]], opened.metadata)
     return arrays, metadata
+
+
+def _restarted(name, starts):
+    """Returns a name that starts otherwise, if it starts as one that is known."""
+    for old, new in starts.items():
+        if name.startswith(old):
+            return new + name.removeprefix(old)
+    return name
 
 
 def part_file(experiment, part: str = "generator") -> Path:

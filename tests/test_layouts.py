@@ -134,6 +134,22 @@ def misato(root):
     return None, val  # nothing to train on
 
 
+def iharmony4(root):
+    train, val = ["c1_1_1.jpg", "c1_2_1.jpg"], ["c2_1_1.jpg"]
+    folder = "HCOCO/composite_images"
+    unpack(root, *(f"{folder}/{name}" for name in train + val))
+    unpack(root, "HCOCO/real_images/c1.jpg", "HCOCO/masks/c1_1.png")
+    lists = {"train": train, "test": val}
+    unpack(root, *((f"HCOCO/HCOCO_{k}.txt", *names) for k, names in lists.items()))
+    return [f"{folder}/{n}" for n in train], [f"{folder}/{n}" for n in val]
+
+
+def res(root):
+    views = ["p1_1.jpg", "p1_2.jpg"]
+    unpack(root, *views, "p1_1_mask.png", "p1_2_mask.png", "p1_1_amodal.png")
+    return None, views  # nothing to train on
+
+
 TREES = [
     ("tiny_imagenet", tiny_imagenet),
     ("imagenet", imagenet),
@@ -147,6 +163,8 @@ TREES = [
     ("places365", places365_with_lists),
     ("places365", places365_with_simple_folders),
     ("misato", misato),
+    ("iharmony4", iharmony4),
+    ("res", res),
 ]
 
 

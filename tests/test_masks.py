@@ -155,6 +155,9 @@ def test_masks_say_what_they_want_of_the_picture():
     found = {name: masks.wanted(mask) for name, mask in masks.MASKS.items()}
     assert {name: keywords for name, keywords in found.items() if keywords} == {
         "objects": ["objects"],
+        "moved_object": ["objects"],
+        "object_part": ["objects"],
+        "subject": ["objects"],
         "files": ["mask_file"],
     }
 

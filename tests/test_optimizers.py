@@ -76,5 +76,5 @@ def test_kernels_decay_and_biases_do_not():
 
 def test_optimizers_by_name():
     assert isinstance(make_optimizer("x", settings(optimizer="muon"), 10), Muon)
-    with pytest.raises(InputError, match="adam, adamw, muon"):
+    with pytest.raises(InputError, match="adam, adamw, adamw_light, muon"):
         settings(optimizer="sgd")

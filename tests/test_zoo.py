@@ -31,6 +31,8 @@ AUTOENCODER_KL = {"encoder": 34_163_664, "decoder": 49_490_199}
 DENOISERS = dict.fromkeys(("denoiser", "final_denoiser"), 258_723)
 ENSEMBLE = {"combiner": 3_218_276, **DENOISERS}
 
+PROMPTS = ("remove", "harmonize")
+
 # Of every network, at the preset's own width.
 PARAMETERS = {
     "patchmatch": {},
@@ -76,8 +78,16 @@ PARAMETERS = {
         "decoder": 60_277_399,
         "discriminator": 2_768_321,
     },
-    "sd15_inpainting": {**AUTOENCODER_KL, "unet": 859_535_364},
-    "sd2_inpainting": {**AUTOENCODER_KL, "unet": 865_925_124},
+    "sd15_inpainting": {
+        **AUTOENCODER_KL,
+        "unet": 859_535_364,
+        **dict.fromkeys(PROMPTS, 38_400),
+    },
+    "sd2_inpainting": {
+        **AUTOENCODER_KL,
+        "unet": 865_925_124,
+        **dict.fromkeys(PROMPTS, 51_200),
+    },
     "sd_small": {"encoder": 1_020_792, "decoder": 2_094_167, "unet": 14_998_724},
 }
 # So narrow that a step takes no time; of a family, or of one preset.

@@ -231,6 +231,9 @@ class Experiment:
         check_same_generator(metadata, about, source)
         networks = set(model.networks)
         held = {key.split("/")[0] for key in arrays} & networks
+        if not held and networks <= set(model.added):
+            log.info("%s: not in %s, new", ", ".join(sorted(networks)), source)
+            return
         # Of what use does not need, such as critics, all or none: new ones then.
         loaded = networks if held - set(model.parts) else held or networks
         state = model.state()
@@ -255,7 +258,8 @@ class Experiment:
         for part in model.trained_parts:
             path = self.folder / "weights" / f"{part}.safetensors"
             used = as_arrays(model.use_state(part))
-            save_weights(path, used, {**about, "stage": stage, "step": step})
+            told = {**about, "stage": stage, "step": step}
+            save_weights(path, used, told, model.file_names)
 
     def record(self, stage: str, settings: TrainSettings, model):
         """Writes config.json and the summaries of the networks."""

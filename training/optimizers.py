@@ -3,6 +3,8 @@
 The engine is loaded when one is made, so that `OPTIMIZERS` can be read without.
 """
 
+import functools
+
 from inpainting_zoo.errors import choose
 
 
@@ -15,7 +17,7 @@ def adam(rate, betas, name, clip=None):
     )
 
 
-def adamw(rate, betas, name, clip=None):
+def adamw(rate, betas, name, clip=None, decay: float = 0.05):
     """Adam with weights that decay: 0.05 as in MAE, but for biases and the like.
 
     References: Loshchilov and Hutter, Decoupled Weight Decay Regularization, ICLR 2019;
@@ -24,7 +26,7 @@ def adamw(rate, betas, name, clip=None):
     import keras
 
     optimizer = keras.optimizers.AdamW(
-        rate, 0.05, *betas, epsilon=1e-8, global_clipnorm=clip, name=name
+        rate, decay, *betas, epsilon=1e-8, global_clipnorm=clip, name=name
     )
     optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta", "alpha"])
     return optimizer
@@ -77,4 +79,9 @@ def make_optimizer(
     return make(rate, settings.adam_betas, name, clip)
 
 
-OPTIMIZERS = {"adam": adam, "adamw": adamw, "muon": muon}
+OPTIMIZERS = {
+    "adam": adam,
+    "adamw": adamw,
+    "adamw_light": functools.partial(adamw, decay=0.01),  # as PyTorch has it
+    "muon": muon,
+}

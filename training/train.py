@@ -13,8 +13,9 @@ from inpainting_zoo import presets
 from inpainting_zoo.data.captions import read_prompts, rows_of
 from inpainting_zoo.data.evaluation import EvaluationPairs, readable_pairs
 from inpainting_zoo.data.images import list_images
-from inpainting_zoo.data.layouts import list_split
+from inpainting_zoo.data.layouts import COMPANIONS, list_split
 from inpainting_zoo.data.names import list_masks, relative_names, without_masks
+from inpainting_zoo.data.objects import list_objects
 from inpainting_zoo.data.training import TrainingPairs
 from inpainting_zoo.engine import backend, distribution
 from inpainting_zoo.engine.batches import streaming
@@ -99,6 +100,9 @@ def train(settings: TrainSettings):
     with experiment.in_use():
         run = begin(settings)
         load_frozen(run.model, run.about, experiment)
+        if run.model.stage.initialize:
+            run.model.stage.initialize()
+            run.model.restart_averages()
         fingerprint = run.training.fingerprint()
         start = experiment.start(
             run.model, run.stage, run.settings, run.about, fingerprint
@@ -128,7 +132,8 @@ def begin(settings: TrainSettings) -> Run:
         dtype=DTYPES[settings.mixed_precision],
         **overrides,
     )
-    training, validation = load_data(settings, model.image_size, model.masks)
+    masks = model.stage_masks(stage)
+    training, validation = load_data(settings, model.image_size, masks)
 
     def lengths():
         """Returns the steps of an epoch and of the stage, once it has begun."""
@@ -228,9 +233,11 @@ def fit(run: Run, experiment: Experiment, start: int, fingerprint: str):
 
         at_end.callback(progress.close)
         batches = at_end.enter_context(streaming(load, start, total))
-        # The state of a step is safe before anything is shown of it.
-        callbacks = [NumericGuard(start), saver, progress, steps, validation]
-        take_steps(run, batches, start, callbacks)
+        # The state of a step is safe before anything is shown of it, but for a state
+        # that validation is a part of.
+        shown = [progress, steps, validation]
+        ordered = [*shown, saver] if run.model.stage.best else [saver, *shown]
+        take_steps(run, batches, start, [NumericGuard(start), *ordered])
     if run.training.unreadable:
         log.info("skipped %d unreadable files", len(run.training.unreadable))
     seconds = time.perf_counter() - began
@@ -278,12 +285,16 @@ def load_data(settings: TrainSettings, size: int, default_masks: str):
         "max_pixels": settings.max_pixels,
     }
     if settings.objects_path:
-        options["objects"] = list_images(settings.objects_path, "objects_path")
+        options["objects"] = list_objects(settings.objects_path, settings.train_path)
     aligned = {
         name: list_images(str(folder), "aligned")
         for name, folder in settings.aligned.items()
     }
     images, held_out = split_images(settings, files)
+    if settings.dataset_layout in COMPANIONS:
+        found = COMPANIONS[settings.dataset_layout]([*images, *(held_out or ())])
+        options["objects"] = found.pop("objects")
+        aligned |= found
     captions = None
     if settings.captions:
         names = dict(zip(relative_names(images), images))

@@ -56,18 +56,20 @@ class Validation(keras.callbacks.Callback):
         for i, (_, image, mask, *aligned) in enumerate(self.pairs):
             prediction = self.model.predict_aligned(image, mask, *aligned)
             completed = np.where(mask[..., None] != 0, prediction, image)
-            numbers["psnr"].append(psnr(image, completed))
-            numbers["psnr_hole"].append(psnr_hole(image, completed, mask))
-            numbers["checkerboard"].append(checkerboard(completed, mask, image))
-            loss = self.model.validation_number(prediction, image, mask)
+            truth = dict(*aligned).get(self.model.stage.truth, image)
+            numbers["psnr"].append(psnr(truth, completed))
+            numbers["psnr_hole"].append(psnr_hole(truth, completed, mask))
+            numbers["checkerboard"].append(checkerboard(completed, mask, truth))
+            loss = self.model.validation_number(prediction, image, mask, *aligned)
             if loss is not None:
                 numbers["loss"].append(loss)
             if i < 3:
                 name = f"validation/inpainted_image_{i}"
                 self.events.picture(step, name, completed)
             if i in shown:
-                rows.append([masked(image, mask), prediction, completed, image])
+                rows.append([masked(image, mask), prediction, completed, truth])
         means = {f"validation_{k}": _finite_mean(v) for k, v in numbers.items()}
+        self.model.keep_best(means.get("validation_loss", math.nan))
         self.history.append({"step": step, **means, **logs})
         self.events.scalars(step, means)
         picture = grid(rows, TITLES)

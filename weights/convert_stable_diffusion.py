@@ -62,6 +62,8 @@ def official_tensors(variables: dict, config: dict) -> dict:
     tensors = {}
     for name, variable in variables.items():
         part, layer, kind = name.split("/")
+        if part not in COMPONENTS:  # LoRA and learned prompts have files of their own
+            continue
         official = f"{COMPONENTS[part]}{layer}.{KINDS[kind]}"
         tensors[official] = (name, *tensor(kind, tuple(variable.shape)))
     return tensors

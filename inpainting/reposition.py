@@ -1,0 +1,240 @@
+"""Moving a subject: what was behind it is filled in, what was hidden of it completed.
+
+Reference: Wang et al., Repositioning the Subject within Image, TMLR 2024.
+"""
+
+import dataclasses
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from inpainting_zoo import presets
+from inpainting_zoo.chosen import chosen_model
+from inpainting_zoo.data.conversions import as_mask, as_picture
+from inpainting_zoo.data.holes import hole_of
+from inpainting_zoo.data.images import open_picture, to_rgb
+from inpainting_zoo.drawing import save_png
+from inpainting_zoo.errors import InputError
+from inpainting_zoo.inpainting import modes
+from inpainting_zoo.inpainting.inpaint import check_model_options
+from inpainting_zoo.inpainting.move import (
+    MOST_SCALE,
+    hidden,
+    matte,
+    move_subject,
+    mover,
+    perspective,
+)
+from inpainting_zoo.inpainting.picture import check_output, fit_hole, is_picture
+from inpainting_zoo.inpainting.strategies import complete
+from inpainting_zoo.models.pixels import dilate
+from inpainting_zoo.options import RepositionSettings
+from inpainting_zoo.storage.files import refuse_replacing, write_bytes
+
+log = logging.getLogger(__name__)
+
+
+@dataclasses.dataclass(frozen=True)
+class Repositioned:
+    """A picture with a moved subject.
+
+    Args:
+        image: uint8 (H, W, 3).
+        mask: uint8 (H, W), 1 where the subject is now.
+        scale: of the subject.
+        steps: what came between, by name in order: uint8 (H, W, 3), masks (H, W) of 0
+            and 255.
+        notes: what should be known about it.
+    """
+
+    image: np.ndarray
+    mask: np.ndarray
+    scale: float
+    steps: dict
+    notes: list
+
+
+def reposition(
+    model,
+    image,
+    mask,
+    shift: tuple,
+    *,
+    scale: float | None = None,
+    amodal=None,
+    depth: Callable | np.ndarray | None = None,
+    matting: int = 2,
+    mask_dilation: float = 2,
+    seed: int = 0,
+    **options,
+) -> Repositioned:
+    """Moves a subject within its picture.
+
+    The subject leaves a hole, which the model completes, by its task "remove" if it has
+    learned that. What an `amodal` mask has beyond the subject is completed by the task
+    "complete", and the subject matched with its new surroundings by "harmonize"; a
+    model that has not learned these leaves both as they are, and a note says so. Pixels
+    beyond the subject's edge, the hole and what `mask_dilation` adds to it stay the
+    same bit for bit.
+
+    Args:
+        model: a `models.completer.Completer`; any removes.
+        image: uint8 (H, W, 3), or what else `as_picture` takes of eight bits.
+        mask: (H, W), nonzero in the subject, its shadow too if it has one; or a
+            function of the image that returns one.
+        shift: pixels to the right and down; whole numbers.
+        scale: of the subject, about its foot; by default 1, or by `depth`.
+        amodal: (H, W), nonzero in all of the subject, also where something hides it.
+        depth: nearness (H, W), larger where it is nearer, proportional to the inverse
+            of the distance; or a function of the image that returns it. By it the
+            subject gets the size that it has there, and things before it hide it.
+        matting: pixels on each side of the subject's edge that may be mixed.
+        mask_dilation: pixels by which holes are widened, but not into the subject.
+        seed: of what the model draws.
+        **options: of the model.
+
+    Raises:
+        InputError: if an argument breaks its rule, or no subject is left.
+    """
+    picture = as_picture(image)
+    size = picture.shape[:2]
+    subject = as_mask(mask(picture) if callable(mask) else mask, size)
+    whole = subject if amodal is None else as_mask(amodal, size) | subject
+    if not subject.any():
+        raise InputError("mask: must show a subject, received none")
+    if not all(isinstance(n, int | np.integer) for n in shift) or len(shift) != 2:
+        raise InputError(f"shift: must be two whole numbers, received {shift!r}")
+    if scale is not None and not 1 / MOST_SCALE <= scale <= MOST_SCALE:
+        raise InputError(
+            f"scale: must be from 1/{MOST_SCALE} to {MOST_SCALE}, received {scale!r}"
+        )
+    if matting < 0:
+        raise InputError(f"matting: must be at least 0, received {matting}")
+    nearness, notes = depth(picture) if callable(depth) else depth, []
+    if nearness is not None:
+        nearness = np.asarray(nearness, "float32")
+        if nearness.shape != size or not np.isfinite(nearness).all():
+            raise InputError(
+                f"depth: must be finite numbers {size}, received {nearness.shape}"
+            )
+        scale = perspective(nearness, subject, shift) if scale is None else scale
+    scale = scale or 1.0
+    move = mover(subject, shift, scale)
+    placed, hole, moved = move_subject(picture, subject, move)
+    if nearness is not None:
+        behind = hidden(nearness, subject, moved)
+        moved = moved & (1 - behind)
+        placed = np.where(behind[..., None] != 0, picture, placed)
+    if not moved.any():
+        raise InputError(
+            f"shift: must leave something of the subject to be seen, received {shift}"
+        )
+    steps = {"moved": placed, "hole": 255 * hole}
+
+    def filled(start, hole, task, dilation=mask_dilation):
+        told = {"task": task, **options} if task in model.tasks else options
+        wide = dilate(hole, dilation) & (1 - (moved & (1 - hole)))
+        return complete(model, start, wide, seed=seed, **told) if hole.any() else start
+
+    background = filled(placed, hole, "remove")
+    steps["removed"] = background
+    layer = move(picture)
+    # Beyond the picture's own border a layer has nothing to mix.
+    share = (matte(layer, moved, matting) * move(np.ones_like(subject)))[..., None]
+    result = np.rint(share * layer + (1 - share) * background).astype(np.uint8)
+    steps["matted"] = result
+    whole = move(whole)
+    missing = whole & (1 - moved)
+    if nearness is not None:
+        missing = missing & (1 - hidden(nearness, subject, whole))
+    if amodal is not None and missing.any():
+        if "complete" in model.tasks:
+            result = filled(result, missing, "complete")
+            moved = moved | missing
+            steps["completed"] = result
+        else:
+            notes.append(
+                'amodal: the rest of the subject needs a model with the task "complete"'
+                ", and is not completed"
+            )
+    if "harmonize" in model.tasks:
+        result = filled(result, moved, "harmonize", 0)
+        steps["harmonized"] = result
+    else:
+        notes.append(
+            'the subject keeps its colours: matching them needs a model with the task "'
+            'harmonize"'
+        )
+    return Repositioned(result, moved, scale, steps, notes)
+
+
+def reposition_file(settings: RepositionSettings):
+    """Moves the subject of a picture file and saves the result.
+
+    Raises:
+        InputError: if the model does not take an option, or files break a rule.
+    """
+    output = Path(settings.save_to)
+    check_output(settings.image, settings.mask, output, in_place=False)
+    refuse_replacing(
+        "save_to",
+        [output],
+        "a picture, and that with -overwrite",
+        lambda path: settings.overwrite and is_picture(path),
+    )
+    opened = open_picture(settings.image, settings.max_pixels)
+    picture, files = to_rgb(opened), {"mask": settings.mask, "amodal": settings.amodal}
+    masks = {
+        name: _mask(path, name, opened.size, settings)
+        for name, path in files.items()
+        if path
+    }
+    depth = None
+    if settings.depth:
+        grey = open_picture(settings.depth, settings.max_pixels, argument="depth")
+        depth = np.asarray(grey.convert("F"))
+    if settings.preset or not settings.names_a_model:
+        family = presets.family(settings.preset or presets.DEFAULT)
+        check_model_options(settings.with_options, family.options)
+    _, model, _ = chosen_model(settings)
+    check_model_options(settings.with_options, model.OPTIONS)
+    found = reposition(
+        model,
+        picture,
+        masks["mask"],
+        settings.shift,
+        scale=settings.scale,
+        amodal=masks.get("amodal"),
+        depth=depth,
+        matting=settings.matting,
+        mask_dilation=settings.mask_dilation,
+        seed=settings.seed,
+        **settings.with_options,
+    )
+    content, notes = modes.encode(Image.fromarray(found.image), output.suffix)
+    if opened.mode != "RGB":
+        notes = [
+            f"image: is saved in colours of 8 bits, received {opened.mode}",
+            *notes,
+        ]
+    for note in [*notes, *found.notes]:
+        log.warning(note)
+    write_bytes(output, content)
+    if settings.keep_steps:
+        for i, (name, step) in enumerate(found.steps.items(), 1):
+            save_png(output.with_name(f"{output.stem}_steps") / f"{i}_{name}.png", step)
+    shift = ", ".join(map(str, settings.shift))
+    print(f"{output}: moved by {shift}, at {found.scale:.3g} of its size")
+
+
+def _mask(path, name, size, settings):
+    """Reads a mask file of a picture of a size (W, H)."""
+    drawing = open_picture(path, settings.max_pixels, argument=name)
+    label = settings.mask_label if name == "mask" else None
+    hole, notes = hole_of(drawing, label)
+    for note in notes:
+        log.warning(note)
+    return fit_hole(hole.astype(np.uint8), size, resize_mask=False)

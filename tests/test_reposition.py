@@ -1,0 +1,215 @@
+"""Moving a subject: geometry by hand and of the authors, what stays, the command."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from conftest import Plain, run
+from inpainting_zoo import cli
+from inpainting_zoo.errors import InputError
+from inpainting_zoo.inpainting.move import (
+    foot,
+    hidden,
+    matte,
+    move_subject,
+    mover,
+    perspective,
+)
+from inpainting_zoo.inpainting.reposition import reposition
+from parity import golden
+
+GREY = 77
+
+
+class Painter(Plain):
+    """Fills every hole with a grey that tells its task; knows some tasks."""
+
+    OPTIONS = {"task": ""}  # noqa: RUF012
+    GREYS = {"": GREY, "remove": 10, "complete": 20, "harmonize": 30}  # noqa: RUF012
+
+    def __init__(self, *tasks):
+        super().__init__(None, 64)
+        self.tasks, self.asked = tasks, []
+
+    def predict_images(self, images, masks, seed=0, task=""):
+        self.asked.append((task, masks[0].copy()))
+        return np.full_like(images, self.GREYS[task])
+
+
+@pytest.fixture
+def scene():
+    """Noise of 60 x 80 pixels, and a subject of 20 x 10 in it."""
+    image = np.random.default_rng(0).integers(0, 256, (60, 80, 3), np.uint8)
+    mask = np.zeros((60, 80), np.uint8)
+    mask[20:40, 30:40] = 1
+    return image, mask
+
+
+@pytest.mark.parametrize("name", ["inside", "overlap", "clip_right", "clip_topleft"])
+def test_the_authors_move(name):
+    """Pasted elsewhere, cut off at borders, black where it was."""
+    arrays = golden("diffusion/seele_move_subject")
+    mask = arrays["in/subject_mask"]
+    move = mover(mask, tuple(arrays[f"{name}/shift_xy"].tolist()))
+    image, hole, _ = move_subject(arrays["in/image"], mask, move)
+    np.testing.assert_array_equal(image, arrays[f"{name}/moved_image"])
+    np.testing.assert_array_equal(255 * hole, arrays[f"{name}/unfilled_mask"])
+
+
+def test_a_scaled_subject_stands_on_its_foot(scene):
+    image, mask = scene
+    assert foot(mask) == (34, 39)
+    for scale, size in ((0.5, 50), (2.0, 800)):
+        moved = mover(mask, (5, -3), scale)(mask)
+        assert moved.sum() == pytest.approx(size, rel=0.15)
+        x, y = foot(moved)
+        assert abs(x - 39) <= 1 and abs(y - 36) <= 1
+    assert mover(mask, (5, -3), 2.0)(image).shape == image.shape
+
+
+def test_perspective_and_what_stands_before(scene):
+    """Twice as near means twice as large; a nearer post hides what is behind it."""
+    _, mask = scene
+    nearness = np.ones((60, 80), "float32")
+    nearness[:, 50:] = 2
+    assert perspective(nearness, mask, (30, 0)) == 2
+    assert perspective(nearness, mask, (3, 0)) == 1
+    assert perspective(nearness, mask, (500, 0)) == 2  # at the border
+    nearness[:, 50:] = 1
+    nearness[:, 45:47] = 3
+    moved = mover(mask, (10, 0))(mask)
+    found = hidden(nearness, mask, moved)
+    assert found.sum() == 40 and found[20:40, 45:47].all()
+
+
+def test_a_matte_follows_edges_near_the_masks(scene):
+    """A mask two pixels too wide is corrected to the edge that the picture has."""
+    _, mask = scene
+    image = np.full((60, 80, 3), 200, np.uint8)
+    image[20:40, 30:40] = 20
+    np.testing.assert_array_equal(matte(image, mask, 0), mask)
+    right = matte(image, mask, 3)
+    assert right[mask == 1].min() > 0.95 and right[mask == 0].max() < 0.05
+    wide = np.zeros_like(mask)
+    wide[20:40, 30:42] = 1
+    share = matte(image, wide, 4)
+    assert share[26:34, 41].max() < 0.5 < share[26:34, 38].min()
+    assert not share[:, :20].any() and (share[29:31, 34:36] == 1).all()
+
+
+def test_what_is_not_touched_stays(scene):
+    image, mask = scene
+    found = reposition(Painter(), image, mask, (25, 5), matting=0, mask_dilation=0)
+    new = np.zeros_like(mask)
+    new[25:45, 55:65] = 1
+    np.testing.assert_array_equal(found.mask, new)
+    np.testing.assert_array_equal(found.image[new == 1], image[mask == 1])
+    assert (found.image[mask == 1] == GREY).all()
+    kept = (mask | new) == 0
+    np.testing.assert_array_equal(found.image[kept], image[kept])
+    assert list(found.steps) == ["moved", "hole", "removed", "matted"]
+    assert len(found.notes) == 1 and "harmonize" in found.notes[0]
+    function = reposition(Painter(), image, lambda _: mask, (25, 5), matting=0)
+    assert (function.image != found.image).any()  # its hole is wider by two pixels
+    soft = reposition(Painter(), image, mask, (25, 5), mask_dilation=0)
+    wide = np.zeros_like(mask)
+    wide[23:47, 53:67] = 1
+    np.testing.assert_array_equal(soft.image[kept & (wide == 0)],
+                                  image[kept & (wide == 0)])  # fmt: skip
+
+
+def test_each_task_gets_its_hole(scene):
+    """The hole without the subject; what was hidden of it; all of it, by its edge."""
+    image, mask = scene
+    amodal = mask.copy()
+    amodal[20:40, 40:44] = 1
+    model = Painter("remove", "complete", "harmonize")
+    options = {"amodal": amodal, "matting": 0, "mask_dilation": 0}
+    found = reposition(model, image, mask, (5, 0), **options)
+    holes = dict(model.asked)
+    assert list(holes) == ["remove", "complete", "harmonize"]
+    columns = {task: np.flatnonzero(hole.any(axis=0)) for task, hole in holes.items()}
+    assert (columns["remove"][[0, -1]] == (30, 34)).all()
+    assert (columns["complete"][[0, -1]] == (45, 48)).all()
+    assert (columns["harmonize"][[0, -1]] == (35, 48)).all()
+    assert (found.image[30, 35:49] == 30).all() and not found.notes
+    assert list(found.steps)[-2:] == ["completed", "harmonized"]
+    without = reposition(Painter(), image, mask, (5, 0), **options)
+    assert (
+        "amodal" in without.notes[0]
+        and (without.image[30, 45:49] == image[30, 45:49]).all()
+    )
+
+
+def test_depth_scales_and_hides(scene):
+    image, mask = scene
+    nearness = np.ones((60, 80), "float32")
+    nearness[:, 62:] = 3
+    options = {"matting": 0, "mask_dilation": 0}
+    found = reposition(Painter(), image, mask, (25, 0), depth=nearness, **options)
+    assert found.scale == 1
+    np.testing.assert_array_equal(found.image[:, 62:], image[:, 62:])
+    assert found.mask[20:40, 55:62].all()
+    far = nearness / 2
+    far[39, 34] = 1
+    found = reposition(Painter(), image, mask, (10, 0), depth=lambda _: far, **options)
+    assert found.scale == 0.5
+
+
+def test_wrong_input_is_refused(scene):
+    image, mask = scene
+    for arguments, words in (
+        ({"mask": 0 * mask}, "mask: must show a subject"),
+        ({"shift": (1.5, 0)}, "shift: must be two whole numbers"),
+        ({"shift": (500, 0)}, "shift: must leave something of the subject"),
+        ({"scale": 100.0}, "scale: must be from 1/8 to 8, received 100"),
+        ({"matting": -1}, "matting: must be at least 0"),
+        ({"depth": np.ones((2, 2))}, "depth: must be finite numbers"),
+    ):
+        given = {"mask": mask, "shift": (1, 0), **arguments}
+        with pytest.raises(InputError, match=words):
+            reposition(Painter(), image, **given)
+
+
+@pytest.fixture
+def files(tmp_path, scene):
+    image, mask = scene
+    Image.fromarray(image).save(tmp_path / "image.png")
+    Image.fromarray(255 * mask).save(tmp_path / "mask.png")
+    return tmp_path
+
+
+def arguments(folder, *others):
+    options = ["reposition", "-image", folder / "image.png"]
+    options += ["-mask", folder / "mask.png", "-save_to", folder / "out.png", *others]
+    return [str(option) for option in options]
+
+
+def test_the_command(files, scene):
+    """As a user types it: the default model, in a process of its own."""
+    done = run(*arguments(files, "-shift", -20, 6, "-keep_steps"))
+    assert done.returncode == 0, done.stderr
+    assert "harmonize" in done.stderr and "moved by -20, 6" in done.stdout
+    found, image = np.asarray(Image.open(files / "out.png")), scene[0]
+    np.testing.assert_array_equal(found[29:43, 13:17], image[23:37, 33:37])
+    np.testing.assert_array_equal(found[:10], image[:10])
+    assert (found[20:40, 31:39] != image[20:40, 31:39]).any()
+    names = sorted(path.name for path in (files / "out_steps").iterdir())
+    assert names == ["1_moved.png", "2_hole.png", "3_removed.png", "4_matted.png"]
+
+
+@pytest.mark.parametrize(
+    ("others", "words"),
+    [
+        (["-shift", "5"], "expected 2 arguments"),
+        ([], "-shift: is needed"),
+        (["-shift", "1", "1", "-scale", "9"], "-scale: must be"),
+        (["-shift", "1", "1", "-with", "task=remove"], "-with"),
+        (["-shift", "1", "1", "-amodal", "gone.png"], "gone.png"),
+        (["-shift", "1", "1", "-depth", "gone.png"], "-depth"),
+    ],
+)
+def test_wrong_commands_write_nothing(files, capsys, others, words):
+    assert cli.main(arguments(files, *others)) == 4
+    assert words in capsys.readouterr().err
+    assert not (files / "out.png").exists()

@@ -1,0 +1,188 @@
+"""Task inversion and harmonization: losses by hand, files, what use makes of them."""
+
+import json
+
+import numpy as np
+import pytest
+from keras import ops
+from safetensors.numpy import load_file, save_file
+
+from inpainting_zoo import presets
+from inpainting_zoo.errors import InputError, WeightsError
+from inpainting_zoo.stable_diffusion import samplers
+from inpainting_zoo.stable_diffusion.tasks import LENGTH, TASKS, read_adapter
+from inpainting_zoo.storage.checkpoints import as_arrays, load_weights, save_weights
+from parity import difference
+from tiny_diffusion import NARROW
+
+pytestmark = pytest.mark.both_engines
+ABOUT = {"preset": "sd15_inpainting", "overrides": NARROW}
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory):
+    """A file of all networks."""
+    path = tmp_path_factory.mktemp("weights") / "all.safetensors"
+    model = presets.build("sd15_inpainting", **NARROW)
+    save_weights(path, as_arrays(model.use_state()), ABOUT)
+    return path
+
+
+@pytest.fixture(scope="module")
+def adapters(tmp_path_factory):
+    """Files of LoRA and of a prompt, of random numbers, and the model that has them."""
+    folder, rng = tmp_path_factory.mktemp("adapters"), np.random.default_rng(0)
+    about = {**ABOUT, "overrides": {**NARROW, "lora_rank": 3}}
+    model = presets.build("sd15_inpainting", **about["overrides"], tasks=["harmonize"])
+    for part in ("lora", "harmonize"):
+        state = model.use_state(part)
+        for variable in state.values():
+            variable.assign(rng.normal(size=variable.shape))
+        path = folder / f"{part}.safetensors"
+        save_weights(path, as_arrays(state), about, model.file_names)
+    prompt = {"remove/remove/prompt": rng.normal(size=(LENGTH, 4)).astype("float32")}
+    save_weights(folder / "remove.safetensors", prompt, ABOUT)
+    return folder, model
+
+
+@pytest.fixture(scope="module")
+def picture():
+    rng = np.random.default_rng(0)
+    hole = np.zeros((16, 16), np.uint8)
+    hole[4:12, 3:9] = 1
+    return rng.integers(0, 256, (16, 16, 3), np.uint8), hole
+
+
+def test_loras_file_has_the_names_of_diffusers(adapters):
+    folder, model = adapters
+    file = folder / "lora.safetensors"
+    held = load_file(file)
+    layer = "down_blocks.0.attentions.0.transformer_blocks.0.attn2.to_out.0"
+    assert held[f"unet.{layer}.lora_A.weight"].shape == (3, 4)
+    assert {name.split(".lora_")[1] for name in held} == {"A.weight", "B.weight"}
+    ours, _ = load_weights(file)
+    for name, variable in model.use_state("lora").items():
+        np.testing.assert_array_equal(ours[name], ops.convert_to_numpy(variable))
+
+
+def test_files_of_others_are_read(adapters, tmp_path):
+    """Without what we add, by former names, and with a factor on record."""
+    folder, _ = adapters
+    arrays, path = load_file(folder / "lora.safetensors"), tmp_path / "lora.safetensors"
+    ours = dict(load_weights(folder / "lora.safetensors")[0])
+
+    def check(renamed, factor=1, metadata=None):
+        save_file(renamed, path, metadata)
+        found = read_adapter(path)
+        assert set(found) == set(ours)
+        for name, array in found.items():
+            scaled = ours[name] * (factor if "lora_B" in name else 1)
+            np.testing.assert_allclose(array, scaled, rtol=1e-6)
+
+    check(arrays)
+    about = {"unet.r": 3, "unet.lora_alpha": 6}
+    check(arrays, 2, {"lora_adapter_metadata": json.dumps(about)})
+    former = {}
+    for name, array in arrays.items():
+        layer, end = name.removeprefix("unet.").split(".lora_")
+        end = "down.weight" if end == "A.weight" else "up.weight"
+        block, projection = layer.split(".to_")
+        former[f"{block}.processor.to_{projection.split('.')[0]}_lora.{end}"] = array
+    check(former)
+    ends = {".lora_A.": ".lora.down.", ".lora_B.": ".lora.up."}
+    check({n.replace(end := n[-14:-6], ends[end]): a for n, a in arrays.items()})
+    save_file({**arrays, "text_encoder.x": np.zeros(1, "float32")}, path)
+    with pytest.raises(WeightsError, match=r"adapters: .*text_encoder\.x"):
+        read_adapter(path)
+
+
+def test_one_backbone_serves_all_tasks(weights, adapters, picture):
+    """LoRA counts for texts and for harmonization, not for other tasks."""
+    folder, _ = adapters
+    files = [folder / f"{n}.safetensors" for n in ("lora", "remove", "harmonize")]
+    model = presets.load("sd15_inpainting", weights, files, **NARROW)
+    plain = presets.load("sd15_inpainting", weights, files[1:2], **NARROW)
+    chosen = {"num_steps": 2, "guidance_scale": 2.0}
+
+    def both(**options):
+        return [m.inpaint(*picture, **chosen, **options) for m in (model, plain)]
+
+    np.testing.assert_array_equal(*both(task="remove"))
+    adapted, without = both()
+    assert (adapted != without).any()
+    none = model.inpaint(*picture, **chosen, lora_scale=0)
+    np.testing.assert_array_equal(none, without)
+    assert (both(task="remove")[0] != without).any()
+    image, hole = picture
+    other = image.copy()
+    other[5:7, 4:6] = 255 - other[5:7, 4:6]  # inside the hole
+    same = {"guidance_scale": 1.0, "num_steps": 1}
+    for task, seen in (("remove", False), ("harmonize", True)):
+        found = [model.inpaint(x, hole, task=task, **same) for x in (image, other)]
+        assert (found[0] != found[1]).any() == seen, task
+        np.testing.assert_array_equal(found[0][hole == 0], image[hole == 0])
+    for options, words in (
+        ({"task": "complete"}, "task: one of remove, harmonize, received 'complete'"),
+        ({"task": "remove", "prompt": "a"}, "prompt: must not be given with a task"),
+        ({"lora_scale": -1}, "lora_scale: must be a number from 0, received -1"),
+    ):
+        with pytest.raises(InputError, match=words):
+            model.inpaint(*picture, **options)
+    with pytest.raises(InputError, match="lora_scale: needs a model with LoRA"):
+        plain.inpaint(*picture, lora_scale=0.5)
+    with pytest.raises(InputError, match="adapters: must not be given for patchmatch"):
+        presets.load("patchmatch", adapters=files)
+
+
+def test_the_loss_of_harmonization():
+    """Of a network that knows the answer, noise + x - x*, and what it is shown."""
+    model = presets.build("sd15_inpainting", **NARROW, tasks=["harmonize"])
+    rng = np.random.default_rng(0)
+    image, target = rng.uniform(-1, 1, (2, 1, 16, 16, 3)).astype("float32")
+    mask = np.zeros((1, 16, 16, 1), "float32")
+    mask[:, 8:] = 1
+    batch = {"image": image, "target": target, "mask": mask}
+    batch = {name: ops.convert_to_tensor(x) for name, x in batch.items()}
+    inputs = model.task_inputs("harmonize", batch)
+    x, goal = (
+        ops.convert_to_numpy(model.encode({"image": batch[k]}))
+        for k in ("image", "target")
+    )
+    noise = rng.normal(size=x.shape).astype("float32")
+    seen = []
+
+    def answer(given, training):
+        seen.extend(given)
+        return ops.convert_to_tensor(noise + x - goal - 0.5)
+
+    model.unet = answer
+    prompt = model._prompts_of("harmonize", 1)
+    loss, _ = model.denoising_loss(
+        **inputs, noise=noise, timestep=np.array([700]), prompt=prompt
+    )
+    assert float(loss) == pytest.approx(0.25, rel=1e-4)
+    shown = samplers.add_noise(x, noise, samplers.signal()[700])
+    expected = np.concatenate([shown, np.ones((1, 2, 2, 1)) * [[[0]], [[1]]], x], -1)
+    assert difference(seen[0], expected) < 1e-5  # the mask's lower row is the hole
+    assert seen[2].shape == (1, LENGTH, 4)
+
+
+def test_stages_say_what_they_need():
+    lora = presets.build("sd15_inpainting", **NARROW, lora_rank=2)
+    with pytest.raises(InputError, match=r"lora_rank: must be 0 .* received 2"):
+        lora.make_stage("task_inversion", None)
+    velocity = presets.build("sd15_inpainting", **NARROW, predicts="velocity")
+    with pytest.raises(InputError, match="predicts: must be noise in the stage harm"):
+        velocity.make_stage("harmonization", None)
+    with pytest.raises(InputError, match=r"task: one of remove, .*'harmonize'"):
+        presets.build("sd15_inpainting", **NARROW, task="harmonize")
+    assert lora.stage_masks("task_inversion") == TASKS["remove"].masks
+    assert lora.stage_masks("denoising") == lora.masks
+
+
+def test_a_prompt_begins_as_its_text():
+    model = presets.build("sd15_inpainting", **NARROW, task="outpaint")
+    model.make_stage("task_inversion", None).initialize()
+    tokens = model.tokenizer(TASKS["outpaint"].text, 77)[None]
+    expected = ops.convert_to_numpy(model.text_encoder(tokens))[0, :LENGTH]
+    assert difference(model.prompts["outpaint"].embeddings, expected) < 1e-6
