@@ -18,7 +18,8 @@ from inpainting_zoo.evaluation.report import check_report, format_report, write_
 from inpainting_zoo.metrics.bootstrap import bootstrap_intervals
 from inpainting_zoo.metrics.measures import chosen_measures, finite_mean
 from inpainting_zoo.models.pixels import paste
-from inpainting_zoo.options import EnsembleSettings, ModelSettings, TrainSettings
+from inpainting_zoo.options import EnsembleSettings, TrainSettings
+from inpainting_zoo.options.model import ModelSettings
 from inpainting_zoo.training.experiment import Experiment
 from inpainting_zoo.training.train import train
 

@@ -4,7 +4,8 @@ import dataclasses
 import logging
 
 from inpainting_zoo import presets
-from inpainting_zoo.options import ModelSettings, PresetsSettings
+from inpainting_zoo.options import PresetsSettings
+from inpainting_zoo.options.model import ModelSettings
 from inpainting_zoo.weights.read_checkpoint import digests
 
 log = logging.getLogger(__name__)

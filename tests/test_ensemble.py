@@ -23,7 +23,8 @@ from inpainting_zoo.ensemble.members import Member
 from inpainting_zoo.ensemble.model import ROLES
 from inpainting_zoo.ensemble.networks import build_combiner, build_networks
 from inpainting_zoo.errors import InputError
-from inpainting_zoo.options import EnsembleSettings, ModelSettings
+from inpainting_zoo.options import EnsembleSettings
+from inpainting_zoo.options.model import ModelSettings
 from inpainting_zoo.storage.files import sha256
 
 pytestmark = pytest.mark.both_engines

@@ -16,7 +16,8 @@ from inpainting_zoo.engine import backend
 from inpainting_zoo.environment import commit, peak_memory, processor, versions
 from inpainting_zoo.errors import InputError, WeightsError
 from inpainting_zoo.metrics.measures import MEASURES
-from inpainting_zoo.options import WARM_UP, TrainSettings
+from inpainting_zoo.options import TrainSettings
+from inpainting_zoo.options.fields import WARM_UP
 from inpainting_zoo.storage.checkpoints import (
     Checkpoints,
     as_arrays,

@@ -1,0 +1,31 @@
+"""Settings of commands without a model of their own."""
+
+import dataclasses
+
+from inpainting_zoo.options.fields import gpu, max_pixels
+from inpainting_zoo.settings import Settings, option
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ServeSettings(Settings):
+    """Settings of the page and its service."""
+
+    port: int = option(
+        8000, "where the page is; 0 takes a free one", least=0, most=65535
+    )
+    host: str = option("127.0.0.1", "address to listen on; others let strangers in")
+    queue: int = option(8, "requests at once, waiting ones included", least=1)
+    max_megabytes: int = option(100, "refuse larger picture files", least=1)
+    max_pixels: int = max_pixels()
+    body_seconds: float = option(
+        60.0, "within which a request must have been sent", above=0
+    )
+    model_megabytes: int = option(
+        2000, "weights held at once; the least recently used model leaves", least=1
+    )
+    gpu: str | None = gpu()
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PresetsSettings(Settings):
+    """The list of presets has no settings."""
