@@ -77,10 +77,10 @@ def installed(tmp_path_factory):
 def test_every_room_is_in_it():
     """A folder of the checkout with code in it is a package, or a test."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
-    folders = {path.parent.name for path in ROOT.glob("*/__init__.py")}
-    assert folders - {"inpainting_zoo"} == {
-        name.partition(".")[2] for name in project["packages"] if "." in name
-    }
+    patterns = ("*/__init__.py", "inpainting_zoo/*/__init__.py")
+    found = [path.parent for pattern in patterns for path in ROOT.glob(pattern)]
+    folders = {path.relative_to(ROOT).as_posix() for path in found}
+    assert folders == set(project["package-dir"].values())
     assert set(project["package-dir"]) == set(project["packages"])
 
 
