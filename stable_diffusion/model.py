@@ -32,7 +32,7 @@ from inpainting_zoo.models.sizes import Sizes
 from inpainting_zoo.models.stage import Stage, named
 from inpainting_zoo.stable_diffusion import samplers
 from inpainting_zoo.stable_diffusion.autoencoder import build_decoder, build_encoder
-from inpainting_zoo.stable_diffusion.presets import FAMILY, UNGUIDED
+from inpainting_zoo.stable_diffusion.presets import FAMILY
 from inpainting_zoo.stable_diffusion.tasks import INVERTED, LENGTH, LORA, TASKS
 from inpainting_zoo.stable_diffusion.text_encoder import build_text_encoder
 from inpainting_zoo.stable_diffusion.tokenizer import END, clip_tokenizer
@@ -58,8 +58,9 @@ class StableDiffusion(Inpainter):
             context_channels, which are the text encoder's channels.
         autoencoder: those of `build_encoder` and `build_decoder`.
         decoder: those of `build_decoder` alone, such as "conditional".
-        text_encoder: those of `build_text_encoder`; None, for `LatentDiffusion` alone,
-            for no text.
+        text_encoder: those of `build_text_encoder`; None where something else leads the
+            U-Net.
+        text_learns: whether the text encoder learns with the U-Net, from nothing.
         latent_scale: factor of the autoencoder's latents, whose variance is 1 then; 0
             lets the encoder bring them to that.
         predicts: name in `PREDICTS`, what the U-Net was trained to predict.
@@ -92,6 +93,7 @@ class StableDiffusion(Inpainter):
         autoencoder: dict = NO_ARGUMENTS,
         decoder: dict = NO_ARGUMENTS,
         text_encoder: dict | None = NO_ARGUMENTS,
+        text_learns: bool = False,
         latent_scale: float = 0.18215,
         predicts: str = "noise",
         pad_token: str = END,
@@ -108,9 +110,8 @@ class StableDiffusion(Inpainter):
         dtype: str = "float32",
         seed: int = 0,
     ):
-        if (text_encoder is None) == ("prompt" in self.OPTIONS):
-            rule = "arguments, or with sd_small, which has no text, null"
-            raise InputError(f"text_encoder: must be {rule}, received {text_encoder!r}")
+        if text_encoder is None and not self.PRIOR:
+            raise InputError("text_encoder: must be its arguments, received none")
         normalized = {"normalized": not latent_scale}
         encoder = made(
             "autoencoder", build_encoder, {**autoencoder, **normalized}, dtype
@@ -133,6 +134,7 @@ class StableDiffusion(Inpainter):
         side = Sizes(multiple=multiple, least=multiple, side=image_size)
         super().__init__(image_size, side, seed)
         self.unet, self.text_encoder, self.lora = unet, text, lora
+        self.text_learns = text_learns
         self.length = text.input.shape[1] if text else 0
         self._embeddings = {}  # of texts
         self.encoder, self.decoder = encoder, decoder
@@ -197,15 +199,16 @@ class StableDiffusion(Inpainter):
     def make_stage(self, name, features):
         """See `Inpainter.make_stage`.
 
-        The autoencoder learns alone; denoising moves the U-Net or its LoRA alone, task
-        inversion a prompt of `LENGTH` embeddings, harmonization such a prompt and the
-        LoRA.
+        The autoencoder learns alone; denoising moves the U-Net, a small model's text
+        encoder with it, or a LoRA alone; task inversion a prompt of `LENGTH`
+        embeddings, harmonization such a prompt and the LoRA.
         """
         self.reconstructs = name == "autoencoder"
         if self.reconstructs:
             return self._autoencoder_stage()
         if name == "denoising":
-            learned = {"lora": self.lora} if self.lora else {"unet": self.unet}
+            unet = [self.unet, self.text_encoder] if self.text_learns else self.unet
+            learned = {"lora": self.lora} if self.lora else {"unet": unet}
             return Stage(self.denoising_step, learned, average=self.average)
         task = self._task_of(name)
         if self.lora and not TASKS[task].lora_scale:
@@ -302,12 +305,14 @@ class StableDiffusion(Inpainter):
         """Takes a step of the U-Net, or its LoRA, on noise of random strength."""
         mask = self._learned_masks(batch["mask"])
         inputs = self.noised({**batch, "mask": mask})
-        if self.text_encoder:
-            count, tokens = ops.shape(mask)[0], batch.get("tokens")
-            inputs["prompt"] = self._learned_prompts(count, tokens)
         inputs = {name: ops.stop_gradient(x) for name, x in inputs.items()}
+
+        def loss():
+            prompt = self._learned_prompts(ops.shape(mask)[0], batch.get("tokens"))
+            return self.denoising_loss(**inputs, prompt=prompt)
+
         (learned,) = self.stage.learns
-        return minimize(learned, lambda: self.denoising_loss(**inputs))
+        return minimize(learned, loss)
 
     def noised(self, batch):
         """Draws what `denoising_loss` takes of a batch, but for the prompt.
@@ -362,7 +367,7 @@ class StableDiffusion(Inpainter):
         """Returns the prompt of a task for each picture, (B, LENGTH, C)."""
         return ops.repeat(self.prompts[task].embeddings[None], batch_size, axis=0)
 
-    def denoising_loss(self, latents, noise, timestep, known, prompt=None, change=0.0):
+    def denoising_loss(self, latents, noise, timestep, known, prompt, change=0.0):
         """Returns `(loss, logs)`: the mean squared error of what is predicted.
 
         Args:
@@ -370,7 +375,7 @@ class StableDiffusion(Inpainter):
             noise: (B, h, w, 4), normal.
             timestep: (B,), 0 to 999, strength of the noise that is added.
             known: see `encode_known`.
-            prompt: embeddings (B, n, C); None where there is no text.
+            prompt: embeddings (B, n, C).
             change: what is added to the noise that is asked for.
 
         Reference: Ho et al., Denoising Diffusion Probabilistic Models, NeurIPS 2020,
@@ -381,7 +386,7 @@ class StableDiffusion(Inpainter):
         shown = samplers.add_noise(latents, noise, alpha)
         seen = ops.concatenate([shown, known], axis=-1)
         timestep = ops.cast(timestep, "float32")
-        given = [seen, timestep] + ([] if prompt is None else [prompt])
+        given = [seen, timestep, prompt]
         if self.lora:
             given.append(ops.ones_like(timestep))
         predicted = self.unet(given, training=True)
@@ -750,9 +755,9 @@ class StableDiffusion(Inpainter):
             shown: the noisy latents (B, h, w, 4).
             timestep: (B,).
             alpha: (B, 1, 1, 1), share of the signal in their variance.
-            inputs: "known" (B, h, w, 5); of a text, "prompt" and perhaps
-                "negative_prompt", their embeddings (B, n, C), and "guidance" (B,);
-                "lora_scale" (B,) of a model with LoRA.
+            inputs: "known" (B, h, w, 5); "prompt" and perhaps "negative_prompt",
+                embeddings (B, n, C), and "guidance" (B,); "lora_scale" (B,) of a model
+                with LoRA.
 
         Reference: Ho and Salimans, Classifier-Free Diffusion Guidance, 2022.
         """
@@ -815,21 +820,6 @@ class StableDiffusion(Inpainter):
             return latents
         image, mask = inputs["image"], inputs["mask"]
         return [latents, image * (1 - mask), mask]
-
-
-class LatentDiffusion(StableDiffusion):
-    """Stable Diffusion without a text: the U-Net goes by what is known alone."""
-
-    STAGES, OPTIONS = UNGUIDED.stages, UNGUIDED.options
-
-    def condition(self, num_steps, sampler, strength, attention_slices=0):
-        """See `StableDiffusion.condition`; LoRA counts whole."""
-        arrays = self._schedule(num_steps, sampler, strength, attention_slices)
-        scale = {"lora_scale": np.ones(1, "float32")} if self.lora else {}
-        return arrays | scale
-
-    def remarks(self, hole, **options):
-        return []
 
 
 def made(name, build, options, dtype, **given):

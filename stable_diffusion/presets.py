@@ -1,7 +1,5 @@
 """Configurations of Stable Diffusion by name."""
 
-import dataclasses
-
 from inpainting_zoo.families import Family
 
 FAMILY = Family(
@@ -20,16 +18,6 @@ FAMILY = Family(
     },
     draws=True,
     adapters="inpainting_zoo.stable_diffusion.tasks",
-)
-UNGUIDED = dataclasses.replace(
-    FAMILY,
-    model="inpainting_zoo.stable_diffusion.model:LatentDiffusion",
-    stages=("autoencoder", "denoising"),
-    options={
-        name: FAMILY.options[name]
-        for name in ("num_steps", "sampler", "strength", "attention_slices")
-    },
-    adapters=None,
 )
 # What learns beside frozen networks, as Wang et al. (TMLR 2024) train it.
 SMALL = ("task_inversion", "harmonization")
@@ -64,8 +52,8 @@ PRESETS = {
         "training": TRAINING,
     },
     "sd_small": {
-        "description": "a narrow one without a text at 64 px; trains on a CPU in hours",
-        "family": UNGUIDED,
+        "description": "a narrow one at 64 px; trains on a CPU in hours",
+        "family": FAMILY,
         "config": {
             "image_size": 64,
             "unet": {
@@ -76,16 +64,18 @@ PRESETS = {
             },
             "autoencoder": {"channels": (32, 64, 128), "layers": 1, "groups": 8},
             "decoder": {"conditional": True},
-            "text_encoder": None,
+            "text_encoder": {"channels": 64, "layers": 1, "heads": 2},
+            "text_learns": True,
             "latent_scale": 0.0,
-            "predicts": "velocity",
             "all_hole": 0.1,
             "average": 2000.0,
         },
         "training": {
-            "batch_size": {"autoencoder": 16, "denoising": 32},
-            "learning_rate": {"autoencoder": 1e-3, "denoising": 5e-4},
-            "adam_betas": [0.9, 0.999],
+            **TRAINING,
+            "batch_size": dict.fromkeys(SMALL, 32)
+            | {"autoencoder": 16, "denoising": 32},
+            "learning_rate": dict.fromkeys(SMALL, 1e-3)
+            | {"autoencoder": 1e-3, "denoising": 5e-4},
         },
     },
 }

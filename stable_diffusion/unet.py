@@ -35,8 +35,6 @@ def build_unet(
 ):
     """Builds the U-Net: (latents, time steps, text) -> noise.
 
-    Without a text, `context_channels=0`, it takes the first two alone.
-
     Latents are (B, h, w, inputs), where h and w are divisible by
     2**(len(channels) - 1): for inpainting the noisy ones, the mask and those of the
     masked image, in this order. Time steps are (B,), the text (B, n, context_channels).
@@ -47,7 +45,7 @@ def build_unet(
         heads: of the attention at each level.
         attention: whether each level has attention; the middle always has.
         layers: residual blocks of a level on the way down; on the way up one more.
-        context_channels: of the text's embeddings; 0 for none.
+        context_channels: of the text's embeddings.
         groups: of the normalizations.
         inputs, outputs: channels of what comes in and goes out.
         slices: see `layers.dot_product_attention.DotProductAttention`.
@@ -66,10 +64,8 @@ def build_unet(
     options = {"groups": groups, "dtype": dtype}
     latents = keras.Input((None, None, inputs), name="latents")
     timestep = keras.Input((), name="timestep")
-    inputs, context, adapt = [latents, timestep], None, None
-    if context_channels:
-        context = keras.Input((None, context_channels), name="context")
-        inputs.append(context)
+    context = keras.Input((None, context_channels), name="context")
+    inputs, adapt = [latents, timestep, context], None
     if lora:
         inputs.append(keras.Input((), name="lora_scale"))
         adapt = functools.partial(lora.adapt, scale=inputs[-1])
@@ -138,7 +134,7 @@ def transformer(
 
     Args:
         x: features.
-        context: (B, n, D), or None for no text.
+        context: (B, n, D).
         heads: of both attentions.
         name: of the block.
         groups: of the normalization.
@@ -159,8 +155,7 @@ def transformer(
     h = blocks.dense(h, channels, f"{name}.proj_in", dtype=dtype)
     own, options = norm(h, 1), {"dtype": dtype, "adapt": adapt}
     h = h + blocks.attend(own, own, heads, f"{block}.attn1", slices=slices, **options)
-    if context is not None:
-        h = h + blocks.attend(norm(h, 2), context, heads, f"{block}.attn2", **options)
+    h = h + blocks.attend(norm(h, 2), context, heads, f"{block}.attn2", **options)
     gated = blocks.dense(
         norm(h, 3), 8 * channels, f"{block}.ff.net.0.proj", dtype=dtype
     )

@@ -30,11 +30,12 @@ NARROW = {
     "text_encoder": {"channels": 4, "layers": 1, "heads": 2},
     "perceptual_weight": 0,
 }
-# The same without a text, whose decoder sees the known pixels.
+# A small one, whose decoder sees the known pixels and whose text encoder learns.
 NARROW_SMALL = {
     "image_size": 16,
     "unet": NARROW["unet"],
     "autoencoder": {"channels": (2, 4, 8), "layers": 1, "groups": 2},
+    "text_encoder": NARROW["text_encoder"],
     "perceptual_weight": 0,
 }
 GOLDENS = {
