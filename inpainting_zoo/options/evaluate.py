@@ -76,10 +76,10 @@ class EvaluateSettings(CompletingSettings):
     def __post_init__(self):
         super().__post_init__()
         check_mask_files(self)
-        if self.shard and self.protocol == "report_004":
+        if self.shard and self.protocol != "completed_1":
             raise InputError(
-                "shard: must not be given with -protocol report_004, which is measured "
-                f"by one process, received {self.shard!r}"
+                f"shard: must not be given with -protocol {self.protocol}, which is "
+                f"measured by one process, received {self.shard!r}"
             )
         if not self.experiment_name:
             return

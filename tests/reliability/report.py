@@ -47,13 +47,10 @@ asks for, and that a long one does; its figures tell how much.
   has begun when its client goes away is finished, what has not never begins.
 - S2: nothing is deleted after a session because nothing is written: pictures of
   requests stay in memory.
-- L8 and F13 wait for the part that they are about.
 
 | row | test | result | figures | date |
 |---|---|---|---|---|
 """
-# Rows that wait for the part that they are about: several processes.
-WAITING = {"L8", "F13"}
 ROWS = {f"{kind}{i + 1}" for kind, n in zip("LFBS", (8, 13, 15, 2)) for i in range(n)}
 LINE = re.compile(r"\| (\w+) \| `(.+?)` \| .* \|$")
 

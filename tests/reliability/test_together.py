@@ -51,6 +51,7 @@ def difference(one, other):
     return max(np.abs(one[k].astype("f8") - other[k]).max() for k in one if one[k].size)
 
 
+@pytest.mark.row("L8")
 @pytest.mark.parametrize(
     ("stage", "descent"),
     [
@@ -75,6 +76,7 @@ def test_two_processes_train_as_one(images, tmp_path, stage, descent, record_pro
 
 
 @pytest.mark.slow
+@pytest.mark.row("L8")
 def test_another_number_of_processes_goes_on(images, tmp_path, record_property):
     """Two after one, and one after two, come to the same."""
     options = (*TINY, "-batch_size", 4, *WARM_UP, "-validation_images", 2)
@@ -89,6 +91,7 @@ def test_another_number_of_processes_goes_on(images, tmp_path, record_property):
     assert difference(*found) <= 1e-5
 
 
+@pytest.mark.row("F13")
 @pytest.mark.parametrize(
     "dies",
     [pytest.param(i, marks=(pytest.mark.slow, pytest.mark.long)[i]) for i in (0, 1)],
