@@ -100,11 +100,16 @@ def _completed(ray, load, run, items, parts, kind, count):
             max_task_retries=RETRIES,
             **{f"num_{kind.lower()}s": 1},
         )
-    for found in data.iter_rows():
+    error = None
+    for found in data.iter_rows():  # to the end: Ray kills who leaves while it works
         row = json.loads(found["row"])
         if "error" in row:
-            raise next(k for k in _kinds() if k.__name__ == row["error"])(row["reason"])
-        yield row
+            error = row
+        elif not error:
+            yield row
+    if error:
+        kind = next(k for k in _kinds() if k.__name__ == error["error"])
+        raise kind(error["reason"])
 
 
 def _kinds():
