@@ -73,7 +73,7 @@ def test_what_ray_does_not_take(paths, capsys):
             InpaintSettings(ray="auto", **other)
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_workers_do_what_one_process_does(cluster, paths, tmp_path, capsys):
     """Byte for byte, with workers on all CPUs; then everything is done already."""
     images, mask, out = paths
@@ -97,7 +97,7 @@ def test_workers_do_what_one_process_does(cluster, paths, tmp_path, capsys):
     assert "0 ok, 9 skipped, 1 failed" in capsys.readouterr().out
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_workers_that_die(cluster, paths):
     """What one had is done again; of a picture that kills all, the others are done."""
     images, _, out = paths
@@ -135,7 +135,7 @@ def test_workers_that_die(cluster, paths):
     assert sorted(files_in(out)) == sorted({*rows} - {*failed})
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_weights_that_workers_cannot_load(cluster, paths, capsys):
     images, mask, out = paths
     (images.parent / "damaged.npz").write_bytes(b"damaged")
