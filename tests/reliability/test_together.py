@@ -55,7 +55,7 @@ def difference(one, other):
 @pytest.mark.parametrize(
     ("stage", "descent"),
     [
-        pytest.param(WARM_UP, "", marks=pytest.mark.long, id="warm_up_generator"),
+        pytest.param(WARM_UP, "", marks=pytest.mark.slow, id="warm_up_generator"),
         pytest.param((), "1", marks=pytest.mark.slow, id="wgan"),
     ],
 )
@@ -94,7 +94,7 @@ def test_another_number_of_processes_goes_on(images, tmp_path, record_property):
 @pytest.mark.row("F13")
 @pytest.mark.parametrize(
     "dies",
-    [pytest.param(i, marks=(pytest.mark.slow, pytest.mark.long)[i]) for i in (0, 1)],
+    [pytest.param(i, marks=(pytest.mark.slow, pytest.mark.slow)[i]) for i in (0, 1)],
 )
 def test_the_others_end_when_one_dies(images, tmp_path, dies, record_property):
     """With one clear line; the state that was saved is gone on from."""
