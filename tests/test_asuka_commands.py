@@ -4,17 +4,13 @@ import json
 
 import numpy as np
 import pytest
-from PIL import Image
 
-from inpainting_zoo import cli, presets
+from inpainting_zoo import presets
 from inpainting_zoo.storage.checkpoints import load_weights
+from stages import assert_known_stay, run, whole_and_in_parts
 from tiny_asuka import NARROW_ASUKA, write_folder
 
 pytestmark = [pytest.mark.both_engines, pytest.mark.long]
-
-
-def run(*arguments):
-    return cli.main([str(argument) for argument in arguments])
 
 
 def test_both_stages(pictures, tmp_path, capsys):
@@ -30,19 +26,9 @@ def test_both_stages(pictures, tmp_path, capsys):
     learns = {"alignment": {"alignment"}, "decoder": {"decoder", "discriminator"}}
     for stage, networks in learns.items():
         start = [*begun, "-stage", stage]
-        assert run(*start, "-experiment_name", "whole", "-steps", 4) == 0
-        assert run(*start, "-experiment_name", "parts", "-steps", 2) == 0
-        assert run(*common, "-experiment_name", "parts", "-steps", 4, "-resume") == 0
-        states = [
-            dict(np.load(tmp_path / name / "weights" / f"{stage}-00000004.npz"))
-            for name in ("whole", "parts")
-        ]
-        names = {k.split("/")[0] for k in states[0]} - {"metadata"}
+        _, names = whole_and_in_parts(start, common, tmp_path, stage)
         optimizers = {f"{name}_optimizer" for name in networks}
         assert names == networks | optimizers | {"seed_generator"}
-        for key, array in states[0].items():
-            if key != "metadata":
-                np.testing.assert_array_equal(states[1][key], array, err_msg=key)
     # What the folder holds of the decoder is where its training began.
     arrays, _ = load_weights(tmp_path / "whole" / "weights" / "decoder.safetensors")
     key = "decoder/decoder.conv_in/kernel"
@@ -54,9 +40,7 @@ def test_both_stages(pictures, tmp_path, capsys):
     use = ["inpaint", "-image", picture, "-mask", mask, "-save_to", saved]
     use += ["-output_path", tmp_path, "-experiment_name", "parts"]
     assert run(*use, "-with", "prior_strength=0.5", "num_steps=2") == 0
-    known = np.asarray(Image.open(mask)) == 0
-    before, after = (np.asarray(Image.open(p).convert("RGB")) for p in (picture, saved))
-    np.testing.assert_array_equal(after[known], before[known])
+    assert_known_stay(picture, mask, saved)
     capsys.readouterr()
     assert run(*use, "-overwrite", "-with", "prior_strength=2") == 4
     assert "prior_strength: must be a number from 0 to 1" in capsys.readouterr().err

@@ -4,17 +4,12 @@ import json
 
 import numpy as np
 import pytest
-from PIL import Image
 
-from inpainting_zoo import cli
 from inpainting_zoo.engine import backend
+from stages import assert_known_stay, run, whole_and_in_parts
 from tiny_asuka import NARROW_MAE
 
 pytestmark = [pytest.mark.both_engines, pytest.mark.long]
-
-
-def run(*arguments):
-    return cli.main([str(argument) for argument in arguments])
 
 
 def test_from_pictures_to_pictures(pictures, tmp_path):
@@ -25,18 +20,8 @@ def test_from_pictures_to_pictures(pictures, tmp_path):
     begun += ["-validation_images", 1, "-sample_every", 100, "-learning_rate", 1e-2]
     for stage, source in (("pretraining", []), ("finetuning", ["-from_weights"])):
         start = [*begun, "-stage", stage, *source]
-        assert run(*start, "-experiment_name", "whole", "-steps", 4) == 0
-        assert run(*start, "-experiment_name", "parts", "-steps", 2) == 0
-        assert run(*common, "-experiment_name", "parts", "-steps", 4, "-resume") == 0
-        states = [
-            dict(np.load(tmp_path / name / "weights" / f"{stage}-00000004.npz"))
-            for name in ("whole", "parts")
-        ]
-        names = {k.split("/")[0] for k in states[0]} - {"metadata"}
+        _, names = whole_and_in_parts(start, common, tmp_path, stage)
         assert names == {"generator", "generator_optimizer", "seed_generator"}
-        for key, array in states[0].items():
-            if key != "metadata":
-                np.testing.assert_array_equal(states[1][key], array, err_msg=key)
     config = json.loads((tmp_path / "parts" / "config.json").read_text())
     assert config["settings"]["optimizer"] == "adamw"
 
@@ -46,9 +31,7 @@ def test_from_pictures_to_pictures(pictures, tmp_path):
     assert (
         run("inpaint", "-image", picture, "-mask", mask, "-save_to", saved, *model) == 0
     )
-    known = np.asarray(Image.open(mask)) == 0
-    before, after = (np.asarray(Image.open(p).convert("RGB")) for p in (picture, saved))
-    np.testing.assert_array_equal(after[known], before[known])
+    before, after, known = assert_known_stay(picture, mask, saved)
     assert (after[~known] != before[~known]).any()
     report = tmp_path / "report.json"
     data = ["-test_path", pictures / "images", "-mask_path", pictures / "masks"]

@@ -8,11 +8,12 @@ import pytest
 from keras import ops
 from PIL import Image
 
-from inpainting_zoo import cli, presets
+from inpainting_zoo import presets
 from inpainting_zoo.engine.batches import stream
 from inpainting_zoo.errors import InputError
 from inpainting_zoo.storage.checkpoints import as_arrays, load_weights, save_weights
 from inpainting_zoo.tools.autoencoder import main as measure
+from stages import assert_known_stay, run, whole_and_in_parts
 from tiny_diffusion import NARROW, NARROW_SMALL
 
 pytestmark = [pytest.mark.both_engines, pytest.mark.long]
@@ -27,10 +28,6 @@ def weights(tmp_path_factory):
     return path
 
 
-def run(*arguments):
-    return cli.main([str(argument) for argument in arguments])
-
-
 def test_trained_resumed_and_used(pictures, weights, tmp_path, capsys):
     """Four steps in one run are two and two; use finds the parts that stayed frozen."""
     options = [f"{k}={json.dumps(v)}" for k, v in NARROW.items()]
@@ -39,30 +36,18 @@ def test_trained_resumed_and_used(pictures, weights, tmp_path, capsys):
     begun = [*common, "-preset", "sd15_inpainting", "-set", *options]
     begun += ["-batch_size", 2, "-learning_rate", 1e-2, "-from_weights", weights]
     begun += ["-validation_images", 1, "-sample_every", 100]
-    assert run(*begun, "-experiment_name", "whole", "-steps", 4) == 0
-    assert run(*begun, "-experiment_name", "parts", "-steps", 2) == 0
-    assert run(*common, "-experiment_name", "parts", "-steps", 4, "-resume") == 0
-    states = [
-        dict(np.load(tmp_path / name / "weights" / "denoising-00000004.npz"))
-        for name in ("whole", "parts")
-    ]
-    names = {k.split("/")[0] for k in states[0]} - {"metadata"}
+    state, names = whole_and_in_parts(begun, common, tmp_path, "denoising")
     assert names == {"unet", "unet_optimizer", "average", "seed_generator"}
-    for key, array in states[0].items():
-        if key != "metadata":
-            np.testing.assert_array_equal(states[1][key], array, err_msg=key)
     former, _ = load_weights(weights)
     key = "unet/conv_in/kernel"
-    assert np.abs(states[0][key] - former[key]).max() > 1e-3
+    assert np.abs(state[key] - former[key]).max() > 1e-3
 
     picture, mask = (pictures / folder / "0.png" for folder in ("images", "masks"))
     saved = tmp_path / "completed.png"
     use = ["inpaint", "-image", picture, "-mask", mask, "-save_to", saved]
     use += ["-output_path", tmp_path, "-experiment_name", "parts"]
     assert run(*use, "-with", "prompt=a cat", "num_steps=2", "sampler=euler") == 0
-    known = np.asarray(Image.open(mask)) == 0
-    before, after = (np.asarray(Image.open(p).convert("RGB")) for p in (picture, saved))
-    np.testing.assert_array_equal(after[known], before[known])
+    before, after, _ = assert_known_stay(picture, mask, saved)
     assert (after != before).any()
     assert run(*use, "-overwrite", "-with", "num_steps=0") == 4
     assert "num_steps: must be a whole number" in capsys.readouterr().err
@@ -128,20 +113,14 @@ def test_tasks_are_learned_beside_a_frozen_model(pictures, weights, tmp_path, ca
     begun += ["-sample_every", 2, "-save_every", 2]
     own = ["-stage", "harmonization", "-aligned", f"target={pictures / 'images'}"]
     own += ["-set", *options, "lora_rank=2"]
-    assert run(*begun, *own, "-experiment_name", "whole", "-steps", 4) == 0
-    assert run(*begun, *own, "-experiment_name", "parts", "-steps", 2) == 0
-    assert run(*common, "-experiment_name", "parts", "-steps", 4, "-resume") == 0
+    start = [*begun, *own]
+    state, names = whole_and_in_parts(start, common, tmp_path, "harmonization")
     folders = [tmp_path / name / "weights" for name in ("whole", "parts")]
-    states = [dict(np.load(f / "harmonization-00000004.npz")) for f in folders]
-    names = {k.split("/")[0] for k in states[0]} - {"metadata"}
     assert names == {"harmonize", "lora", "harmonize_optimizer", "average",
                      "seed_generator", "lowest_loss"}  # fmt: skip
-    for key, array in states[0].items():
-        if key != "metadata":
-            np.testing.assert_array_equal(states[1][key], array, err_msg=key)
-    assert 0 < states[0]["lowest_loss"] < 100
-    adapted = [k for k in states[0] if k.startswith("lora/") and "lora_B" in k]
-    assert max(np.abs(states[0][k]).max() for k in adapted) > 1e-4
+    assert 0 < state["lowest_loss"] < 100
+    adapted = [k for k in state if k.startswith("lora/") and "lora_B" in k]
+    assert max(np.abs(state[k]).max() for k in adapted) > 1e-4
 
     own = ["-stage", "task_inversion", "-set", *options]
     assert run(*begun, *own, "-experiment_name", "parts", "-steps", 1) == 0
@@ -169,16 +148,10 @@ def test_a_small_one_from_nothing(pictures, tmp_path):
     common = ["-train_path", pictures / "images", "-output_path", tmp_path]
     begun = [*common, "-preset", "sd_small", "-set", *options, "average=4"]
     begun += ["-batch_size", 2, "-validation_images", 1, "-sample_every", 100]
-    now, weights = [*begun, "-stage", "autoencoder"], "weights/autoencoder-00000004.npz"
-    assert run(*now, "-experiment_name", "whole", "-steps", 4) == 0
-    assert run(*now, "-experiment_name", "parts", "-steps", 2) == 0
-    assert run(*common, "-experiment_name", "parts", "-steps", 4, "-resume") == 0
-    states = [dict(np.load(tmp_path / name / weights)) for name in ("whole", "parts")]
-    names = {k.split("/")[0] for k in states[0]} - {"metadata"}
+    start = [*begun, "-stage", "autoencoder"]
+    _, names = whole_and_in_parts(start, common, tmp_path, "autoencoder")
     others = {"autoencoder_optimizer", "average", "seed_generator"}
     assert names == {"encoder", "decoder"} | others
-    for key in states[0].keys() - {"metadata"}:
-        np.testing.assert_array_equal(*(state[key] for state in states), err_msg=key)
     assert run(*begun, "-experiment_name", "whole", "-steps", 1) == 0
     state = np.load(tmp_path / "whole/weights/denoising-00000001.npz")
     names = {k.split("/")[0] for k in state} - {"metadata"}
@@ -191,9 +164,7 @@ def test_a_small_one_from_nothing(pictures, tmp_path):
     use = ["inpaint", "-image", picture, "-mask", mask, "-save_to", saved]
     use += ["-output_path", tmp_path, "-experiment_name", "whole"]
     assert run(*use, "-with", "num_steps=2", "prompt=a face") == 0
-    known = np.asarray(Image.open(mask)) == 0
-    before, after = (np.asarray(Image.open(p).convert("RGB")) for p in (picture, saved))
-    np.testing.assert_array_equal(after[known], before[known])
+    assert_known_stay(picture, mask, saved)
 
 
 def test_an_autoencoder_learns_a_picture(pictures):
