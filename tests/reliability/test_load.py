@@ -51,6 +51,9 @@ def test_a_long_batch_stays_small_and_fast(tmp_path, weights, count, record_prop
     assert process.wait(120) == 0, process.stdout.read()
     part = max(1, count // 10)
     first, last = rows[part], rows[count]
+    # At its least: a look may fall into the moment in which a picture is open.
+    halves = range(1, count // 2 + 1), range(count // 2 + 1, count + 1)
+    early, late = (min(rows[i]["files"] for i in half) for half in halves)
     growth = last["memory"] - first["memory"]
     speeds = [(part - 1) / (first["time"] - rows[1]["time"])]
     speeds.append(part / (last["time"] - rows[count - part]["time"]))
@@ -58,9 +61,9 @@ def test_a_long_batch_stays_small_and_fast(tmp_path, weights, count, record_prop
     record_property("memory growth in MB", growth // MB)
     record_property("images/s at first", speeds[0])
     record_property("images/s at last", speeds[1])
-    record_property("open files", f"{first['files']} to {last['files']}")
+    record_property("open files", f"{early} to {late}")
     assert growth <= 100 * MB
-    assert last["files"] <= first["files"]
+    assert late <= early
     assert count < 1000 or speeds[1] >= 0.9 * speeds[0]
 
 
