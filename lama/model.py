@@ -4,9 +4,11 @@ Reference: Suvorov et al., Resolution-robust Large Mask Inpainting with Fourier
 Convolutions, WACV 2022.
 """
 
+import dataclasses
 import inspect
 import logging
 import math
+from collections.abc import Callable
 
 import numpy as np
 from keras import ops
@@ -17,12 +19,16 @@ from inpainting_zoo.lama import refinement
 from inpainting_zoo.lama.architectures import PERCEPTUAL
 from inpainting_zoo.lama.networks import build_generator, split_generator
 from inpainting_zoo.lama.presets import FAMILY
-from inpainting_zoo.layers.patch_discriminator import build_discriminator
+from inpainting_zoo.layers.patch_discriminator import (
+    build_discriminator,
+    share_of_patches,
+)
 from inpainting_zoo.losses.adversarial import (
     lazily,
     logistic_critic_loss,
     non_saturating_generator_loss,
     r1_penalty,
+    relativistic_loss,
 )
 from inpainting_zoo.losses.feature_distance import (
     feature_matching_loss,
@@ -36,9 +42,48 @@ from inpainting_zoo.models.sizes import Sizes
 from inpainting_zoo.models.stage import Stage
 
 log = logging.getLogger(__name__)
-JUDGED = {  # (prediction, image, mask) -> what is judged
-    "prediction": lambda prediction, image, mask: prediction,
-    "completed": paste,
+
+
+@dataclasses.dataclass(frozen=True)
+class Judged:
+    """What the discriminator and the perceptual network see, and how it is judged.
+
+    Args:
+        seen: takes prediction, image and mask, returns pictures.
+        normalized: whether the discriminator has batch normalization.
+        critic_loss, generator_loss: take logits (B, h, w, 1) of real and of fake
+            pictures, and the mask.
+    """
+
+    seen: Callable
+    normalized: bool
+    critic_loss: Callable
+    generator_loss: Callable
+
+
+def official_critic_loss(real, fake, mask):
+    """Calls patches fake whose first pixel is of the hole (Equation 4)."""
+    return logistic_critic_loss(real, fake, resize_nearest(mask, *fake.shape[1:3]))
+
+
+def paired_critic_loss(real, fake, mask):
+    """Compares each patch with the same one of the other picture, in the hole."""
+    return relativistic_loss(real, fake, share_of_patches(mask, *fake.shape[1:3]))
+
+
+JUDGED = {
+    "prediction": Judged(
+        seen=lambda prediction, image, mask: prediction,
+        normalized=True,
+        critic_loss=official_critic_loss,
+        generator_loss=lambda real, fake, mask: non_saturating_generator_loss(fake),
+    ),
+    "completed": Judged(
+        seen=paste,
+        normalized=False,  # statistics of two batches would tell them apart
+        critic_loss=paired_critic_loss,
+        generator_loss=lambda real, fake, mask: paired_critic_loss(fake, real, mask),
+    ),
 }
 
 
@@ -54,7 +99,8 @@ class LaMa(GeneratorInpainter):
         known_weight, hole_weight: of the L1 distance at known pixels and in the hole.
         adversarial_weight, feature_matching_weight: of the generator's other losses.
         judged: what the discriminator and the perceptual network see: the whole
-            "prediction", known pixels included, as officially, or what is "completed".
+            "prediction", known pixels included, as officially, or what is "completed",
+            each patch of the hole against the same one of the photograph.
         perceptual: name in `lama.architectures.PERCEPTUAL`, the network whose features
             are compared.
         perceptual_weight: 0 needs no such network.
@@ -135,7 +181,9 @@ class LaMa(GeneratorInpainter):
         options = {"clip": dict.fromkeys(learns, self.clip), "average": self.average}
         if name == "reconstruction":
             return Stage(self.reconstruction_step, learns, **options)
-        self.discriminator = build_discriminator(self.discriminator_channels)
+        self.discriminator = build_discriminator(
+            self.discriminator_channels, normalized=self.judged.normalized
+        )
         learns["discriminator"] = self.discriminator
         options["clip"] = dict.fromkeys(learns, self.clip)
         rates = {"discriminator": self.discriminator_rate}
@@ -163,7 +211,7 @@ class LaMa(GeneratorInpainter):
         image, mask = batch["image"], batch["mask"]
         logs = minimize("generator", lambda: self.generator_loss(image, mask))
         prediction = self.predict_as_trained(image, mask)
-        fake = ops.stop_gradient(self.judged(prediction, image, mask))
+        fake = ops.stop_gradient(self.judged.seen(prediction, image, mask))
         return logs | minimize(
             "discriminator", lambda: self.discriminator_loss(image, fake, mask)
         )
@@ -178,20 +226,16 @@ class LaMa(GeneratorInpainter):
         """Returns `(loss, logs)` of the generator in the second stage (Equation 7)."""
         prediction = self.predict_as_trained(image, mask)
         terms = self.reconstruction_terms(prediction, image, mask)
-        *features, logits = self.judge(self.judged(prediction, image, mask))
-        *real_features, _ = self.judge(image)
-        terms["adversarial"] = non_saturating_generator_loss(logits)
+        *features, logits = self.judge(self.judged.seen(prediction, image, mask))
+        *real_features, real_logits = self.judge(image)
+        terms["adversarial"] = self.judged.generator_loss(real_logits, logits, mask)
         terms["feature_matching"] = feature_matching_loss(features, real_features)
         return weighted_sum(terms, self.loss_weights, "generator")
 
     def discriminator_loss(self, image, fake, mask):
-        """Returns `(loss, logs)` of the discriminator (Equations 4 and 6).
-
-        Only the patches of the hole are called fake.
-        """
+        """Returns `(loss, logs)` of the discriminator, with R1 (Equation 6)."""
         real_logits, fake_logits = self.judge(image)[-1], self.judge(fake)[-1]
-        hole = resize_nearest(mask, *fake_logits.shape[1:3])
-        loss = logistic_critic_loss(real_logits, fake_logits, hole)
+        loss = self.judged.critic_loss(real_logits, fake_logits, mask)
         terms = {"discriminator": loss}
         if self.loss_weights["gradient_penalty"]:
             terms["gradient_penalty"] = self._gradient_penalty(image)
@@ -224,7 +268,7 @@ class LaMa(GeneratorInpainter):
         }
         if self.features is not None:
             relative = self.perceptual.relative
-            seen = self.judged(prediction, image, mask)
+            seen = self.judged.seen(prediction, image, mask)
             maps = self.features(seen), self.features(image)
             terms["perceptual"] = perceptual_loss(*maps, relative)
         return terms

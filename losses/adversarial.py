@@ -47,6 +47,22 @@ def non_saturating_generator_loss(fake_logits):
     return ops.mean(ops.softplus(-fake_logits))
 
 
+def relativistic_loss(logits, others, weight):
+    """Returns the mean of -log sigmoid(logits - others): the first should be higher.
+
+    Of pictures that are the same but for a part, what they share does not count. The
+    discriminator takes the real ones first, the generator the fake ones.
+
+    Args:
+        logits, others: of the same patches (B, h, w, 1).
+        weight: of each patch (B, h, w, 1); all zeros give 0.
+
+    Reference: Jolicoeur-Martineau, The Relativistic Discriminator, ICLR 2019 (RpGAN).
+    """
+    loss = ops.sum(weight * ops.softplus(others - logits))
+    return loss / ops.maximum(ops.sum(weight), 1e-6)
+
+
 def gradient_penalty(critic, real, fake, mask, alpha):
     """Returns mean((|grad D(x)| - 1)^2) between real and fake images, in the hole.
 

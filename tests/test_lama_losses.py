@@ -9,8 +9,15 @@ from inpainting_zoo.engine.inference import compiled
 from inpainting_zoo.engine.steps import input_gradient
 from inpainting_zoo.features.load import loader
 from inpainting_zoo.lama.model import JUDGED, resize_nearest
-from inpainting_zoo.layers.patch_discriminator import build_discriminator
-from inpainting_zoo.losses.adversarial import logistic_critic_loss, r1_penalty
+from inpainting_zoo.layers.patch_discriminator import (
+    build_discriminator,
+    share_of_patches,
+)
+from inpainting_zoo.losses.adversarial import (
+    logistic_critic_loss,
+    r1_penalty,
+    relativistic_loss,
+)
 from inpainting_zoo.losses.feature_distance import (
     feature_matching_loss,
     perceptual_loss,
@@ -148,6 +155,39 @@ def test_only_the_hole_is_called_fake():
     found = logistic_critic_loss(logits, logits, mask)
     assert float(found) == pytest.approx(low + (low + high) / 2, rel=1e-6)
     assert float(logistic_critic_loss(logits, logits)) == pytest.approx(low + high)
+
+
+def test_what_pictures_share_is_not_judged():
+    """Patches of weights 3 and 1 are apart by 2 and -1, whatever both logits are."""
+    weight = np.array([3.0, 1.0], "float32").reshape(1, 1, 2, 1)
+    others = np.array([5.0, -40.0], "float32").reshape(1, 1, 2, 1)
+    logits = others + np.array([2.0, -1.0], "float32").reshape(1, 1, 2, 1)
+    found = relativistic_loss(logits, others, weight)
+    expected = (3 * np.log1p(np.exp(-2.0)) + np.log1p(np.exp(1.0))) / 4
+    assert float(found) == pytest.approx(expected, rel=1e-5)
+    assert float(relativistic_loss(logits, others, 0 * weight)) == 0
+
+
+def test_patches_know_how_much_of_them_is_hole():
+    """The logit that a cell of 16 pixels belongs to is centred on the cell."""
+    discriminator = build_discriminator(2, normalized=False)
+    mask = np.zeros((1, 160, 128, 1), "float32")
+    mask[0, 96:112, 48:64] = 0.5
+
+    def logit(image):
+        logits = discriminator(image)[-1]
+        return logits * share_of_patches(mask, *logits.shape[1:3])
+
+    run = compiled(lambda x: input_gradient(logit, x["x"]), discriminator.variables)
+    gradient = ops.convert_to_numpy(run({"x": ops.ones((1, 160, 128, 3))}))
+    seen = np.argwhere(np.abs(gradient[0]).sum(-1))
+    middle = (seen.min(0) + seen.max(0) + 1) / 2
+    assert np.abs(middle - (104, 56)).max() <= 8
+    for side in (64, 72, 256):
+        shape = discriminator(ops.ones((1, side, side, 3)))[-1].shape[1:3]
+        share = share_of_patches(np.ones((1, side, side, 1), "float32"), *shape)
+        inside = ops.convert_to_numpy(share)[0, 2:-1, 2:-1]
+        assert share.shape[1:3] == shape and (inside == 1).all()
 
 
 def test_r1_of_a_linear_critic():
