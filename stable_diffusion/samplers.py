@@ -14,6 +14,7 @@ import dataclasses
 import functools
 
 import numpy as np
+from keras import ops
 
 from inpainting_zoo.errors import InputError, choose
 
@@ -234,6 +235,15 @@ def _one_step(t, latents, noises):
     return Schedule(t, _alphas(t), np.ones(len(t)), *weights)
 
 
+def aside(x):
+    """Returns numbers of pictures (B,) as (B, 1, 1, 1)."""
+    return ops.reshape(x, (-1, 1, 1, 1))
+
+
+def _noise_of_velocity(predicted, shown, alpha):
+    return ops.sqrt(alpha) * predicted + ops.sqrt(1 - alpha) * shown
+
+
 SPACINGS = {"leading": _leading, "linspace": _linspace, "trailing": _trailing}
 SAMPLERS = {
     "ddim": ddim,
@@ -241,4 +251,10 @@ SAMPLERS = {
     "dpmpp": dpm_solver,
     "dpmpp_karras": functools.partial(dpm_solver, spacing="karras"),
     "pndm": pndm,
+}
+# What training compares with, of (latents, noise, alpha), and the noise that is meant,
+# of (predicted, noisy latents, alpha).
+PREDICTS = {
+    "noise": (lambda latents, noise, alpha: noise, lambda found, shown, alpha: found),
+    "velocity": (velocity, _noise_of_velocity),
 }

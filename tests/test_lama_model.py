@@ -15,6 +15,7 @@ from inpainting_zoo.engine import backend
 from inpainting_zoo.engine.batches import stream
 from inpainting_zoo.errors import InputError
 from inpainting_zoo.features.load import loader
+from inpainting_zoo.lama.model import JUDGED
 from inpainting_zoo.storage.checkpoints import as_arrays
 from inpainting_zoo.weights.convert import convert_file
 from parity import difference, golden, nhwc
@@ -64,9 +65,11 @@ def numbers(model):
 
 @both_engines
 @pytest.mark.long
-def test_states_hold_all_that_training_goes_on_from():
+@pytest.mark.parametrize("judged", JUDGED)
+def test_states_hold_all_that_training_goes_on_from(judged):
     """R1 in every second step, averages, moving statistics: the same steps again."""
-    model = begun("adversarial", gradient_penalty_every=2, average=4.0)
+    options = {"gradient_penalty_every": 2, "average": 4.0, "judged": judged}
+    model = begun("adversarial", **options)
     logs = [fit(model, i, i + 1) for i in range(2)]
     assert logs[0]["gradient_penalty"] > 0 == logs[1]["gradient_penalty"]
     middle = numbers(model)
