@@ -66,7 +66,7 @@ PRESETS = {
         "weights": {
             "generator": Weights(
                 "lama_faces_256_reconstruction.safetensors",
-                "e4e3d03abdfb6c2636900799f8522bdc5c1e0bd461e04c5a3668840b7716c781",
+                "0f50a2a12f653805bdfdce35d6eb239a42acf129622d581c5d6b79af14629d33",
                 licence="non-commercial research; see weights/README.md",
                 source=(
                     "trained by this project on faces of LFW, Unsplash, StyleGAN2, "

@@ -32,6 +32,12 @@ TRAININGS = {
     + "-preset lama_small -stage reconstruction -steps 5000 -max_zoom 2 "
     "-set hole_fill=biharmonic reconstruction_known_weight=0.1 "
     "-optimizer muon -learning_rate 3e-3 -sample_every 500",
+    "lama_faces_256": IRREGULAR
+    + GENERATOR % "lama_faces"
+    + "-preset lama_small -stage reconstruction -steps 1200 -image_size 256 "
+    "-batch_size 4 -max_zoom 1.5 -masks files=4,strokes=1,rectangle=2 "
+    "-set hole_fill=biharmonic reconstruction_known_weight=0.1 "
+    "-optimizer muon -learning_rate 1e-3 -sample_every 400",
     "context_encoder_faces_128": COMMON
     + "-preset context_encoder_faces_128 -steps 6000 -sample_every 500",
 }
@@ -40,7 +46,7 @@ PUBLISHED = {
     "gmcnn_faces_128": "faces_128_fine",
     "gmcnn_faces_128_wgan": "gmcnn_faces_128_wgan",
     "context_encoder_faces_128": "context_encoder_faces_128",
-    "lama_faces_256_reconstruction": "lama_faces",
+    "lama_faces_256_reconstruction": "lama_faces_256",
 }
 
 
