@@ -35,21 +35,23 @@ class Perceptual:
     Args:
         network: name in `features.load.FEATURES`.
         taps: names of its layers.
+        strides: of their features.
         relative: see `losses.feature_distance.perceptual_loss`; where the released
             weight of 30 was not chosen for the scale of its features.
     """
 
     network: str
     taps: tuple
+    strides: tuple
     relative: bool = False
 
 
-VGG_TAPS = ("block1_conv2", "block2_conv2", "block3_conv3")
+VGG = ("block1_conv2", "block2_conv2", "block3_conv3"), (1, 2, 4)
 PERCEPTUAL = {
     # The released recipe's, of a high receptive field; its file must be named.
     "resnet50": Perceptual(
-        "resnet50_dilated", ("layer1", "layer2", "layer3", "layer4")
+        "resnet50_dilated", ("layer1", "layer2", "layer3", "layer4"), (4, 8, 8, 8)
     ),
-    "vgg16": Perceptual("vgg16", VGG_TAPS, relative=True),
-    "vgg19": Perceptual("vgg19", VGG_TAPS, relative=True),
+    "vgg16": Perceptual("vgg16", *VGG, relative=True),
+    "vgg19": Perceptual("vgg19", *VGG, relative=True),
 }

@@ -19,10 +19,11 @@ from inpainting_zoo.lama import refinement
 from inpainting_zoo.lama.architectures import PERCEPTUAL
 from inpainting_zoo.lama.networks import build_generator, split_generator
 from inpainting_zoo.lama.presets import FAMILY
-from inpainting_zoo.layers.patch_discriminator import (
-    build_discriminator,
+from inpainting_zoo.layers.feature_discriminator import (
+    build_feature_discriminator,
     share_of_patches,
 )
+from inpainting_zoo.layers.patch_discriminator import build_discriminator
 from inpainting_zoo.losses.adversarial import (
     lazily,
     logistic_critic_loss,
@@ -50,13 +51,14 @@ class Judged:
 
     Args:
         seen: takes prediction, image and mask, returns pictures.
-        normalized: whether the discriminator has batch normalization.
-        critic_loss, generator_loss: take logits (B, h, w, 1) of real and of fake
-            pictures, and the mask.
+        features: whether the discriminator sees the features of the perceptual network
+            instead of colours.
+        critic_loss, generator_loss: take logits of real and of fake pictures, and the
+            mask.
     """
 
     seen: Callable
-    normalized: bool
+    features: bool
     critic_loss: Callable
     generator_loss: Callable
 
@@ -74,13 +76,13 @@ def paired_critic_loss(real, fake, mask):
 JUDGED = {
     "prediction": Judged(
         seen=lambda prediction, image, mask: prediction,
-        normalized=True,
+        features=False,
         critic_loss=official_critic_loss,
         generator_loss=lambda real, fake, mask: non_saturating_generator_loss(fake),
     ),
     "completed": Judged(
         seen=paste,
-        normalized=False,  # statistics of two batches would tell them apart
+        features=True,
         critic_loss=paired_critic_loss,
         generator_loss=lambda real, fake, mask: paired_critic_loss(fake, real, mask),
     ),
@@ -181,21 +183,27 @@ class LaMa(GeneratorInpainter):
         options = {"clip": dict.fromkeys(learns, self.clip), "average": self.average}
         if name == "reconstruction":
             return Stage(self.reconstruction_step, learns, **options)
-        self.discriminator = build_discriminator(
-            self.discriminator_channels, normalized=self.judged.normalized
-        )
+        if self.judged.features:
+            channels = [x.shape[-1] for x in self.features.outputs]
+            self.discriminator = build_feature_discriminator(
+                channels, self.perceptual.strides, self.discriminator_channels
+            )
+        else:
+            self.discriminator = build_discriminator(self.discriminator_channels)
         learns["discriminator"] = self.discriminator
         options["clip"] = dict.fromkeys(learns, self.clip)
         rates = {"discriminator": self.discriminator_rate}
         return Stage(self.adversarial_step, learns, rates=rates, **options)
 
     def _perceptual(self, features):
-        """Loads the network of the perceptual loss, unless it weighs nothing."""
-        if not self.loss_weights["perceptual"]:
+        """Loads the network of the perceptual loss, unless nothing takes it."""
+        judges = self.judged.features and "adversarial" in self.loss_weights
+        if not self.loss_weights["perceptual"] and not judges:
             return None
         name, taps = self.perceptual.network, self.perceptual.taps
         log.info("perceptual loss: %s, %s", name, ", ".join(taps))
-        return advising(features, "it: -set perceptual_weight=0")(name, taps)
+        advice = "it: -set perceptual_weight=0" + " judged=prediction" * judges
+        return advising(features, advice)(name, taps)
 
     def reconstruction_step(self, batch, minimize):
         """Takes a step of the generator by reconstruction alone."""
@@ -205,15 +213,18 @@ class LaMa(GeneratorInpainter):
     def adversarial_step(self, batch, minimize):
         """Takes a step of the generator, then one of the discriminator.
 
-        As in the original the generator runs in both, so the averages of its batch
-        normalization see each batch twice.
+        Of colours, as in the original, the generator runs in both, so the averages of
+        its batch normalization see each batch twice. Features are looked at once.
         """
         image, mask = batch["image"], batch["mask"]
         logs = minimize("generator", lambda: self.generator_loss(image, mask))
-        prediction = self.predict_as_trained(image, mask)
-        fake = ops.stop_gradient(self.judged.seen(prediction, image, mask))
+        shown = logs.pop("shown", None)
+        if shown is None:
+            prediction = self.predict_as_trained(image, mask)
+            fake = ops.stop_gradient(self.judged.seen(prediction, image, mask))
+            shown = as_colours(fake), as_colours(image)
         return logs | minimize(
-            "discriminator", lambda: self.discriminator_loss(image, fake, mask)
+            "discriminator", lambda: self.discriminator_loss(*shown, mask)
         )
 
     def reconstruction_loss(self, image, mask):
@@ -225,41 +236,51 @@ class LaMa(GeneratorInpainter):
     def generator_loss(self, image, mask):
         """Returns `(loss, logs)` of the generator in the second stage (Equation 7)."""
         prediction = self.predict_as_trained(image, mask)
-        terms = self.reconstruction_terms(prediction, image, mask)
-        *features, logits = self.judge(self.judged.seen(prediction, image, mask))
-        *real_features, real_logits = self.judge(image)
+        seen = self.judged.seen(prediction, image, mask)
+        maps = [self.look(x) for x in (seen, image)]
+        terms = self.reconstruction_terms(prediction, image, mask, maps)
+        shown = maps if self.judged.features else [as_colours(x) for x in (seen, image)]
+        (*features, logits), (*real_features, real_logits) = map(self.judge, shown)
         terms["adversarial"] = self.judged.generator_loss(real_logits, logits, mask)
         terms["feature_matching"] = feature_matching_loss(features, real_features)
-        return weighted_sum(terms, self.loss_weights, "generator")
+        loss, logs = weighted_sum(terms, self.loss_weights, "generator")
+        return loss, logs | ({"shown": maps} if self.judged.features else {})
 
-    def discriminator_loss(self, image, fake, mask):
-        """Returns `(loss, logs)` of the discriminator, with R1 (Equation 6)."""
-        real_logits, fake_logits = self.judge(image)[-1], self.judge(fake)[-1]
+    def discriminator_loss(self, fake, real, mask):
+        """Returns `(loss, logs)` of the discriminator; of colours with R1 (Equation 6).
+
+        Features of a frozen network need none.
+
+        Args:
+            fake, real: what `judge` takes.
+            mask: (B, H, W, 1), 1 in the hole.
+        """
+        real_logits, fake_logits = self.judge(real)[-1], self.judge(fake)[-1]
         loss = self.judged.critic_loss(real_logits, fake_logits, mask)
         terms = {"discriminator": loss}
-        if self.loss_weights["gradient_penalty"]:
-            terms["gradient_penalty"] = self._gradient_penalty(image)
+        if self.loss_weights["gradient_penalty"] and not self.judged.features:
+            terms["gradient_penalty"] = self._gradient_penalty(real)
         return weighted_sum(terms, self.loss_weights, "discriminator")
 
-    def _gradient_penalty(self, image):
+    def _gradient_penalty(self, colours):
         """Returns R1 in the steps that have one."""
 
         def penalty():
-            return r1_penalty(
-                lambda x: self.discriminator(x, training=True)[-1], as_colours(image)
-            )
+            return r1_penalty(lambda x: self.judge(x)[-1], colours)
 
         def step():
             return self.optimizers["discriminator"].iterations
 
         return lazily(penalty, step, self.gradient_penalty_every)
 
-    def reconstruction_terms(self, prediction, image, mask):
+    def reconstruction_terms(self, prediction, image, mask, maps=None):
         """Returns the L1 distances and the perceptual one.
 
         Args:
             prediction, image: (B, H, W, 3) in [-1, 1].
             mask: (B, H, W, 1), 1 in the hole.
+            maps: what `look` returns of what is seen of the prediction, and of the
+                image, if that is known already.
         """
         colours = as_colours(image), as_colours(prediction)
         terms = {
@@ -267,15 +288,23 @@ class LaMa(GeneratorInpainter):
             "hole": weighted_absolute_error(*colours, mask),
         }
         if self.features is not None:
-            relative = self.perceptual.relative
-            seen = self.judged.seen(prediction, image, mask)
-            maps = self.features(seen), self.features(image)
-            terms["perceptual"] = perceptual_loss(*maps, relative)
+            if maps is None:
+                seen = self.judged.seen(prediction, image, mask)
+                maps = self.look(seen), self.look(image)
+            terms["perceptual"] = perceptual_loss(*maps, self.perceptual.relative)
         return terms
 
-    def judge(self, image):
-        """Returns the discriminator's activations, with the statistics of the batch."""
-        return self.discriminator(as_colours(image), training=True)
+    def look(self, image):
+        """Returns the features of the perceptual network, None without one."""
+        return None if self.features is None else self.features(image)
+
+    def judge(self, shown):
+        """Returns the discriminator's activations, with the statistics of the batch.
+
+        Args:
+            shown: colours (B, H, W, 3) in [0, 1], or what `look` returns.
+        """
+        return self.discriminator(shown, training=True)
 
     def predict_as_trained(self, image, mask):
         """Returns a prediction with the statistics of the batch."""
@@ -336,6 +365,8 @@ class LaMa(GeneratorInpainter):
         step = 3 * generator + 3 * features
         if self.discriminator is None:
             return step
+        if self.judged.features:
+            return None
         # The generator's step: both images, and the gradient of the prediction; the
         # discriminator's: both, forwards and backwards: 6; R1: forwards, gradient of
         # the inputs, and both of them backwards: 6.

@@ -6,7 +6,6 @@ Conditional GANs (pix2pixHD), CVPR 2018.
 
 import keras
 from keras import layers as keras_layers
-from keras import ops
 
 from inpainting_zoo.layers.batch_normalization import BatchNormalization
 from inpainting_zoo.layers.initializers import GlorotUniform
@@ -14,9 +13,7 @@ from inpainting_zoo.layers.initializers import GlorotUniform
 MAX_CHANNELS = 512
 
 
-def build_discriminator(
-    base_channels: int = 64, layers: int = 4, normalized: bool = True
-):
+def build_discriminator(base_channels: int = 64, layers: int = 4):
     """Builds the discriminator: colours (B, H, W, 3) in [0, 1] -> its activations.
 
     They are a list: `layers + 1` feature maps after their activation, and last the
@@ -27,7 +24,6 @@ def build_discriminator(
     Args:
         base_channels: width of the first convolution.
         layers: convolutions of stride 2.
-        normalized: whether there is batch normalization.
     """
     name = "discriminator"
     widths = [min(MAX_CHANNELS, base_channels * 2**i) for i in range(layers + 1)]
@@ -43,23 +39,9 @@ def build_discriminator(
             name=f"{name}{i}",
             dtype="float32",
         )(x)
-        if normalized and 0 < i <= layers:
+        if 0 < i <= layers:
             x = BatchNormalization(name=f"{name}{i}_norm", dtype="float32")(x)
         if i <= layers:
             x = keras_layers.LeakyReLU(0.2, name=f"{name}{i}_relu", dtype="float32")(x)
         activations.append(x)
     return keras.Model(image, activations, name=name)
-
-
-def share_of_patches(mask, height: int, width: int):
-    """Returns how much of the middle of each patch is hole, (B, height, width, 1).
-
-    The first two patches and the last one are about what lies around the picture.
-
-    Args:
-        mask: (B, H, W, 1), 1 in the hole.
-        height, width: of the logits of a discriminator with four layers of stride 2.
-    """
-    share = ops.average_pool(mask, 16, 16, padding="same")
-    around = [(2, size - 2 - n) for size, n in zip((height, width), share.shape[1:3])]
-    return ops.pad(share, [(0, 0), *around, (0, 0)])

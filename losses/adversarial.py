@@ -54,13 +54,13 @@ def relativistic_loss(logits, others, weight):
     discriminator takes the real ones first, the generator the fake ones.
 
     Args:
-        logits, others: of the same patches (B, h, w, 1).
+        logits, others: n of each of the same patches (B, h, w, n), which count alike.
         weight: of each patch (B, h, w, 1); all zeros give 0.
 
     Reference: Jolicoeur-Martineau, The Relativistic Discriminator, ICLR 2019 (RpGAN).
     """
-    loss = ops.sum(weight * ops.softplus(others - logits))
-    return loss / ops.maximum(ops.sum(weight), 1e-6)
+    loss = ops.mean(ops.softplus(others - logits), axis=-1, keepdims=True)
+    return ops.sum(weight * loss) / ops.maximum(ops.sum(weight), 1e-6)
 
 
 def gradient_penalty(critic, real, fake, mask, alpha):

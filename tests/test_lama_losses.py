@@ -9,10 +9,11 @@ from inpainting_zoo.engine.inference import compiled
 from inpainting_zoo.engine.steps import input_gradient
 from inpainting_zoo.features.load import loader
 from inpainting_zoo.lama.model import JUDGED, resize_nearest
-from inpainting_zoo.layers.patch_discriminator import (
-    build_discriminator,
+from inpainting_zoo.layers.feature_discriminator import (
+    build_feature_discriminator,
     share_of_patches,
 )
+from inpainting_zoo.layers.patch_discriminator import build_discriminator
 from inpainting_zoo.losses.adversarial import (
     logistic_critic_loss,
     r1_penalty,
@@ -25,6 +26,7 @@ from inpainting_zoo.losses.feature_distance import (
 from inpainting_zoo.losses.reconstruction import weighted_absolute_error
 from inpainting_zoo.weights.convert_lama import KINDS, tensor
 from parity import difference, golden, logged_gradients, nhwc
+from tiny_vgg import write
 from torch_writer import Writer
 
 pytestmark = pytest.mark.both_engines
@@ -67,7 +69,7 @@ def test_activations(model, arrays):
     for variable in moved:
         variable.assign(np.zeros(variable.shape, "float32"))
     for colours in pictures(arrays)[:2]:
-        model.judge(2 * colours - 1)
+        model.judge(colours)
     for variable, state in zip(moved, after):
         variable.assign((state - ops.convert_to_numpy(variable)) / 0.9**2)
     found = model.discriminator.predict(nhwc(arrays["eval/real"]), verbose=0)
@@ -85,7 +87,7 @@ def test_the_discriminators_loss(model, arrays):
 
     logs, gradients = logged_gradients(
         model.discriminator,
-        lambda: model.discriminator_loss(2 * real - 1, 2 * fake - 1, mask),
+        lambda: model.discriminator_loss(fake, real, mask),
     )
     assert logs["discriminator_loss"] == pytest.approx(arrays["d/loss"], rel=1e-5)
     penalty = logs["weighted_gradient_penalty"]
@@ -129,17 +131,21 @@ def test_the_generators_loss(model, arrays):
 
 
 @pytest.mark.parametrize("judged", JUDGED)
-def test_known_pixels_are_judged_or_not(judged, model, arrays, monkeypatch):
+def test_known_pixels_are_judged_or_not(judged, model, arrays, monkeypatch, tmp_path):
     real, fake, mask = pictures(arrays)
     weights = {**model.loss_weights, "known": 0.0}
-    monkeypatch.setattr(model, "loss_weights", weights)
     monkeypatch.setattr(model, "judged", JUDGED[judged])
+    if model.judged.features:
+        model.make_stage("adversarial", loader({"vgg19": write(tmp_path / "vgg.npz")}))
+    monkeypatch.setattr(model, "loss_weights", weights)
 
     def loss(fake):
         model.predict_as_trained = lambda image, mask: 2 * fake - 1
         return model.generator_loss(2 * real - 1, mask)[0]
 
-    moved = model.discriminator.variables
+    moved = [*model.discriminator.variables]
+    if model.features:
+        moved += model.features.variables
     run = compiled(lambda inputs: input_gradient(loss, inputs["fake"]), moved)
     gradient = ops.convert_to_numpy(run({"fake": ops.convert_to_tensor(fake)}))
     known = ops.convert_to_numpy(mask)[..., 0] == 0
@@ -168,26 +174,29 @@ def test_what_pictures_share_is_not_judged():
     assert float(relativistic_loss(logits, others, 0 * weight)) == 0
 
 
+def test_what_is_judged_in_features():
+    """Their scale does not count; a logit for each 4x4 pixels of each feature."""
+    discriminator = build_feature_discriminator((2, 3), (1, 4), width=2)
+    rng = np.random.default_rng(0)
+    maps = [
+        rng.standard_normal((2, 16 // s, 24 // s, c)).astype("float32")
+        for c, s in ((2, 1), (3, 4))
+    ]
+    found = [ops.convert_to_numpy(x) for x in discriminator(maps)]
+    assert [x.shape[1:] for x in found] == 4 * [(4, 6, 2)] + [(4, 6, 2)]
+    scaled = [ops.convert_to_numpy(x) for x in discriminator([3 * x for x in maps])]
+    assert difference(scaled[-1], found[-1]) < 1e-5
+    changed = [maps[0], maps[1] + (np.arange(6) == 5)[:, None]]
+    moved = ops.convert_to_numpy(discriminator(changed)[-1]) != found[-1]
+    assert moved[..., 3:, 1].any() and not moved[..., 0].any()
+    assert not moved[..., :3, 1].any()  # the heads see two places to each side
+
+
 def test_patches_know_how_much_of_them_is_hole():
-    """The logit that a cell of 16 pixels belongs to is centred on the cell."""
-    discriminator = build_discriminator(2, normalized=False)
-    mask = np.zeros((1, 160, 128, 1), "float32")
-    mask[0, 96:112, 48:64] = 0.5
-
-    def logit(image):
-        logits = discriminator(image)[-1]
-        return logits * share_of_patches(mask, *logits.shape[1:3])
-
-    run = compiled(lambda x: input_gradient(logit, x["x"]), discriminator.variables)
-    gradient = ops.convert_to_numpy(run({"x": ops.ones((1, 160, 128, 3))}))
-    seen = np.argwhere(np.abs(gradient[0]).sum(-1))
-    middle = (seen.min(0) + seen.max(0) + 1) / 2
-    assert np.abs(middle - (104, 56)).max() <= 8
-    for side in (64, 72, 256):
-        shape = discriminator(ops.ones((1, side, side, 3)))[-1].shape[1:3]
-        share = share_of_patches(np.ones((1, side, side, 1), "float32"), *shape)
-        inside = ops.convert_to_numpy(share)[0, 2:-1, 2:-1]
-        assert share.shape[1:3] == shape and (inside == 1).all()
+    mask = np.zeros((1, 8, 12, 1), "float32")
+    mask[0, :4, 6:8] = mask[0, 4:, 8:] = 1
+    share = ops.convert_to_numpy(share_of_patches(mask, 2, 3))[0, ..., 0]
+    np.testing.assert_array_equal(share, [[0, 0.5, 0], [0, 0, 1]])
 
 
 def test_r1_of_a_linear_critic():

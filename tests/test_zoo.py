@@ -34,6 +34,7 @@ ENSEMBLE = {"combiner": 3_218_276, **DENOISERS}
 PROMPTS = ("remove", "harmonize")
 
 # Of every network, at the preset's own width.
+NARROW_LAMA = {"generator": 6_799_299, "discriminator": 2_799_841}
 PARAMETERS = {
     "patchmatch": {},
     "gmcnn_256": GMCNN,
@@ -59,11 +60,9 @@ PARAMETERS = {
     "lama_big": {"generator": 51_057_027, **PATCHES},
     "lama_fourier": {"generator": 27_090_819, **PATCHES},
     "lama_regular": {"generator": 45_638_979, **PATCHES},
-    "lama_small": {"generator": 6_799_299, "discriminator": 2_799_841},
-    "lama_faces_256_reconstruction": {
-        "generator": 6_799_299,
-        "discriminator": 2_799_841,
-    },
+    "lama_small": NARROW_LAMA,
+    "lama_faces_256": NARROW_LAMA,
+    "lama_faces_256_reconstruction": NARROW_LAMA,
     # With the stored noise and the average style; official counts are 61,562,518 and so
     # on.
     "mat_512": {"generator": 62_261_654, "discriminator": 36_231_618},
@@ -142,7 +141,7 @@ NARROW = {
 # Stages that need no frozen network.
 WITHOUT_FEATURES = {
     "gmcnn": {"id_mrf_weight": 0},
-    "lama": {"perceptual_weight": 0},
+    "lama": {"perceptual_weight": 0, "judged": "prediction"},
     "mat": {"perceptual_weight": 0},
     "ensemble": {"perceptual_weight": 0, "style_weight": 0},
     "stable_diffusion": {"perceptual_weight": 0},
@@ -182,7 +181,7 @@ def begin(model, stage, vgg=None):
     model.begin(
         stage,
         lambda name, factor, clip: keras.optimizers.SGD(1e-3 * factor, name=name),
-        loader({"vgg19": vgg}),
+        loader({"vgg16": vgg, "vgg19": vgg}),
         run_eagerly=backend.BACKEND == "tensorflow",  # tracing takes longer than a step
     )
 

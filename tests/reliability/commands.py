@@ -17,7 +17,7 @@ TINY = (
 )
 LAMA = (
     *("-preset", "lama_small", "-set", "base_channels=2", "blocks=1"),
-    *("discriminator_channels=2", "perceptual_weight=0"),
+    *("discriminator_channels=2", "judged=prediction", "perceptual_weight=0"),
     *("-image_size", 32, "-batch_size", 2),
 )
 EAGER = ("-run_eagerly",)
