@@ -27,7 +27,8 @@ class Texture:
 
     Args:
         radius: of the patches, in pixels.
-        weight: of the guide, to 1 of the patches.
+        weight: of the guide, to 1 of the patches; a larger one makes edges ragged where
+            the prediction is wrong.
         sigma: in pixels, by which the guide is blurred, so that neither the texture of
             known pixels nor the lack of it in the prediction decides.
         image_size, context, largest: what is looked at, see `models.completer`.
@@ -38,7 +39,7 @@ class Texture:
     """
 
     radius: int = 3
-    weight: float = 0.1
+    weight: float = 0.03
     sigma: float = 6.0
     image_size: int = 256
     context: float = 0.25
