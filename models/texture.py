@@ -39,7 +39,7 @@ class Texture:
     """
 
     radius: int = 3
-    weight: float = 0.03
+    weight: float = 0.01
     sigma: float = 6.0
     image_size: int = 256
     context: float = 0.25
