@@ -175,7 +175,8 @@ def by_completion(settings, pairs, name, model, baselines, **kept) -> dict:
 
 def completions(settings, name, model, baselines) -> dict:
     """Returns complete(image, mask) of the model and of the others, by name."""
-    methods = {name: completing(model, settings.strategy), **baselines}
+    texture = settings.texture
+    methods = {name: completing(model, settings.strategy, texture), **baselines}
     ring = settings.mask_dilation, settings.feathering
     if not any(ring):
         return methods
@@ -186,14 +187,17 @@ def notes_on(settings) -> list:
     """Returns what should be known of how pictures were completed."""
     ring = settings.mask_dilation, settings.feathering
     words = "holes are widened by {} pixels, {} of which fade in; as they were, "
-    return [words.format(*ring) + "they are measured"] if any(ring) else []
+    notes = [words.format(*ring) + "they are measured"] if any(ring) else []
+    if settings.texture:
+        notes += [f"texture by {settings.texture}, after what the model predicts"]
+    return notes
 
 
-def completing(model, strategy: str) -> Callable:
+def completing(model, strategy: str, texture: str | None = None) -> Callable:
     """Returns complete(image, mask) by which a model takes pictures of any size."""
     if strategy == "original":  # which must fail, not shrink, without memory
-        return model.inpaint
-    return partial(strategies.complete, model, strategy=strategy)
+        return partial(model.inpaint, texture=texture)
+    return partial(strategies.complete, model, strategy=strategy, texture=texture)
 
 
 def widening(method: Callable, mask_dilation: float, feathering: float) -> Callable:
@@ -222,11 +226,12 @@ def check_as_it_is(settings):
     Raises:
         InputError: names the setting.
     """
-    for name, plain in {"strategy": "original", "mask_dilation": 0}.items():
-        if getattr(settings, name) != plain:
+    plain = {"strategy": "original", "mask_dilation": 0, "texture": None}
+    for name, value in plain.items():
+        if (given := getattr(settings, name)) != value:
+            wanted = "none" if value is None else value
             raise InputError(
-                f"{name}: {plain} in {settings.protocol}, received "
-                f"{getattr(settings, name)}"
+                f"{name}: {wanted} in {settings.protocol}, received {given}"
             )
 
 
@@ -256,6 +261,7 @@ def log_test(settings, found: dict):
 
 def by_moves(settings, pairs, name, model, baselines, **kept) -> dict:
     """Returns the report of moved subjects, see `evaluation.res`."""
+    check_as_it_is(settings)
     return res.evaluate(settings, model, name, baselines, pairs.images, **kept)
 
 

@@ -139,7 +139,8 @@ def variants(settings: InpaintSettings) -> list:
 def _complete(settings, model, recipe, seed, save_to):
     names = (
         *("resize_mask", "invert_mask", "mask_label", "mask_from", "fill_alpha"),
-        *("mask_dilation", "feathering", "max_pixels", "strategy", "in_place"),
+        *("mask_dilation", "feathering", "texture", "strategy"),
+        *("max_pixels", "in_place"),
     )
     options = {name: getattr(settings, name) for name in names}
     options |= {"seed": seed, **settings.with_options}

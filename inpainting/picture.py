@@ -56,6 +56,7 @@ def complete_bytes(
     mask_from: str | None = None,
     mask_dilation: float = 0,
     feathering: float = 0,
+    texture: str | None = None,
     fill_alpha: bool = False,
     strategy: str | None = None,
     seed: int = 0,
@@ -83,6 +84,8 @@ def complete_bytes(
         mask_dilation: pixels by which the hole is widened before it is completed.
         feathering: pixels over which the prediction fades in within the ring by which
             the hole was widened; at most `mask_dilation`.
+        texture: name of a `models.texture.Texture`, whose patches follow what the model
+            predicted.
         fill_alpha: makes the completed hole opaque, which else keeps its alpha.
         strategy: for large pictures, see `inpainting.strategies`; None chooses by size.
         seed: of what is random in the model.
@@ -117,14 +120,14 @@ def complete_bytes(
     edited = read_deep(image, header, picture) or modes.editable(picture, fill_alpha)
     notes += modes.conversions(header, edited)
     if hole.any():
-        ring = {"mask_dilation": mask_dilation, "feathering": feathering}
+        ring = mask_dilation, feathering
         completed = complete(
-            model, to_rgb(picture), hole, strategy, seed, **ring, **options
+            model, to_rgb(picture), hole, strategy, seed, *ring, texture, **options
         )
         if not fill_alpha and modes.is_clear(edited, hole):
             notes.append("image: the hole is transparent and stays so, see -fill_alpha")
         widened = dilate(hole, mask_dilation)
-        notes += remarks(model, widened, strategy, **options)
+        notes += remarks(model, widened, strategy, texture, **options)
         edited = modes.paste(edited, completed, widened, fill_alpha)
     content, more = modes.encode(edited, suffix)
     return content, notes + more

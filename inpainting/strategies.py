@@ -16,6 +16,7 @@ from inpainting_zoo.inpainting.crops import (
 )
 from inpainting_zoo.models.pixels import blend, dilate
 from inpainting_zoo.models.scaling import enlarge, feather, shrink
+from inpainting_zoo.models.texture import texture_named
 
 ORIGINAL_UP_TO = 2  # times the model's size
 SMALLEST_SIZE = 64  # the working size is not halved below this
@@ -46,6 +47,7 @@ def complete(
     seed: int = 0,
     mask_dilation: float = 0,
     feathering: float = 0,
+    texture: str | None = None,
     **options,
 ) -> np.ndarray:
     """Completes a picture of any size; its known pixels stay the same, bit for bit.
@@ -62,15 +64,18 @@ def complete(
         mask_dilation: pixels by which the hole is widened before.
         feathering: pixels over which the prediction fades in within the ring by which
             the hole was widened; at most `mask_dilation`.
+        texture: name of a `models.texture.Texture`, whose patches follow what the model
+            predicted, at the picture's own size.
         **options: of the model.
 
     Returns:
         (H, W, 3) in the type of the image, see `data.conversions.as_given`.
 
     Raises:
-        InputError: if sizes are unequal, the strategy is unknown, or memory does not
-            suffice even at the smallest working size.
+        InputError: if sizes are unequal, the strategy or the texture is unknown, or
+            memory does not suffice even at the smallest working size.
     """
+    source = texture_named(texture)
     picture = as_picture(image)
     hole = as_mask(mask, picture.shape[:2])
     dilated = dilate(hole, mask_dilation, feathering)
@@ -80,6 +85,10 @@ def complete(
     if dilated.any():
         look = functools.partial(predict, model, seed=seed, **options)
         fill(look, completed, dilated, model)
+        if source:
+            follow = functools.partial(_follow, source, seed)
+            name = choose_strategy(*hole.shape, source.image_size)
+            STRATEGIES[name](follow, completed, dilated, source)
     if feathering:
         completed = blend(completed, picture, hole, dilated, feathering)
     return as_given(completed, image, dilated)
@@ -129,17 +138,26 @@ def _crops(hole, model):
             unknown[box] = 0
 
 
-def remarks(model, hole, strategy: str | None = None, **options) -> list:
+def remarks(
+    model, hole, strategy: str | None = None, texture: str | None = None, **options
+) -> list:
     """Returns what a model says of a hole, in each part that it is shown.
 
     Args:
-        model, strategy, options: as for `complete`.
+        model, strategy, texture, options: as for `complete`.
         hole: uint8 (H, W), 1 in the hole.
     """
+    said = [model.remarks(part, **options) for part in _parts(hole, model, strategy)]
+    if source := texture_named(texture):
+        said += [source.remarks(part) for part in _parts(hole, source)]
+    return [*dict.fromkeys(remark for found in said for remark in found)]
+
+
+def _parts(hole, model, strategy=None):
+    """Returns, one after the other, the hole as a model sees it."""
     name = strategy or choose_strategy(*hole.shape, model.image_size)
     crops = _crops(hole, model) if name == "crop" else [(None, None, hole)]
-    said = (model.remarks(part, **options) for *_, part in crops)
-    return [*dict.fromkeys(remark for found in said for remark in found)]
+    return (part for *_, part in crops)
 
 
 def _paste(predicted, image, hole, box):
@@ -188,6 +206,14 @@ def predict(model, image, hole, size: int, seed: int = 0, **options):
                     f"received {type(error).__name__}"
                 ) from error
         size = max(SMALLEST_SIZE, size // 2)
+
+
+def _follow(texture, seed, image, hole, size):
+    """Fills the hole of a completed picture anew; looks at it as `predict` does."""
+    size = min(size, max(hole.shape))
+    filled, _ = shrink(image, np.zeros_like(hole), size)
+    small, unknown = shrink(image, hole, size)
+    return texture.follow(blend(filled, small, unknown, unknown), unknown, seed)
 
 
 def _checked(predicted, shape):

@@ -7,6 +7,7 @@ import numpy as np
 from inpainting_zoo.data.conversions import as_given, as_mask, as_picture
 from inpainting_zoo.errors import InputError, choose
 from inpainting_zoo.models.pixels import blend, dilate
+from inpainting_zoo.models.texture import texture_named
 
 log = logging.getLogger(__name__)
 
@@ -81,6 +82,7 @@ class Completer:
         seed: int = 0,
         mask_dilation: float = 0,
         feathering: float = 0,
+        texture: str | None = None,
         **options,
     ):
         """Completes one picture; its known pixels are returned bit for bit.
@@ -94,6 +96,8 @@ class Completer:
             mask_dilation: pixels by which the hole is widened before.
             feathering: pixels over which the prediction fades in, within the ring by
                 which the hole was widened; at most `mask_dilation`.
+            texture: name of a `models.texture.Texture`, whose patches follow what is
+                predicted.
             **options: of the model; see `OPTIONS`.
 
         Returns:
@@ -104,8 +108,8 @@ class Completer:
             InputError: if an option is unknown or breaks its rule, or image and mask
                 are of another type or do not fit together.
         """
-        batch = [image], [mask]
-        return self.inpaint_batch(*batch, seed, mask_dilation, feathering, **options)[0]
+        batch, ring = ([image], [mask]), (mask_dilation, feathering)
+        return self.inpaint_batch(*batch, seed, *ring, texture, **options)[0]
 
     def inpaint_batch(
         self,
@@ -114,6 +118,7 @@ class Completer:
         seed: int = 0,
         mask_dilation: float = 0,
         feathering: float = 0,
+        texture: str | None = None,
         **options,
     ):
         """Completes pictures of one size; each becomes what `inpaint` makes of it.
@@ -121,7 +126,7 @@ class Completer:
         Args:
             images: (B, H, W, 3), or a list of what `inpaint` takes.
             masks: (B, H, W), nonzero in the hole.
-            seed, mask_dilation, feathering, **options: see `inpaint`.
+            seed, mask_dilation, feathering, texture, **options: see `inpaint`.
 
         Returns:
             (B, H, W, 3); see `inpaint`.
@@ -141,6 +146,7 @@ class Completer:
         masks = [as_mask(mask, completed.shape[1:3]) for mask in masks]
         holes = np.stack([dilate(mask, mask_dilation, feathering) for mask in masks])
         wanted = np.flatnonzero(holes.any(axis=(1, 2)))
+        source = texture_named(texture)
         if kept := len(masks) - len(wanted):
             log.warning(
                 "mask: %s no hole, the picture stays as it is",
@@ -150,10 +156,14 @@ class Completer:
             found = self.predict_images(
                 completed[wanted], holes[wanted], seed, **options
             )
-            said = (self.remarks(hole, **options) for hole in holes[wanted])
+            said = [self.remarks(hole, **options) for hole in holes[wanted]]
+            said += [source.remarks(hole) for hole in holes[wanted] if source]
             for remark in dict.fromkeys(r for remarks in said for r in remarks):
                 log.warning(remark)
             for i, prediction in zip(wanted, found):
+                if source:
+                    prediction = blend(prediction, completed[i], holes[i], holes[i])
+                    prediction = source.follow(prediction, holes[i], seed)
                 completed[i] = blend(
                     prediction, completed[i], masks[i], holes[i], feathering
                 )

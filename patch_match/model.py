@@ -1,20 +1,16 @@
 """PatchMatch completion: what a hole shows is copied from the rest of the picture."""
 
-import threading
-
 import cv2
 import numpy as np
-import patchmatch
 
 from inpainting_zoo.errors import InputError
 from inpainting_zoo.models.completer import Completer
+from inpainting_zoo.models.texture import check_library, copy_patches, knows_a_patch
 from inpainting_zoo.patch_match.presets import FAMILY
 
 MOST_RADIUS = 15
 MID_GREY = 128  # where nothing is known
 RADIUS = 3  # of Telea's method, in pixels
-# The library has one seed for all threads.
-_seeded = threading.Lock()
 
 
 class PatchMatch(Completer):
@@ -45,11 +41,7 @@ class PatchMatch(Completer):
     largest = 2048
 
     def __init__(self, image_size: int = 256):
-        if not patchmatch.patchmatch_available:
-            raise InputError(
-                "preset: patchmatch needs the compiled library of pypatchmatch, "
-                "received a package without one; see its page on PyPI"
-            )
+        check_library("preset")
         self.image_size = image_size
 
     def predict_images(self, images, masks, seed: int = 0, **options):
@@ -98,22 +90,7 @@ def complete(image, hole, radius: int, seed: int):
         return np.full_like(image, MID_GREY)
     if not knows_a_patch(hole, radius):
         return cv2.inpaint(image, hole, RADIUS, cv2.INPAINT_TELEA)
-    with _seeded:
-        patchmatch.set_random_seed(seed)
-        return patchmatch.inpaint(image, hole, patch_size=radius)
-
-
-def knows_a_patch(hole, radius: int) -> bool:
-    """Whether a square patch lies within the picture and outside of the hole.
-
-    Args:
-        hole: (H, W), nonzero in the hole.
-        radius: of the patch; its side is twice that and one.
-    """
-    known = (np.asarray(hole) == 0).astype(np.uint8)
-    patch = np.ones((2 * radius + 1,) * 2, np.uint8)
-    edges = {"borderType": cv2.BORDER_CONSTANT, "borderValue": 0}
-    return bool(cv2.erode(known, patch, **edges).any())
+    return copy_patches(image, hole, radius, seed)
 
 
 def _radius(patch_size):

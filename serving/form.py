@@ -16,8 +16,9 @@ FILES = ("image", "mask")
 FORMATS = ("png", "jpeg", "webp", "tiff", "bmp")
 # Options of `inpaint` that name no file of this machine.
 NAMES = (
-    *("preset", "seed", "mask_dilation", "feathering", "with_options", "strategy"),
+    *("preset", "seed", "mask_dilation", "feathering", "texture", "strategy"),
     *("invert_mask", "resize_mask", "mask_label", "mask_from", "fill_alpha"),
+    "with_options",
 )
 FIELDS = {
     field.metadata.get("flag", field.name): field

@@ -17,7 +17,7 @@ from inpainting_zoo.errors import InputError, choose
 from inpainting_zoo.inpainting.folder import LEDGER, open_ledger, refuse_strangers
 from inpainting_zoo.inpainting.ledger import key_of
 from inpainting_zoo.inpainting.picture import remarks_on
-from inpainting_zoo.inpainting.strategies import complete
+from inpainting_zoo.inpainting.strategies import complete, remarks
 from inpainting_zoo.models.pixels import blend, dilate
 from inpainting_zoo.options import InpaintSettings
 from inpainting_zoo.storage.files import (
@@ -79,8 +79,8 @@ class VideoJob:
         self._check_outputs()
         self.said, self.has_hole = set(), False
         hole = next(self.masks.read())
-        remarks = remarks_on(hole) if hole.any() else []
-        self._say(*self.frames.notes, *self._notes(), *remarks)
+        doubts = remarks_on(hole) if hole.any() else []
+        self._say(*self.frames.notes, *self._notes(), *doubts)
 
     def complete(self, model, recipe: str) -> int:
         """Completes what is not done yet; returns the exit code.
@@ -122,11 +122,12 @@ class VideoJob:
     def _completed(self, model, first, key):
         """Yields the completed frames from one on, uint8 (H, W, 3)."""
         settings = self.settings
-        options = {"strategy": settings.strategy, "seed": settings.seed}
+        options = {"strategy": settings.strategy, "texture": settings.texture}
+        options |= settings.with_options
 
         def fill(frame, hole):
-            self._say(*model.remarks(hole, **settings.with_options))
-            return complete(model, frame, hole, **options, **settings.with_options)
+            self._say(*remarks(model, hole, **options))
+            return complete(model, frame, hole, seed=settings.seed, **options)
 
         ring = settings.mask_dilation, settings.feathering
         if settings.per_frame:
@@ -216,7 +217,8 @@ class VideoJob:
     def _key(self, recipe):
         """What the completed frames depend on, as one SHA-256."""
         names = ("per_frame", "invert_mask", "resize_mask", "mask_label")
-        names += ("mask_dilation", "feathering", "strategy", "seed", "with_options")
+        names += ("mask_dilation", "feathering", "texture", "strategy")
+        names += ("seed", "with_options")
         chosen = [getattr(self.settings, name) for name in names]
         files = [*self.frames.files, *self.masks.files]
         return key_of(json.dumps([recipe, *chosen], sort_keys=True), *files)

@@ -12,6 +12,7 @@ MOST_SEED = 2**32 - 1
 MOST_DILATION = 10_000  # pixels
 LAYOUTS = "inpainting_zoo.data.layouts:LAYOUTS"
 STRATEGIES = "inpainting_zoo.inpainting.strategies:STRATEGIES"
+TEXTURES = "inpainting_zoo.models.texture:TEXTURES"
 PRECISIONS = "inpainting_zoo.engine.precisions:DTYPES"
 PRESET = "inpainting_zoo.presets:get"
 # Arguments of every model that are settings of the run.

@@ -6,7 +6,13 @@ from pathlib import Path
 from typing import ClassVar
 
 from inpainting_zoo.errors import InputError
-from inpainting_zoo.options.fields import MOST_DILATION, PRESET, check_name, gpu
+from inpainting_zoo.options.fields import (
+    MOST_DILATION,
+    PRESET,
+    TEXTURES,
+    check_name,
+    gpu,
+)
 from inpainting_zoo.settings import Settings, option
 from inpainting_zoo.storage.checkpoints import part_files
 
@@ -98,13 +104,19 @@ class ModelSettings(Settings):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class CompletingSettings(ModelSettings):
-    """Which model completes pictures, and how wide."""
+    """Which model completes pictures, how wide, and with what texture."""
 
     mask_dilation: float = option(
         0.0, "pixels to widen the hole by", least=0, most=MOST_DILATION
     )
     feathering: float = option(
         0.0, "pixels of the widened ring that fade into the picture", least=0
+    )
+    texture: str | None = option(
+        None,
+        "patchmatch: patches of the picture that follow what the model predicts; none",
+        choices=TEXTURES,
+        check="inpainting_zoo.models.texture:texture_named",
     )
 
     def __post_init__(self):
