@@ -90,7 +90,12 @@ PRESETS = {
         "family": FAMILY,
         "config": FACES,
         "training": SMALL_TRAINING,
-        "weights": {"generator": faces("lama_faces_256", "ADVERSARIAL")},
+        "weights": {
+            "generator": faces(
+                "lama_faces_256",
+                "9c8fcdf6ddf40c01ab9f17c6f527642f0dd7cdbebe45c322a72f117517e8f957",
+            )
+        },
     },
     "lama_faces_256_reconstruction": {
         "description": "the same after the first stage alone: of higher PSNR, smoother",
