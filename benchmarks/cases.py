@@ -118,17 +118,18 @@ def step(
 
 
 def begin(preset, stage, precision, mode, overrides, vgg_weights=None):
-    """Builds a model that is ready for a stage; VGG19 is random if no file is given."""
+    """Builds a model that is ready for a stage; VGG is random if no file is given."""
     model = presets.build(preset, dtype=DTYPES[precision], **overrides or {})
     # On noise, full steps would soon leave the range that is learned in.
     chosen = {"mixed_precision": precision, "learning_rate": 1e-5}
     settings = with_preset_defaults(TrainSettings(preset=preset, **chosen), stage)
     backend.deterministic()
     with tempfile.TemporaryDirectory() as folder:
+        vgg = vgg_weights or random_vgg(Path(folder, "vgg.npz"))
         model.begin(
             stage,
             lambda name, **options: make_optimizer(name, settings, 100, **options),
-            loader({"vgg19": vgg_weights or random_vgg(Path(folder, "vgg.npz"))}),
+            loader(dict.fromkeys(("vgg16", "vgg19"), vgg)),
             run_eagerly=mode == "run_eagerly",
             jit_compile=mode == "jit_compile",
         )

@@ -46,7 +46,7 @@ PRESETS = {
 DEFAULT = "patchmatch"
 REASON = (
     "it fills photographs with sharp texture, not objects or text; for faces name "
-    "gmcnn_faces_128"
+    "lama_faces_256"
 )
 WEIGHTS = SHIPPED
 

@@ -105,8 +105,8 @@ class LaMa(GeneratorInpainter):
             each patch of the hole against the same one of the photograph.
         perceptual: name in `lama.architectures.PERCEPTUAL`, the network whose features
             are compared.
-        perceptual_weight: 0 needs no such network.
-        gradient_penalty_weight: of R1.
+        perceptual_weight: 0 needs no such network, but to judge what is "completed".
+        gradient_penalty_weight: of R1, where a "prediction" is judged.
         gradient_penalty_every: steps from one R1 to the next, which weighs as much as
             those that are left out.
         reconstruction_known_weight, reconstruction_hole_weight,
@@ -234,7 +234,11 @@ class LaMa(GeneratorInpainter):
         return weighted_sum(terms, self.loss_weights, "generator")
 
     def generator_loss(self, image, mask):
-        """Returns `(loss, logs)` of the generator in the second stage (Equation 7)."""
+        """Returns `(loss, logs)` of the generator in the second stage (Equation 7).
+
+        Among the logs are the features that were "shown", if those are judged, which
+        `adversarial_step` takes out.
+        """
         prediction = self.predict_as_trained(image, mask)
         seen = self.judged.seen(prediction, image, mask)
         maps = [self.look(x) for x in (seen, image)]
@@ -359,14 +363,14 @@ class LaMa(GeneratorInpainter):
         return weighted_sum(terms, self.loss_weights, "generator")[0]
 
     def step_macs(self, macs):
+        if self.discriminator is not None and self.judged.features:
+            return None  # heads of features have no side of their own to be counted at
         generator = macs(self.generator, self.image_size)
         features = macs(self.features, self.image_size) if self.features else 0
         # Of prediction and target, and the gradient of the prediction.
         step = 3 * generator + 3 * features
         if self.discriminator is None:
             return step
-        if self.judged.features:
-            return None
         # The generator's step: both images, and the gradient of the prediction; the
         # discriminator's: both, forwards and backwards: 6; R1: forwards, gradient of
         # the inputs, and both of them backwards: 6.

@@ -80,7 +80,7 @@ PRESETS = {
         "training": TRAINING,
     },
     "lama_small": {
-        "description": "half the width, 128 px; trains on a CPU in an hour",
+        "description": "half the width, 128 px; trains on a CPU in hours",
         "family": FAMILY,
         "config": {"image_size": 128, **SMALL},
         "training": SMALL_TRAINING,

@@ -28,7 +28,8 @@ def build_feature_discriminator(channels, strides, width: int = 64):
     for i, (count, stride) in enumerate(zip(channels, strides, strict=True)):
         x = keras.Input((None, None, count), name=f"features{i}", dtype="float32")
         inputs.append(x)
-        x = keras_layers.UnitNormalization(name=f"head{i}_unit", dtype="float32")(x)
+        # Not Keras's: its gradient is NaN where all features are 0.
+        x *= ops.rsqrt(ops.sum(ops.square(x), axis=-1, keepdims=True) + 1e-8)
         for j, step in enumerate((max(strides) // stride, 1)):
             x = keras_layers.Conv2D(
                 width,

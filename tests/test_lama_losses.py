@@ -176,20 +176,30 @@ def test_what_pictures_share_is_not_judged():
 
 def test_what_is_judged_in_features():
     """Their scale does not count; a logit for each 4x4 pixels of each feature."""
-    discriminator = build_feature_discriminator((2, 3), (1, 4), width=2)
+    discriminator = build_feature_discriminator((2, 3), (1, 4), width=5)
     rng = np.random.default_rng(0)
     maps = [
         rng.standard_normal((2, 16 // s, 24 // s, c)).astype("float32")
         for c, s in ((2, 1), (3, 4))
     ]
     found = [ops.convert_to_numpy(x) for x in discriminator(maps)]
-    assert [x.shape[1:] for x in found] == 4 * [(4, 6, 2)] + [(4, 6, 2)]
+    assert [x.shape[1:] for x in found] == 4 * [(4, 6, 5)] + [(4, 6, 2)]
     scaled = [ops.convert_to_numpy(x) for x in discriminator([3 * x for x in maps])]
     assert difference(scaled[-1], found[-1]) < 1e-5
     changed = [maps[0], maps[1] + (np.arange(6) == 5)[:, None]]
     moved = ops.convert_to_numpy(discriminator(changed)[-1]) != found[-1]
     assert moved[..., 3:, 1].any() and not moved[..., 0].any()
     assert not moved[..., :3, 1].any()  # the heads see two places to each side
+    empty = {"0": 0 * maps[0], "1": 0 * maps[1]}
+
+    def total(inputs):
+        judged = lambda x: discriminator([x, inputs["1"]])[-1]  # noqa: E731
+        return input_gradient(judged, inputs["0"])
+
+    gradient = compiled(total, discriminator.variables)(
+        {name: ops.convert_to_tensor(x) for name, x in empty.items()}
+    )
+    assert np.isfinite(ops.convert_to_numpy(gradient)).all()
 
 
 def test_patches_know_how_much_of_them_is_hole():

@@ -94,6 +94,23 @@ def test_states_hold_all_that_training_goes_on_from(judged, tmp_path):
         assert any(kind in name for name in moved)
 
 
+@both_engines
+@pytest.mark.long
+@pytest.mark.parametrize("dtype", ["float32", "mixed_bfloat16"])
+def test_pairs_without_a_hole(dtype, tmp_path):
+    """Teach nothing, and no number is lost; at a side that VGG halves unevenly."""
+    features = loader({"vgg16": write(tmp_path / "vgg.npz")})
+    options = {"judged": "completed", "perceptual": "vgg16", "image_size": 24}
+    model = begun("adversarial", dtype=dtype, features=features, **options)
+    rng = np.random.default_rng(0)
+    image = rng.integers(0, 256, (2, 24, 24, 3), np.uint8)
+    whole = {"image": image, "mask": np.zeros((2, 24, 24, 1), np.uint8)}
+    logs = model.fit(stream(lambda i: whole, 0, 2), steps_per_epoch=2, verbose=0)
+    last = {name: values[-1] for name, values in logs.history.items()}
+    assert np.isfinite([*last.values()]).all()
+    assert last["adversarial"] == last["discriminator"] == last["perceptual"] == 0
+
+
 @pytest.mark.long
 def test_stages():
     model = begun("reconstruction")

@@ -37,15 +37,14 @@ TRAININGS = {
     + "-preset lama_small -stage reconstruction -steps 1200 -image_size 256 "
     "-batch_size 4 -max_zoom 1.5 -masks files=4,strokes=1,rectangle=2 "
     "-set hole_fill=biharmonic reconstruction_known_weight=0.1 "
-    "-optimizer muon -learning_rate 1e-3 -sample_every 400",
+    "-optimizer muon -sample_every 400",
     "lama_faces_256_adversarial": IRREGULAR
     + GENERATOR % "lama_faces_256"
     + "-preset lama_small -stage adversarial -steps 900 -image_size 192 "
     "-batch_size 4 -max_zoom 1.8 -vgg_weights {vgg_weights} "
     "-set hole_fill=biharmonic judged=completed adversarial_weight=1 "
     "perceptual=vgg16 perceptual_weight=10 hole_weight=20 known_weight=1 "
-    "feature_matching_weight=1 discriminator_rate=3 "
-    "-learning_rate 3e-4 -sample_every 150",
+    "feature_matching_weight=1 discriminator_rate=3 -sample_every 150",
     "context_encoder_faces_128": COMMON
     + "-preset context_encoder_faces_128 -steps 6000 -sample_every 500",
 }
