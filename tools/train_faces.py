@@ -40,7 +40,7 @@ TRAININGS = {
     "-optimizer muon -sample_every 400",
     "lama_faces_256_adversarial": IRREGULAR
     + GENERATOR % "lama_faces_256"
-    + "-preset lama_small -stage adversarial -steps 900 -image_size 192 "
+    + "-preset lama_small -steps 900 -image_size 192 "
     "-batch_size 4 -max_zoom 1.8 -vgg_weights {vgg_weights} "
     "-set hole_fill=biharmonic judged=completed adversarial_weight=1 "
     "perceptual=vgg16 perceptual_weight=10 hole_weight=20 known_weight=1 "
