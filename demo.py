@@ -58,7 +58,7 @@ def main():
     left, top, right, bottom = FACE
     hole = strokes(np.random.default_rng(0), bottom - top, right - left)
     mask[top:bottom, left:right] = hole
-    face = inpaint("-preset gmcnn_faces_128", photograph, mask, "completed_face")
+    face = inpaint("-preset lama_faces_256", photograph, mask, "completed_face")
     report = OUTPUT / "report.json"
     run(f"evaluate -experiment_name demo {MASKS} -report {report}")
     print(f"\n{time.perf_counter() - began:.0f} seconds. Look at:")
