@@ -36,7 +36,7 @@ def build_feature_discriminator(channels, strides, width: int = 64):
                 max(3, step),
                 strides=step,
                 padding="same",
-                activation=_leaky_relu,
+                activation="leaky_relu",  # of slope 0.2
                 kernel_initializer=GlorotUniform(),
                 name=f"head{i}_conv{j}",
                 dtype="float32",
@@ -46,10 +46,6 @@ def build_feature_discriminator(channels, strides, width: int = 64):
         logits.append(x)
     logits = keras_layers.Concatenate(name="logits", dtype="float32")(logits)
     return keras.Model(inputs, [*activations, logits], name="discriminator")
-
-
-def _leaky_relu(x):
-    return ops.leaky_relu(x, 0.2)
 
 
 def share_of_patches(mask, height: int, width: int):
