@@ -61,7 +61,8 @@ table1: .venv/runs
 
 # Trains the weights that are shipped and publishes them; goes on if interrupted.
 weights: .venv/runs
-	$(PY) tools/train_faces.py -train_path $(TRAIN) -mask_path $(MASKS) \
+	$(PY) tools/train_weights.py -faces $(TRAIN) -face_masks $(MASKS) \
+		-photographs $(PHOTOGRAPHS) -photograph_masks $(PHOTOGRAPH_MASKS) \
 		-vgg_weights $(VGG)
 
 # Measures every shipped preset and writes weights/README.md from the reports.

@@ -45,8 +45,8 @@ PRESETS = {
 # another takes its place.
 DEFAULT = "patchmatch"
 REASON = (
-    "it fills photographs with sharp texture, not objects or text; for faces name "
-    "lama_faces_256"
+    "it fills photographs with sharp texture, not objects or text; for shapes name "
+    "lama_photos_256, for faces lama_faces_256"
 )
 WEIGHTS = SHIPPED
 

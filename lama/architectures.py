@@ -38,12 +38,15 @@ class Perceptual:
         strides: of their features.
         relative: see `losses.feature_distance.perceptual_loss`; where the released
             weight of 30 was not chosen for the scale of its features.
+        judged: number of the first layers that a discriminator of features sees; by
+            default all.
     """
 
     network: str
     taps: tuple
     strides: tuple
     relative: bool = False
+    judged: int | None = None
 
 
 VGG = ("block1_conv2", "block2_conv2", "block3_conv3"), (1, 2, 4)
@@ -52,6 +55,8 @@ PERCEPTUAL = {
     "resnet50": Perceptual(
         "resnet50_dilated", ("layer1", "layer2", "layer3", "layer4"), (4, 8, 8, 8)
     ),
+    # LPIPS by VGG16, which has its own layers, and weights of their channels.
+    "lpips": Perceptual("lpips_vgg16", (), (1, 2, 4, 8, 16), judged=3),
     "vgg16": Perceptual("vgg16", *VGG, relative=True),
     "vgg19": Perceptual("vgg19", *VGG, relative=True),
 }

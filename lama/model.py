@@ -35,6 +35,7 @@ from inpainting_zoo.losses.feature_distance import (
     feature_matching_loss,
     perceptual_loss,
 )
+from inpainting_zoo.losses.perceptual_similarity import perceptual_similarity_loss
 from inpainting_zoo.losses.reconstruction import weighted_absolute_error
 from inpainting_zoo.models.bookkeeping import weighted_sum
 from inpainting_zoo.models.inpainter import GeneratorInpainter
@@ -173,12 +174,12 @@ class LaMa(GeneratorInpainter):
             },
         }
         self.loss_weights = self.stage_weights["reconstruction"]
-        self.discriminator = self.features = self._refiner = None
+        self.discriminator = self.features = self.heads = self._refiner = None
 
     def make_stage(self, name, features):
         """See `Inpainter.make_stage`; the first stage has no discriminator."""
         self.loss_weights = self.stage_weights[name]
-        self.features = self._perceptual(features)
+        self.features, self.heads = self._perceptual(features)
         learns = {"generator": self.generator}
         options = {"clip": dict.fromkeys(learns, self.clip), "average": self.average}
         if name == "reconstruction":
@@ -186,7 +187,9 @@ class LaMa(GeneratorInpainter):
         if self.judged.features:
             channels = [x.shape[-1] for x in self.features.outputs]
             self.discriminator = build_feature_discriminator(
-                channels, self.perceptual.strides, self.discriminator_channels
+                channels[: self.perceptual.judged],
+                self.perceptual.strides[: self.perceptual.judged],
+                self.discriminator_channels,
             )
         else:
             self.discriminator = build_discriminator(self.discriminator_channels)
@@ -196,14 +199,15 @@ class LaMa(GeneratorInpainter):
         return Stage(self.adversarial_step, learns, rates=rates, **options)
 
     def _perceptual(self, features):
-        """Loads the network of the perceptual loss, unless nothing takes it."""
+        """Returns the network of the perceptual loss and its heads, or twice None."""
         judges = self.judged.features and "adversarial" in self.loss_weights
         if not self.loss_weights["perceptual"] and not judges:
-            return None
+            return None, None
         name, taps = self.perceptual.network, self.perceptual.taps
-        log.info("perceptual loss: %s, %s", name, ", ".join(taps))
+        log.info("perceptual loss: %s %s", name, ", ".join(taps))
         advice = "it: -set perceptual_weight=0" + " judged=prediction" * judges
-        return advising(features, advice)(name, taps)
+        found = advising(features, advice)(name, taps)
+        return found if isinstance(found, tuple) else (found, None)
 
     def reconstruction_step(self, batch, minimize):
         """Takes a step of the generator by reconstruction alone."""
@@ -243,7 +247,10 @@ class LaMa(GeneratorInpainter):
         seen = self.judged.seen(prediction, image, mask)
         maps = [self.look(x) for x in (seen, image)]
         terms = self.reconstruction_terms(prediction, image, mask, maps)
-        shown = maps if self.judged.features else [as_colours(x) for x in (seen, image)]
+        if self.judged.features:
+            shown = maps = [x[: self.perceptual.judged] for x in maps]
+        else:
+            shown = [as_colours(x) for x in (seen, image)]
         (*features, logits), (*real_features, real_logits) = map(self.judge, shown)
         terms["adversarial"] = self.judged.generator_loss(real_logits, logits, mask)
         terms["feature_matching"] = feature_matching_loss(features, real_features)
@@ -295,7 +302,11 @@ class LaMa(GeneratorInpainter):
             if maps is None:
                 seen = self.judged.seen(prediction, image, mask)
                 maps = self.look(seen), self.look(image)
-            terms["perceptual"] = perceptual_loss(*maps, self.perceptual.relative)
+            terms["perceptual"] = (
+                perceptual_loss(*maps, self.perceptual.relative)
+                if self.heads is None
+                else perceptual_similarity_loss(*maps, self.heads)
+            )
         return terms
 
     def look(self, image):

@@ -29,21 +29,34 @@ SMALL_TRAINING = TRAINING | {
     "learning_rate": {"reconstruction": 1e-3, "adversarial": 3e-4}
 }
 
-FACES = {"image_size": 256, **SMALL, "hole_fill": "biharmonic"}
+SMALL_256 = {"image_size": 256, **SMALL, "hole_fill": "biharmonic"}
+MASKS = "the NVIDIA Irregular Mask Dataset (CC BY-NC-SA 4.0)"
+FACES = (
+    "trained by this project on faces of LFW, Unsplash, StyleGAN2, ALAE, "
+    f"All-Age-Faces, SCUT-FBP5500, CelebA-HQ and FFHQ, and on {MASKS}"
+)
+PHOTOGRAPHS = (
+    "trained by this project on faces, then on photographs of ImageNet, BSDS500, LSUN, "
+    "SUN, MIT's outdoor scenes, Pascal VOC, COCO, DTD, Caltech-101 and smaller sets, "
+    f"and on {MASKS}"
+)
 
 
-def faces(name: str, digest: str) -> Weights:
-    """Returns weights of faces that are shipped, with their licence and source."""
-    return Weights(
+def finished(description: str, name: str, digest: str, source: str) -> dict:
+    """Returns the preset of weights of `lama_small` at 256 px that are shipped."""
+    weights = Weights(
         f"{name}.safetensors",
         digest,
         licence="non-commercial research; see weights/README.md",
-        source=(
-            "trained by this project on faces of LFW, Unsplash, StyleGAN2, ALAE, "
-            "All-Age-Faces, SCUT-FBP5500, CelebA-HQ and FFHQ, and on the NVIDIA "
-            "Irregular Mask Dataset (CC BY-NC-SA 4.0)"
-        ),
+        source=source,
     )
+    return {
+        "description": description,
+        "family": FAMILY,
+        "config": SMALL_256,
+        "training": SMALL_TRAINING,
+        "weights": {"generator": weights},
+    }
 
 
 PRESETS = {
@@ -85,28 +98,28 @@ PRESETS = {
         "config": {"image_size": 128, **SMALL},
         "training": SMALL_TRAINING,
     },
-    "lama_faces_256": {
-        "description": "the same with a biharmonic pre-fill; sharp faces of 256 px",
-        "family": FAMILY,
-        "config": FACES,
-        "training": SMALL_TRAINING,
-        "weights": {
-            "generator": faces(
-                "lama_faces_256",
-                "9c8fcdf6ddf40c01ab9f17c6f527642f0dd7cdbebe45c322a72f117517e8f957",
-            )
-        },
-    },
-    "lama_faces_256_reconstruction": {
-        "description": "the same after the first stage alone: of higher PSNR, smoother",
-        "family": FAMILY,
-        "config": FACES,
-        "training": SMALL_TRAINING,
-        "weights": {
-            "generator": faces(
-                "lama_faces_256_reconstruction",
-                "0f50a2a12f653805bdfdce35d6eb239a42acf129622d581c5d6b79af14629d33",
-            )
-        },
-    },
+    "lama_faces_256": finished(
+        "the same with a biharmonic pre-fill; sharp faces of 256 px",
+        "lama_faces_256",
+        "9c8fcdf6ddf40c01ab9f17c6f527642f0dd7cdbebe45c322a72f117517e8f957",
+        FACES,
+    ),
+    "lama_faces_256_reconstruction": finished(
+        "the same after the first stage alone: of higher PSNR, smoother",
+        "lama_faces_256_reconstruction",
+        "0f50a2a12f653805bdfdce35d6eb239a42acf129622d581c5d6b79af14629d33",
+        FACES,
+    ),
+    "lama_photos_256": finished(
+        "the same for photographs of 256 px",
+        "lama_photos_256",
+        "b3205ec2f174a02951f73edf586e3ae66fbf21fc1505ac3337ed74b827296ec5",
+        PHOTOGRAPHS,
+    ),
+    "lama_photos_256_reconstruction": finished(
+        "the same after the first stage alone: of higher PSNR, smoother",
+        "lama_photos_256_reconstruction",
+        "4653a29c1662f5ffd07e3280dbf349446f673412312c324796fd9d9d1fd6bbaf",
+        PHOTOGRAPHS,
+    ),
 }

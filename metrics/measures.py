@@ -171,6 +171,9 @@ MEASURES = {
     "fid": of_set("FID", 3, fid, "inception", **FID),
     "u_ids": of_set("U-IDS", 4, u_ids, "inception", **IDS),
     "p_ids": of_set("P-IDS", 4, p_ids, "inception", **IDS),
+    "kid_torchvision": of_set(
+        "KID torchvision", 4, kid, "inception_torchvision", least=2
+    ),
     "fid_torchvision": of_set(
         "FID torchvision", 3, fid, "inception_torchvision", **FID
     ),

@@ -89,11 +89,7 @@ class Service:
         return JSONResponse({"default": presets.DEFAULT, "models": found})
 
     async def model(self, request: Request) -> Response:
-        """What a model declares; this may load an engine, and so is the worker's."""
-        name = request.path_params["name"]
-        presets.get(name)
-        with self.line.place():
-            return JSONResponse(await self.line.work(declared, name))
+        return JSONResponse(declared(request.path_params["name"]))
 
     async def inpaint(self, request: Request) -> Response:
         with self.line.place():
@@ -121,11 +117,12 @@ class Service:
 
 
 def declared(name: str) -> dict:
-    """Returns a preset's options with their defaults, and whether a seed matters."""
-    model = presets.model_class(name)
+    """Returns a preset's options, their defaults and types, and if a seed matters."""
+    family = presets.family(name)
     return presets.about(name) | {
-        "options": model.OPTIONS,
-        "draws": model.draws is True,
+        "options": dict(family.options),
+        "types": {k: type(value).__name__ for k, value in family.options.items()},
+        "draws": family.draws is True,
     }
 
 

@@ -43,7 +43,12 @@ def description() -> dict:
     name = {"type": "string", "enum": names}
     in_path = {"name": "name", "in": "path", "required": True, "schema": name}
     model = _object(
-        {**ABOUT, "options": {"type": "object"}, "draws": {"type": "boolean"}}
+        {
+            **ABOUT,
+            "options": {"type": "object"},
+            "types": {"type": "object"},
+            "draws": {"type": "boolean"},
+        }
     )
     models = {"default": {"type": "string"}}
     models["models"] = {"type": "array", "items": _object(ABOUT)}
@@ -58,7 +63,7 @@ def description() -> dict:
                 "get": _operation("The models that have weights.", _object(models))
             },
             "/api/models/{name}": {
-                "get": _operation("What a model declares.", model, 400, 503)
+                "get": _operation("What a model declares.", model, 400)
                 | {"parameters": [in_path]}
             },
             "/api/inpaint": {"post": _inpaint()},

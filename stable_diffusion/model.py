@@ -128,7 +128,7 @@ class StableDiffusion(LatentTraining):
         self.prompt, self.prompt_dropped = prompt, prompt_dropped
         self.all_hole, self.average, self.masks = all_hole, average or None, masks
         self.loss_weights = {"l1": 1.0, "kl": kl_weight, "lpips": perceptual_weight}
-        self.reconstructs, self.lpips = False, None
+        self.reconstructs, self.learned_task, self.lpips = False, None, None
         self.task = choose("task", task, dict.fromkeys(INVERTED, task))
         self.prompts, self._losses, self.policy = {}, {}, dtype
         for name in tasks:
@@ -242,7 +242,7 @@ class StableDiffusion(LatentTraining):
                 f"lora_scale: needs a model with LoRA, received {lora_scale!r} for one "
                 "without"
             )
-        task = task or (self._task_of(self.stage_name) if self.stage else None)
+        task = task or self.learned_task
         held = self.prompts or {"(no prompt has been learned)": None}
         if task:
             choose("task", task, held)

@@ -38,14 +38,14 @@ class LatentTraining(Inpainter):
         encoder with it, or a LoRA alone; task inversion a prompt of `LENGTH`
         embeddings, harmonization such a prompt and the LoRA.
         """
-        self.reconstructs = name == "autoencoder"
+        self.reconstructs, self.learned_task = name == "autoencoder", None
         if self.reconstructs:
             return self._autoencoder_stage()
         if name == "denoising":
             unet = [self.unet, self.text_encoder] if self.text_learns else self.unet
             learned = {"lora": self.lora} if self.lora else {"unet": unet}
             return Stage(self.denoising_step, learned, average=self.average)
-        task = self._task_of(name)
+        task = self.learned_task = self._task_of(name)
         if self.lora and not TASKS[task].lora_scale:
             raise InputError(
                 f"lora_rank: must be 0 in the stage {name}, whose prompt is used "
@@ -294,7 +294,7 @@ class LatentTraining(Inpainter):
 
     def validation_number(self, prediction, image, mask, aligned=None):
         """Returns the loss of a task on one picture, always of the same noise."""
-        task = self._task_of(self.stage_name)
+        task = self.learned_task
         if task is None:
             return super().validation_number(prediction, image, mask, aligned)
         if TASKS[task].whole and "target" not in (aligned or {}):

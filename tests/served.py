@@ -11,6 +11,7 @@ import urllib.request
 import numpy as np
 from PIL import Image
 
+from inpainting_zoo import presets
 from inpainting_zoo.models.completer import Completer
 from inpainting_zoo.options import ServeSettings
 from inpainting_zoo.serving.app import make_app
@@ -23,16 +24,19 @@ _opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 class Negative(Completer):
     """A model whose answer is another everywhere: what changed is the hole."""
 
-    OPTIONS = {"patch_size": 3}  # noqa: RUF012
     image_size = 256
+    received = None  # the options of the last pictures
 
     def predict_images(self, images, masks, seed=0, **options):
+        Negative.received = options
         return 255 - images
 
 
 def negative(name):
-    """Loads it, whatever is asked for."""
-    return Negative()
+    """Loads it in place of any preset, whose options it takes."""
+    model = Negative()
+    model.OPTIONS = dict(presets.family(name).options)
+    return model
 
 
 @contextlib.contextmanager

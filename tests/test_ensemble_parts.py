@@ -68,6 +68,20 @@ def test_values_and_gradients_of_hvi(hvi, density, colours):
     assert close(gradient, found["grad_rgb"], ~tied(nhwc(hvi[colours])))
 
 
+@pytest.mark.parametrize("density", DENSITIES[:3])  # those that k is trained within
+@pytest.mark.parametrize("colours", COLOURS)
+def test_gradient_of_the_density(hvi, density, colours):
+    transform, rgb = layer(density), tensor(hvi[colours])
+    weight = nhwc(hvi[f"k{density}/{colours}/hvi_grad_w"])
+
+    def weighed(k):
+        return transform.stateless_call([k], [], rgb)[0] * weight
+
+    gradient = input_gradient(weighed, ops.convert_to_tensor(np.float32(density)))
+    wanted = hvi[f"k{density}/{colours}/grad_k"].item()
+    assert float(gradient) == pytest.approx(wanted, rel=1e-3, abs=1e-4)
+
+
 @pytest.mark.parametrize("density", DENSITIES[:3])
 def test_gradients_of_the_inverse_of_hvi(hvi, density):
     transform, prefix = layer(density), f"k{density}/rand"

@@ -23,15 +23,15 @@ def test_names_titles_and_digits_of_reports_and_tables():
         *("psnr", "psnr_hole", "ssim", "l1", "l1_hole", "l2", "l2_hole"),
         *("lpips", "lpips_vgg16", "seam_colour", "seam_gradient"),
         *("kid_alexnet", "kid_vgg16", "kid", "fid"),
-        *("u_ids", "p_ids", "fid_torchvision", "u_ids_torchvision"),
-        *("p_ids_torchvision", "identical", "outside_max"),
+        *("u_ids", "p_ids", "kid_torchvision", "fid_torchvision"),
+        *("u_ids_torchvision", "p_ids_torchvision", "identical", "outside_max"),
     ]
     assert [*[*MEASURES][:8], "identical", "outside_max"] == DEFAULTS
     assert [*[*MEASURES][:5], "lpips", "kid_alexnet"] == HEADLINES
     titles = [measure.title for measure in MEASURES.values()]
     assert titles[:4] == ["PSNR", "hole PSNR", "SSIM", "L1"]
     digits = [measure.digits for measure in MEASURES.values()]
-    assert digits == [2, 2, *[4] * 7, 2, 2, *[4] * 3, 3, 4, 4, 3, 4, 4, 0, 0]
+    assert digits == [2, 2, *[4] * 7, 2, 2, *[4] * 3, 3, *[4] * 3, 3, 4, 4, 0, 0]
 
 
 def test_measures_are_chosen_by_name():

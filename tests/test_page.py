@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from browser import CONTROL, SHIFT, Person, browser, capsule, iou
-from served import Negative, noise, pixels, png, server, square
+from served import Negative, negative, noise, pixels, png, server, square
 
 WIDTH, HEIGHT = 300, 200
 SIZE = {"size": (WIDTH, HEIGHT)}
@@ -19,15 +19,13 @@ waiting = threading.Event()  # holds the model that "gmcnn_faces_128" stands for
 class Slow(Negative):
     """A model that waits until it may."""
 
-    OPTIONS = {}  # noqa: RUF012
-
     def predict_images(self, images, masks, seed=0, **options):
         waiting.wait(30)
         return 255 - images
 
 
 def load(name):
-    return Slow() if name == "gmcnn_faces_128" else Negative()
+    return Slow() if name == "gmcnn_faces_128" else negative(name)
 
 
 @pytest.fixture(scope="module")
@@ -280,6 +278,19 @@ def test_options_are_those_that_the_model_declares(painter):
     painter.click("run")
     painter.waits_for("feathering: must be at most")
     assert "error" in painter.find("status").get_attribute("class")
+
+
+def test_options_arrive_as_they_were_set(painter):
+    painter.drags((60, 60), (200, 120), **SIZE)
+    painter.set("model", "mat_512")  # whose truncation is 1.0, no whole number
+    painter.wait("return document.querySelector('[name=truncation]')")
+    painter.driver.execute_script(
+        "document.querySelector('[name=truncation]').value = 0.5;"
+        "document.querySelector('[name=expected]').checked = true"
+    )
+    painter.run()
+    wanted = {"truncation": 0.5, "expected": True, "noise": "stored"}
+    assert Negative.received == wanted
 
 
 def test_a_photograph_is_saved_in_its_own_format(person):

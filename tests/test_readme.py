@@ -19,7 +19,7 @@ from inpainting_zoo.evaluation.tables import (
 )
 from inpainting_zoo.storage.arrays import FORMATS
 from inpainting_zoo.storage.files import sha256
-from inpainting_zoo.tools import make_readme, measure, publish, train_faces
+from inpainting_zoo.tools import make_readme, measure, publish, train_weights
 from inpainting_zoo.tools.curves import draw
 from inpainting_zoo.tools.readme_benchmarks import exported, lambda_ratios
 from inpainting_zoo.tools.training_report import in_order
@@ -57,24 +57,23 @@ def test_shipped_weights_are_small_intact_and_reported():
 def test_every_shipped_weight_can_be_trained_again():
     """By the settings that its report tells of."""
     paths = dict.fromkeys(("mask_path", "vgg_weights", "train_path"), "DIR")
+    folders = dict.fromkeys(train_weights.PATHS, "DIR")
     about = {"output_path": "outputs", "save_every": 0, "sample_every": 0}
-
-    data = ("-train_path", "DIR")
 
     def settings(words):
         return arguments.parse(words)[1].as_dict() | paths | about
 
-    assert set(train_faces.PUBLISHED) == set(SHIPPED)
+    assert set(train_weights.PUBLISHED) == set(SHIPPED)
     trainings, _ = make_readme.read(make_readme.REPORTS)
     for report in trainings:
-        name = train_faces.PUBLISHED[report["preset"]]
+        name = train_weights.PUBLISHED[report["preset"]]
         for part in reversed(in_order(report)):
-            words = train_faces.TRAININGS[name].format(**paths | about).split()
+            words = train_weights.TRAININGS[name].format(**folders | about).split()
             told = settings(shlex.split(part["command"])[1:])
-            assert told == settings([*data, "-experiment_name", name, *words])
+            assert told == settings(["-experiment_name", name, *words])
             if told["from_weights"]:
                 name = told["from_weights"].split("/")[1]
-                assert name in train_faces.TRAININGS
+                assert name in train_weights.TRAININGS
 
 
 def scores(psnr, bins):

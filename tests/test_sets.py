@@ -75,13 +75,8 @@ def test_sets_that_cannot_be_told_apart_and_those_that_can():
     assert separability.p_ids(real, real + 20) == 0
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        pytest.param("inception", marks=pytest.mark.both_engines),
-        "inception_torchvision",
-    ],
-)
+@pytest.mark.both_engines
+@pytest.mark.parametrize("name", ["inception", "inception_torchvision"])
 def test_inception_is_that_of_its_program(name, narrow):
     folder, arrays = narrow
     network = Inception(name, folder / f"{name}.pth")

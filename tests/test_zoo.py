@@ -63,6 +63,8 @@ PARAMETERS = {
     "lama_small": NARROW_LAMA,
     "lama_faces_256": NARROW_LAMA,
     "lama_faces_256_reconstruction": NARROW_LAMA,
+    "lama_photos_256": NARROW_LAMA,
+    "lama_photos_256_reconstruction": NARROW_LAMA,
     # With the stored noise and the average style; official counts are 61,562,518 and so
     # on.
     "mat_512": {"generator": 62_261_654, "discriminator": 36_231_618},

@@ -66,6 +66,9 @@ HERE_002 = {
     "SD (no text)": ("sd15_inpainting", NO_WEIGHTS),
     "SD-text": (None, "`evaluate` gives no text"),
     "SD (background)": (None, "`evaluate` gives no text"),
+    "ASUKA": ("asuka", NO_WEIGHTS),
+    "SD-prompt": (None, "its prompt was never published; `-stage task_inversion`"),
+    "SEELE": (None, "its prompts were never published; `-stage task_inversion`"),
 }
 # Its Table 1: LPIPS, FID, U-IDS, P-IDS on MISATO and on Places 2.
 MEASURES_002 = ("lpips", "fid", "u_ids", "p_ids")

@@ -1,11 +1,10 @@
-// The form of what a model declares: one control for each option, by its default.
-
-const WHOLE = "1";
+// The form of what a model declares: one control for each option, by its default's type.
 
 // Fills a fieldset with the controls of a model's options, and of the seed if it draws.
-export function build(fieldset, { options, draws }) {
-  const seed = draws ? [control("seed", 0), control("variants", 1)] : [];
-  fieldset.replaceChildren(...Object.entries(options).map(([name, value]) => control(name, value)), ...seed);
+export function build(fieldset, { options, types, draws }) {
+  const own = Object.entries(options).map(([name, value]) => control(name, value, types[name]));
+  const seed = draws ? [control("seed", 0, "int"), control("variants", 1, "int")] : [];
+  fieldset.replaceChildren(...own, ...seed);
   const variants = fieldset.querySelector("[name=variants]");
   if (variants) Object.assign(variants, { min: 1, max: 8 });
   const seeds = fieldset.querySelector("[name=seed]");
@@ -25,21 +24,22 @@ export function values(fieldset) {
   return { own, seed, variants };
 }
 
-function control(name, value) {
+// `type` is Python's: "int", "float", "bool", "str"; JavaScript cannot tell 1.0 from 1.
+function control(name, value, type) {
   const label = document.createElement("label");
   const input = document.createElement("input");
   input.name = name;
   const words = name.replaceAll("_", " ");
   const shown = words[0].toUpperCase() + words.slice(1);
-  if (typeof value === "boolean") {
+  if (type === "bool") {
     Object.assign(input, { type: "checkbox", checked: value });
     label.className = "line";
     label.append(input, shown);
     return label;
   }
-  const isNumber = typeof value === "number";
+  const isNumber = type === "int" || type === "float";
   Object.assign(input, { type: isNumber ? "number" : "text", value: value ?? "" });
-  if (isNumber) Object.assign(input, { step: Number.isInteger(value) ? WHOLE : "any", required: true });
+  if (isNumber) Object.assign(input, { step: type === "int" ? 1 : "any", required: true });
   label.append(shown, input);
   return label;
 }

@@ -1,6 +1,7 @@
-"""Trains and publishes the weights of faces that are shipped.
+"""Trains and publishes the weights that are shipped.
 
-    python tools/train_faces.py -train_path DIR -mask_path DIR -vgg_weights FILE
+    python tools/train_weights.py -faces DIR -face_masks DIR
+        -photographs DIR -photograph_masks DIR -vgg_weights FILE
 
 goes on where an earlier call was interrupted. Further options, such as `-gpu 0`, are
 those of training.
@@ -13,8 +14,14 @@ from inpainting_zoo.tools.commands import run, train
 
 ROOT = Path(__file__).parent.parent
 COMMON = "-mixed_precision bfloat16 -learning_rate_decay cosine -save_every 100 "
-IRREGULAR = COMMON + "-mask_path {mask_path} -masks files=4,strokes=1,rectangle=1 "
+FACES = COMMON + "-train_path {faces} "
+IRREGULAR = FACES + "-mask_path {face_masks} -masks files=4,strokes=1,rectangle=1 "
+PHOTOGRAPHS = (
+    COMMON + "-train_path {photographs} -mask_path {photograph_masks} "
+    "-masks files=4,strokes=1,rectangle=1 "
+)
 GENERATOR = "-from_weights {output_path}/%s/weights/generator.safetensors "
+PATHS = ("faces", "face_masks", "photographs", "photograph_masks", "vgg_weights")
 # Arguments of each experiment, in their order.
 TRAININGS = {
     "gmcnn_faces_128": IRREGULAR
@@ -45,7 +52,23 @@ TRAININGS = {
     "-set hole_fill=biharmonic judged=completed adversarial_weight=1 "
     "perceptual=vgg16 perceptual_weight=10 hole_weight=20 known_weight=1 "
     "feature_matching_weight=1 discriminator_rate=3 -sample_every 150",
-    "context_encoder_faces_128": COMMON
+    "lama_photos": PHOTOGRAPHS
+    + GENERATOR % "lama_faces_256"
+    + "-preset lama_small -stage reconstruction -steps 1700 -max_zoom 2 "
+    "-set hole_fill=biharmonic reconstruction_known_weight=0.1 "
+    "-optimizer muon -learning_rate 2e-3 -sample_every 500",
+    "lama_photos_256": PHOTOGRAPHS
+    + GENERATOR % "lama_photos"
+    + "-preset lama_small -stage reconstruction -steps 500 -image_size 256 "
+    "-batch_size 4 -max_zoom 1.5 -masks files=4,strokes=1,rectangle=2 "
+    "-set hole_fill=biharmonic reconstruction_known_weight=0.1 "
+    "-optimizer muon -sample_every 250",
+    "lama_photos_256_adversarial": PHOTOGRAPHS
+    + GENERATOR % "lama_photos_256"
+    + "-preset lama_small -steps 1150 -image_size 192 "
+    "-batch_size 4 -max_zoom 1.8 -vgg_weights {vgg_weights} "
+    "-set hole_fill=biharmonic hole_weight=5 -sample_every 300",
+    "context_encoder_faces_128": FACES
     + "-preset context_encoder_faces_128 -steps 6000 -sample_every 500",
 }
 # The experiment that each preset has its weights from.
@@ -55,6 +78,8 @@ PUBLISHED = {
     "context_encoder_faces_128": "context_encoder_faces_128",
     "lama_faces_256": "lama_faces_256_adversarial",
     "lama_faces_256_reconstruction": "lama_faces_256",
+    "lama_photos_256": "lama_photos_256_adversarial",
+    "lama_photos_256_reconstruction": "lama_photos_256",
 }
 
 
@@ -63,9 +88,7 @@ def main():
     paths = vars(options)
     for name, arguments in TRAININGS.items():
         words = [word.format(**paths) for word in arguments.split()]
-        train(
-            name, options.output_path, "-train_path", options.train_path, *words, *more
-        )
+        train(name, options.output_path, *words, *more)
     for preset, name in PUBLISHED.items():
         run("-experiment_name", name, "-output_path", options.output_path,
             "-preset", preset, "-save_to", options.save_to,
@@ -76,7 +99,7 @@ def parse():
     parser = argparse.ArgumentParser(
         description=__doc__.splitlines()[0], allow_abbrev=False
     )
-    for name in ("train_path", "mask_path", "vgg_weights"):
+    for name in PATHS:
         parser.add_argument(f"-{name}", required=True)
     parser.add_argument("-output_path", default="outputs", help="of experiments")
     parser.add_argument("-save_to", default=ROOT / "weights", help="of the weights")
