@@ -14,7 +14,7 @@ import numpy as np
 from keras import ops
 
 from inpainting_zoo.errors import InputError, choose
-from inpainting_zoo.features.load import advising
+from inpainting_zoo.features.load import advising, in_bfloat16
 from inpainting_zoo.lama import refinement
 from inpainting_zoo.lama.architectures import PERCEPTUAL
 from inpainting_zoo.lama.networks import build_generator, split_generator
@@ -118,7 +118,8 @@ class LaMa(GeneratorInpainter):
             the last ones, as officially.
         masks: what it is trained and evaluated on by default; see `parse_mixture`.
         seed: of everything random within a training step.
-        **generator: arguments of `build_generator`.
+        **generator: arguments of `build_generator`; in bfloat16 the perceptual network
+            computes like it.
     """
 
     largest = 2048
@@ -148,6 +149,7 @@ class LaMa(GeneratorInpainter):
         seed: int = 0,
         **generator,
     ):
+        self.in_bfloat16 = generator.get("dtype") == "mixed_bfloat16"
         generator = build_generator(**generator)
         sizes = Sizes(multiple=8, least=16, padding="symmetric")
         super().__init__(generator, image_size, sizes, seed)
@@ -204,10 +206,11 @@ class LaMa(GeneratorInpainter):
         if not self.loss_weights["perceptual"] and not judges:
             return None, None
         name, taps = self.perceptual.network, self.perceptual.taps
-        log.info("perceptual loss: %s %s", name, ", ".join(taps))
+        log.info("perceptual loss: %s", ", ".join((name, *taps)))
         advice = "it: -set perceptual_weight=0" + " judged=prediction" * judges
         found = advising(features, advice)(name, taps)
-        return found if isinstance(found, tuple) else (found, None)
+        network, heads = found if isinstance(found, tuple) else (found, None)
+        return in_bfloat16(network) if self.in_bfloat16 else network, heads
 
     def reconstruction_step(self, batch, minimize):
         """Takes a step of the generator by reconstruction alone."""

@@ -22,25 +22,33 @@ class Texture:
 
     A patch of the hole looks for a known one that agrees with the patches around it, as
     PatchMatch does, and whose centre is of about the colour that the prediction has
-    there. So structure is the model's, and texture the picture's own, even where the
-    model was shown the picture shrunk.
+    there. Of what is copied the fine detail is taken and added to what is coarse in the
+    prediction; near the known pixels, where they decide it, its detail stays, too. So
+    structure is the model's, and texture the picture's own, even where the model was
+    shown the picture shrunk.
 
     Args:
         radius: of the patches, in pixels.
         weight: of the guide, to 1 of the patches; a larger one makes edges ragged where
             the prediction is wrong.
-        sigma: in pixels, by which the guide is blurred, so that neither the texture of
-            known pixels nor the lack of it in the prediction decides.
+        sigma: in pixels, of the blur that parts coarse from fine: the guide has it, so
+            that neither the texture of known pixels nor the lack of it in the
+            prediction decides, and so has what is taken of the prediction.
+        reach: in pixels; at a distance d from the known ones exp(-d / reach) of the
+            detail is the prediction's.
         image_size, context, largest: what is looked at, see `models.completer`.
 
     Reference:
         Zhang et al., Inpainting at modern camera resolution by guided PatchMatch with
-        auto-curation, ECCV 2022; the guide here is colour alone.
+        auto-curation, ECCV 2022; the guide here is colour alone. Yi et al., Contextual
+        residual aggregation for ultra high-resolution image inpainting, CVPR 2020, for
+        detail that is added to a coarse prediction.
     """
 
     radius: int = 3
     weight: float = 0.01
     sigma: float = 6.0
+    reach: float = 4.0
     image_size: int = 256
     context: float = 0.25
     largest: int = 2048
@@ -50,7 +58,7 @@ class Texture:
 
         Args:
             image: uint8 (H, W, 3), completed.
-            hole: uint8 (H, W), 1 in the hole.
+            hole: uint8 (H, W), 1 in the hole; pixels outside of it stay.
             seed: of the search; the same gives the same bytes, in threads as well.
 
         Returns:
@@ -59,7 +67,13 @@ class Texture:
         if not knows_a_patch(hole, self.radius):
             return image
         guide = guide_of(image, self.sigma)
-        return copy_patches(image, hole, self.radius, seed, guide, self.weight)
+        copied = copy_patches(image, hole, self.radius, seed, guide, self.weight)
+        change = copied.astype(np.float32) - image  # (H, W, 3), 0 at known pixels
+        fine = change - cv2.GaussianBlur(change, (0, 0), self.sigma)
+        distance = cv2.distanceTransform(hole, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+        share = 1 - np.exp(-distance / self.reach)
+        found = np.rint(image + share[..., None] * fine)
+        return np.clip(found, 0, 255).astype(np.uint8)
 
     def remarks(self, hole) -> list:
         """Returns what should be said of how a hole, (H, W), gets its texture."""

@@ -1,5 +1,6 @@
 """LaMa's discriminator and losses against the official program."""
 
+import keras
 import numpy as np
 import pytest
 from keras import ops
@@ -8,6 +9,7 @@ from inpainting_zoo import presets
 from inpainting_zoo.engine.inference import compiled
 from inpainting_zoo.engine.steps import input_gradient
 from inpainting_zoo.features.load import loader
+from inpainting_zoo.lama.architectures import PERCEPTUAL
 from inpainting_zoo.lama.model import JUDGED, resize_nearest
 from inpainting_zoo.layers.feature_discriminator import (
     build_feature_discriminator,
@@ -23,7 +25,9 @@ from inpainting_zoo.losses.feature_distance import (
     feature_matching_loss,
     perceptual_loss,
 )
+from inpainting_zoo.losses.perceptual_similarity import perceptual_similarity_loss
 from inpainting_zoo.losses.reconstruction import weighted_absolute_error
+from inpainting_zoo.models.pixels import paste
 from inpainting_zoo.weights.convert_lama import KINDS, tensor
 from parity import difference, golden, logged_gradients, nhwc
 from tiny_vgg import write
@@ -151,6 +155,30 @@ def test_known_pixels_are_judged_or_not(judged, model, arrays, monkeypatch, tmp_
     known = ops.convert_to_numpy(mask)[..., 0] == 0
     assert gradient[~known].any()
     assert gradient[known].any() == (judged == "prediction")
+
+
+def test_lpips_as_the_perceptual_loss(model, arrays, monkeypatch):
+    """Of all five layers, of which the discriminator sees the first three."""
+    real, fake, mask = pictures(arrays)
+    image = x = keras.Input((None, None, 3))
+    maps = [x := keras.layers.Conv2D(2, 3, 1 + (i > 0), "same")(x) for i in range(5)]
+    network, heads = keras.Model(image, maps), [np.float32([1, i]) for i in range(5)]
+    monkeypatch.setattr(model, "judged", JUDGED["completed"])
+    monkeypatch.setattr(model, "perceptual", PERCEPTUAL["lpips"])
+    model.make_stage("adversarial", lambda name, taps: (network, heads))
+    model.predict_as_trained = lambda image, mask: 2 * fake - 1
+    assert [x.name for x in model.discriminator.inputs] == [
+        "features0",
+        "features1",
+        "features2",
+    ]
+    completed = paste(2 * fake - 1, 2 * real - 1, mask)
+    both = network(completed), network(2 * real - 1)
+    _, logs = model.generator_loss(2 * real - 1, mask)
+    assert len(logs["shown"][0]) == 3
+    expected = float(perceptual_similarity_loss(*both, heads))
+    assert float(logs["perceptual"]) == pytest.approx(expected, rel=1e-5)
+    assert expected > 0
 
 
 def test_only_the_hole_is_called_fake():

@@ -2,12 +2,16 @@
 
 import math
 
+import keras
 import numpy as np
 import pytest
+from keras import ops
 from PIL import Image
 
 from conftest import ROOT
+from inpainting_zoo.engine.operations import trains_in
 from inpainting_zoo.errors import InputError, WeightsError
+from inpainting_zoo.features.load import in_bfloat16
 from inpainting_zoo.features.lpips import PLANS, lpips_network
 from inpainting_zoo.features.vgg import vgg16
 from inpainting_zoo.metrics.lpips import Lpips
@@ -41,6 +45,21 @@ def test_pictures_that_are_too_small_have_no_distance(alexnet):
     small = np.zeros((30, 40, 3), np.uint8)
     assert math.isnan(alexnet.distance(small, small))
     assert alexnet.distance(np.zeros((31, 40, 3)), np.zeros((31, 40, 3))) == 0
+
+
+@pytest.mark.both_engines
+@pytest.mark.skipif(not trains_in("bfloat16"), reason="no convolutions in bfloat16")
+def test_features_in_bfloat16_are_nearly_the_same():
+    """Products of 8 bits; what comes out is float32, as is what goes in."""
+    network, _ = lpips_network("alexnet")
+    image = np.random.default_rng(0).uniform(-1, 1, (1, 64, 64, 3)).astype("float32")
+    expected = [ops.convert_to_numpy(x) for x in network(image)]
+    lighter = in_bfloat16(network)
+    assert not lighter.trainable_variables
+    for found, x in zip(lighter(image), expected, strict=True):
+        assert keras.backend.standardize_dtype(found.dtype) == "float32"
+        error = np.linalg.norm(ops.convert_to_numpy(found) - x) / np.linalg.norm(x)
+        assert 1e-5 < error < 0.02
 
 
 @pytest.mark.both_engines
