@@ -7,6 +7,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+from inpainting_zoo import presets
 from inpainting_zoo.chosen import chosen_model
 from inpainting_zoo.data.evaluation import EvaluationPairs
 from inpainting_zoo.data.images import MAX_PIXELS, list_images
@@ -188,8 +189,9 @@ def notes_on(settings) -> list:
     ring = settings.mask_dilation, settings.feathering
     words = "holes are widened by {} pixels, {} of which fade in; as they were, "
     notes = [words.format(*ring) + "they are measured"] if any(ring) else []
-    if settings.texture:
-        notes += [f"texture by {settings.texture}, after what the model predicts"]
+    own = presets.get(settings.preset).get("texture") if settings.preset else None
+    if (texture := settings.texture or own or "none") != "none":
+        notes += [f"texture by {texture}, after what the model predicts"]
     return notes
 
 

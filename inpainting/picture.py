@@ -85,7 +85,7 @@ def complete_bytes(
         feathering: pixels over which the prediction fades in within the ring by which
             the hole was widened; at most `mask_dilation`.
         texture: name of a `models.texture.Texture`, whose patches follow what the model
-            predicted.
+            predicted; see `Completer.inpaint`.
         fill_alpha: makes the completed hole opaque, which else keeps its alpha.
         strategy: for large pictures, see `inpainting.strategies`; None chooses by size.
         seed: of what is random in the model.

@@ -16,7 +16,7 @@ from inpainting_zoo.inpainting.crops import (
 )
 from inpainting_zoo.models.pixels import blend, dilate
 from inpainting_zoo.models.scaling import enlarge, feather, shrink
-from inpainting_zoo.models.texture import texture_named
+from inpainting_zoo.models.texture import texture_of
 
 ORIGINAL_UP_TO = 2  # times the model's size
 SMALLEST_SIZE = 64  # the working size is not halved below this
@@ -65,7 +65,7 @@ def complete(
         feathering: pixels over which the prediction fades in within the ring by which
             the hole was widened; at most `mask_dilation`.
         texture: name of a `models.texture.Texture`, whose patches follow what the model
-            predicted, at the picture's own size.
+            predicted, at the picture's own size; see `Completer.inpaint`.
         **options: of the model.
 
     Returns:
@@ -75,7 +75,7 @@ def complete(
         InputError: if sizes are unequal, the strategy or the texture is unknown, or
             memory does not suffice even at the smallest working size.
     """
-    source = texture_named(texture)
+    source = texture_of(model, texture)
     picture = as_picture(image)
     hole = as_mask(mask, picture.shape[:2])
     dilated = dilate(hole, mask_dilation, feathering)
@@ -148,7 +148,7 @@ def remarks(
         hole: uint8 (H, W), 1 in the hole.
     """
     said = [model.remarks(part, **options) for part in _parts(hole, model, strategy)]
-    if source := texture_named(texture):
+    if source := texture_of(model, texture):
         said += [source.remarks(part) for part in _parts(hole, source)]
     return [*dict.fromkeys(remark for found in said for remark in found)]
 

@@ -45,14 +45,15 @@ PRESETS = {
 # another takes its place.
 DEFAULT = "patchmatch"
 REASON = (
-    "it fills photographs with sharp texture, not objects or text; for shapes name "
-    "lama_photos_256, for faces lama_faces_256"
+    "it fills photographs with sharp texture, not objects or text; for strokes and "
+    "scratches name lama_photos_256, for faces lama_faces_256"
 )
 WEIGHTS = SHIPPED
 
 
 def get(name: str) -> dict:
-    """Returns a preset: description, family, config, training, weights by part.
+    """Returns a preset: description, family, config, training, weights by part, and
+    where it has one the texture of its completions.
 
     Raises:
         InputError: if no preset has this name.
@@ -128,7 +129,9 @@ def build(name: str, **overrides):
                 f"{name}: {argument} must be a number of at least {least}, received "
                 f"{value!r}"
             )
-    return model.create(**config)
+    built = model.create(**config)
+    built.texture = get(name).get("texture")
+    return built
 
 
 @contextlib.contextmanager

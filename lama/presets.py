@@ -42,7 +42,7 @@ PHOTOGRAPHS = (
 )
 
 
-def finished(description: str, name: str, digest: str, source: str) -> dict:
+def finished(description: str, name: str, digest: str, source: str, **further) -> dict:
     """Returns the preset of weights of `lama_small` at 256 px that are shipped."""
     weights = Weights(
         f"{name}.safetensors",
@@ -56,6 +56,7 @@ def finished(description: str, name: str, digest: str, source: str) -> dict:
         "config": SMALL_256,
         "training": SMALL_TRAINING,
         "weights": {"generator": weights},
+        **further,
     }
 
 
@@ -111,15 +112,16 @@ PRESETS = {
         FACES,
     ),
     "lama_photos_256": finished(
-        "the same for photographs of 256 px",
+        "the same for strokes on photographs of 256 px, with PatchMatch's texture",
         "lama_photos_256",
         "b3205ec2f174a02951f73edf586e3ae66fbf21fc1505ac3337ed74b827296ec5",
         PHOTOGRAPHS,
+        texture="patchmatch",
     ),
     "lama_photos_256_reconstruction": finished(
         "the same after the first stage alone: of higher PSNR, smoother",
         "lama_photos_256_reconstruction",
-        "4653a29c1662f5ffd07e3280dbf349446f673412312c324796fd9d9d1fd6bbaf",
+        "4653a29c1662f5ffd07e3280dbf349446f672413312c324796fd9d9d1fd6bbaf",
         PHOTOGRAPHS,
     ),
 }

@@ -7,7 +7,7 @@ import numpy as np
 from inpainting_zoo.data.conversions import as_given, as_mask, as_picture
 from inpainting_zoo.errors import InputError, choose
 from inpainting_zoo.models.pixels import blend, dilate
-from inpainting_zoo.models.texture import texture_named
+from inpainting_zoo.models.texture import texture_of
 
 log = logging.getLogger(__name__)
 
@@ -28,6 +28,8 @@ class Completer:
         members: models that complete a picture before it does, by name; no parts of it.
         tasks: what it has learned prompts of, which its option "task" names.
         masks: what it is trained and evaluated on by default; see `parse_mixture`.
+        texture: name of a `models.texture.Texture` that its completions get where none
+            is named, if any.
     """
 
     STAGES = ()
@@ -38,6 +40,7 @@ class Completer:
     tasks = ()
     context = 0.5
     masks = "rectangle=1"
+    texture = None
 
     @classmethod
     def create(cls, **config):
@@ -97,7 +100,7 @@ class Completer:
             feathering: pixels over which the prediction fades in, within the ring by
                 which the hole was widened; at most `mask_dilation`.
             texture: name of a `models.texture.Texture`, whose patches follow what is
-                predicted.
+                predicted, or "none"; by default the model's own, if it has one.
             **options: of the model; see `OPTIONS`.
 
         Returns:
@@ -146,7 +149,7 @@ class Completer:
         masks = [as_mask(mask, completed.shape[1:3]) for mask in masks]
         holes = np.stack([dilate(mask, mask_dilation, feathering) for mask in masks])
         wanted = np.flatnonzero(holes.any(axis=(1, 2)))
-        source = texture_named(texture)
+        source = texture_of(self, texture)
         if kept := len(masks) - len(wanted):
             log.warning(
                 "mask: %s no hole, the picture stays as it is",

@@ -48,7 +48,7 @@ class Texture:
     radius: int = 3
     weight: float = 0.01
     sigma: float = 6.0
-    reach: float = 4.0
+    reach: float = 8.0
     image_size: int = 256
     context: float = 0.25
     largest: int = 2048
@@ -156,17 +156,25 @@ def check_library(argument: str):
         )
 
 
+def texture_of(model, name: str | None) -> Texture | None:
+    """Returns the texture of this name, or the model's own without a name; or none.
+
+    Raises:
+        InputError: see `texture_named`.
+    """
+    return texture_named(model.texture if name is None else name)
+
+
 def texture_named(name: str | None) -> Texture | None:
-    """Returns a texture of `TEXTURES`; None without a name.
+    """Returns a texture of `TEXTURES`; None without a name, or by the name "none".
 
     Raises:
         InputError: if there is none of this name, or it cannot run here.
     """
-    if name is None:
-        return None
-    texture = choose("texture", name, TEXTURES)
-    check_library("texture")
+    texture = None if name is None else choose("texture", name, TEXTURES)
+    if texture:
+        check_library("texture")
     return texture
 
 
-TEXTURES = {"patchmatch": Texture()}
+TEXTURES = {"none": None, "patchmatch": Texture()}

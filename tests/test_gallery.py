@@ -17,7 +17,7 @@ def test_the_page_is_made_of_the_report_of_the_repository():
     holes = gallery.read_holes()
     assert len(holes) == 12 and all(about["seen"] for about in holes.values())
     shown = [f"{name}_{part}" for name in holes for part in ("before", "hole")]
-    shown += [f"{name}_{preset}" for name in holes for preset in gallery.PRESETS]
+    shown += [f"{name}_{column}" for name in holes for column in gallery.COLUMNS]
     assert {path.stem for path in gallery.GALLERY.glob("*.jpg")} == set(shown)
 
 

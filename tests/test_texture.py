@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from conftest import Plain
-from inpainting_zoo import cli
+from inpainting_zoo import cli, presets
 from inpainting_zoo.data.images import read_image
 from inpainting_zoo.drawing import png_bytes
 from inpainting_zoo.errors import InputError
@@ -144,13 +144,48 @@ def test_a_ring_fades_into_the_picture():
     assert changed[hole == 0].any() and not changed[:17].any()
 
 
+def test_a_model_can_have_a_texture_of_its_own(monkeypatch):
+    """Which every door takes where none is named, and "none" turns off."""
+    (image, hole), model = halves(), flat(DARK)
+    for fill in (model.inpaint, lambda *pair, **o: complete(model, *pair, **o)):
+        named, plain = (fill(image, hole, texture=n) for n in ("patchmatch", "none"))
+        np.testing.assert_array_equal(fill(image, hole), plain)
+        with monkeypatch.context() as changed:
+            changed.setattr(model, "texture", "patchmatch")
+            np.testing.assert_array_equal(fill(image, hole), named)
+            np.testing.assert_array_equal(fill(image, hole, texture="none"), plain)
+        assert (named != plain).any()
+    assert presets.build("lama_photos_256").texture == "patchmatch"
+    assert presets.build("patchmatch").texture is None
+
+
+def test_detail_is_copied_and_what_is_coarse_is_the_predictions():
+    """Far inside a hole of stripes; next to the known pixels the prediction stays."""
+    image = np.full((96, 96, 3), 100, np.uint8)
+    image[:, ::2] = 140
+    hole = np.zeros((96, 96), np.uint8)
+    hole[24:72, 24:72] = 1
+    predicted = np.where(hole[..., None] > 0, np.uint8(160), image)
+    found = Texture().follow(predicted, hole).astype(int)
+    middle = found[40:56, 40:56]
+    assert abs(middle.mean() - 160) < 4  # copied are 100 and 140
+    assert abs(np.abs(np.diff(middle, axis=1)).mean() - 40) < 4
+    edge = found[48, 24:72, 0]
+    assert abs(edge[0] - 160) < 12 and abs(edge[-1] - 160) < 12
+    np.testing.assert_array_equal(found[hole == 0], image[hole == 0])
+
+
 @pytest.mark.parametrize("wrong", ["quilting", "", 3, True])
 def test_the_name_has_its_rule(wrong):
     image, hole = halves()
     if isinstance(wrong, str):
-        with pytest.raises(InputError, match=r"^texture: one of patchmatch, received"):
+        with pytest.raises(
+            InputError, match=r"^texture: one of none, patchmatch, received"
+        ):
             complete(flat(0), image, hole, texture=wrong)
-        with pytest.raises(InputError, match=r"^texture: one of patchmatch, received"):
+        with pytest.raises(
+            InputError, match=r"^texture: one of none, patchmatch, received"
+        ):
             flat(0).inpaint(image, hole, texture=wrong)
     for kind in (InpaintSettings, EvaluateSettings):
         with pytest.raises(InputError, match=r"^texture: .*received"):
@@ -166,7 +201,7 @@ def test_the_service_takes_it():
 def test_a_wrong_name_is_refused_before_an_engine_loads(tmp_path):
     program = """if True:
         import sys
-        from inpainting_zoo import cli
+        from inpainting_zoo import cli, presets
         assert cli.main(sys.argv[1:]) == 4
         print({"keras", "tensorflow", "jax"} & set(sys.modules))
     """
@@ -175,7 +210,7 @@ def test_a_wrong_name_is_refused_before_an_engine_loads(tmp_path):
     arguments = [sys.executable, "-c", program, *words]
     found = subprocess.run(arguments, cwd=tmp_path, capture_output=True, text=True)
     assert found.stdout.splitlines()[-1] == "set()", found.stderr
-    assert "-texture: one of patchmatch, received 'quilting'" in found.stderr
+    assert "-texture: one of none, patchmatch, received 'quilting'" in found.stderr
 
 
 def test_commands_take_it(evaluate, pictures, tmp_path):

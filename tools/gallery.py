@@ -3,7 +3,7 @@
     python tools/gallery.py -photographs DIR
 
 DIR holds them as 005.jpg and so on; their holes are brush strokes in
-docs/gallery/holes.json, which were drawn before any result was seen. `-presets NAME`
+docs/gallery/holes.json, which were drawn before any result was seen. `-columns NAME`
 makes one column anew and keeps the others. Results at full size go to -output_path.
 """
 
@@ -29,7 +29,12 @@ from inpainting_zoo.storage.files import write_bytes, write_json
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
 GALLERY = DOCS / "gallery"
-PRESETS = ("patchmatch", "gmcnn_faces_128")  # a column each
+# Preset and texture of each column.
+COLUMNS = {
+    "patchmatch": ("patchmatch", None),
+    "lama_photos_256": ("lama_photos_256", None),
+    "lama_photos_256_alone": ("lama_photos_256", "none"),
+}
 RING = 32  # pixels around a hole, to compare its texture with
 SHOWN_SIDE = 512
 QUALITY = 80
@@ -38,8 +43,9 @@ HEAD = """# Gallery
 Twelve photographs of 1 to 2 megapixels, at their own size, with holes brushed by hand
 over what was to go. The holes were drawn before any result was seen, and none was
 changed after; failures are here as they came. Pictures are shown at a third of their
-size. `gmcnn_faces_128` learned from faces alone and is here to show why it is not the
-default.
+size. `lama_photos_256` has the texture of `patchmatch`, `lama_photos_256_alone` is the
+same with `-texture none`: it learned holes of strokes, on pictures of 256 px, and these
+are wider, so what it sees in their middle is wrong.
 
     python tools/gallery.py -photographs DIR
 
@@ -54,24 +60,26 @@ under the pictures was seen at full size.
 def main():
     options = parse()
     report = read_report()
-    models = {preset: presets.load(preset) for preset in options.presets}
+    models = {COLUMNS[column][0] for column in options.columns}
+    models = {preset: presets.load(preset) for preset in models}
     for name, about in read_holes().items():
         image = read_image(Path(options.photographs, f"{name}.jpg"))
         hole = brushed(about["strokes"], image.shape[:2])
         save_small(f"{name}_before", image)
         save_small(f"{name}_hole", masked(image, hole))
-        for preset, model in models.items():
+        for column in options.columns:
+            preset, texture = COLUMNS[column]
             began = time.process_time()
-            completed = complete(model, image, hole)
+            completed = complete(models[preset], image, hole, texture=texture)
             seconds = time.process_time() - began
-            save_small(f"{name}_{preset}", completed)
-            save_png(options.output_path / f"{name}_{preset}.png", completed)
-            texture = texture_of(completed, hole)
-            report["photographs"].setdefault(name, {})[preset] = {
-                "texture": round(texture, 3),
+            save_small(f"{name}_{column}", completed)
+            save_png(options.output_path / f"{name}_{column}.png", completed)
+            share = texture_of(completed, hole)
+            report["photographs"].setdefault(name, {})[column] = {
+                "texture": round(share, 3),
                 "cpu_seconds": round(seconds, 1),
             }
-            print(f"{name} {preset}: texture {texture:.2f}, {seconds:.1f} CPU s")
+            print(f"{name} {column}: texture {share:.2f}, {seconds:.1f} CPU s")
     report["versions"] = versions()
     write_json(GALLERY / "report.json", report)
     write_bytes(DOCS / "gallery.md", page(report).encode())
@@ -80,7 +88,7 @@ def main():
 def parse():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("-photographs", required=True, help="folder of 005.jpg, ...")
-    parser.add_argument("-presets", nargs="+", default=PRESETS, help="columns to make")
+    parser.add_argument("-columns", nargs="+", default=[*COLUMNS], choices=COLUMNS)
     parser.add_argument("-output_path", default="outputs/gallery", type=Path)
     return parser.parse_args()
 
@@ -159,9 +167,9 @@ def page(report: dict) -> str:
 
 
 def columns(report: dict) -> list:
-    """Returns the presets that completed every photograph, in the zoo's order."""
+    """Returns the columns that have every photograph."""
     rows = report["photographs"].values()
-    return [name for name in presets.PRESETS if all(name in row for row in rows)]
+    return [name for name in COLUMNS if all(name in row for row in rows)]
 
 
 def summary(photographs: dict, methods: list) -> str:

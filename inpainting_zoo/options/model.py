@@ -114,7 +114,7 @@ class CompletingSettings(ModelSettings):
     )
     texture: str | None = option(
         None,
-        "patchmatch: patches of the picture that follow what the model predicts; none",
+        "patchmatch: detail of the picture in what the model predicts; the preset's",
         choices=TEXTURES,
         check="inpainting_zoo.models.texture:texture_named",
     )
