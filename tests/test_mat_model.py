@@ -1,5 +1,6 @@
 """MAT as a model: many answers, options, sizes, masks, official files, training."""
 
+import keras
 import numpy as np
 import pytest
 from keras import ops
@@ -10,7 +11,7 @@ from inpainting_zoo.data.masks import MASKS
 from inpainting_zoo.errors import InputError, WeightsError
 from inpainting_zoo.storage.checkpoints import as_arrays, save_weights
 from inpainting_zoo.weights.convert import convert_file
-from inpainting_zoo.weights.convert_mat import official_tensors
+from inpainting_zoo.weights.convert_mat import IGNORED, official_tensors
 from parity import difference, golden, nhwc
 from torch_writer import (
     KINDS,
@@ -91,6 +92,19 @@ def test_a_converted_file_predicts_what_the_original_does(state_dict, arrays, tm
     }.items():
         inputs = given(arrays) | model.condition(**model.chosen(options))
         assert close(run(model, inputs), arrays[f"output_{case}"]), case
+
+
+def test_official_names():
+    """Of the whole network, with their shapes, but for constants."""
+    with keras.StatelessScope(initialize_variables=False):
+        variables = presets.build("mat_512").use_state()
+    official = golden("mat/512_names")
+    pairs = zip(official["names"], official["shapes"], strict=True)
+    expected = {name: shape for name, shape in pairs if not IGNORED.fullmatch(name)}
+    found = official_tensors(variables, presets.get("mat_512")["config"])
+    assert {k: ",".join(map(str, shape)) for k, (_, shape, _) in found.items()} == (
+        expected
+    )
 
 
 def same(model, state_dict):
