@@ -186,7 +186,17 @@ def test_discriminator(discriminator):
         ops.convert_to_tensor(nhwc(arrays[name]))
         for name in ("images_in", "images_stg1", "masks_in")
     )
-    found = network([image, coarse, 1 - known])
+
+    def run(inputs):
+        images = [inputs[name] for name in HEADS]
+        penalties = [
+            r1_penalty(lambda x, h=h: network.get_layer(h)([x, 1 - known]), inputs[h])
+            for h in HEADS
+        ]
+        return network([*images, 1 - known]), penalties
+
+    inputs = dict(zip(HEADS, (image, coarse)))
+    found, penalties = compiled(run, network.variables)(inputs)
     for logits, name in zip(found, ("logits", "logits_stg1")):
         assert difference(logits, arrays[name]) < 1e-5
     # Of the final image, as if it were made, and as if it were real as well.
@@ -203,15 +213,7 @@ def test_discriminator(discriminator):
     assert generated == pytest.approx(g_loss, rel=1e-5)
     assert both == pytest.approx(sum(d_losses), rel=1e-5)
 
-    def penalties(inputs):
-        return [
-            r1_penalty(lambda x, h=h: network.get_layer(h)([x, 1 - known]), inputs[h])
-            for h in HEADS
-        ]
-
-    inputs = dict(zip(HEADS, (image, coarse)))
-    found = compiled(penalties, network.variables)(inputs)
-    for penalty, name in zip(found, ("r1_penalty", "r1_penalty_stg1")):
+    for penalty, name in zip(penalties, ("r1_penalty", "r1_penalty_stg1")):
         expected = arrays[f"{name}_per_sample"].mean()
         assert float(penalty) == pytest.approx(expected, rel=1e-4)
     assert 5 * arrays["r1_penalty_per_sample"].mean() == pytest.approx(
