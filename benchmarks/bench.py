@@ -40,7 +40,7 @@ MODES = {
 
 
 # Families of many networks or many steps, which a table of one network cannot show.
-WITHOUT_GENERATOR = ("ensemble", "stable_diffusion")
+WITHOUT_GENERATOR = ("asuka", "ensemble", "stable_diffusion")
 
 
 def distinct(presets: dict) -> tuple:
