@@ -40,7 +40,7 @@ MODES = {
 
 
 # Families of many networks or many steps, which a table of one network cannot show.
-WITHOUT_GENERATOR = ("ensemble", "stable_diffusion")
+WITHOUT_GENERATOR = ("asuka", "ensemble", "stable_diffusion")
 
 
 def distinct(presets: dict) -> tuple:
@@ -63,6 +63,7 @@ class Scale:
         presets: whose generator and training steps are measured.
         step_pixels: about how many are in a batch of a training step.
         forward_batches: batch sizes of the generator alone.
+        forward_ways: preset and further arguments of the generator alone, a row each.
         large: preset whose growth and modes are measured in inference.
         small: preset whose growth and modes are measured in training.
         sides, batches: of growth, for the generator alone.
@@ -77,6 +78,14 @@ class Scale:
     presets: tuple = distinct(PRESETS)
     step_pixels: int = 4 * 128 * 128
     forward_batches: tuple = (1, 4)
+    forward_ways: tuple = (
+        ("lama_big", {"size": 512}),
+        ("lama_big", {"precision": "bfloat16"}),
+        ("lama_big", {"engine": "jax"}),
+        ("lama_big", {"engine": "jax", "size": 512}),
+        ("mat_256", {"engine": "jax"}),
+        ("mat_512", {"engine": "jax"}),
+    )
     large: str = "gmcnn_256"
     small: str = "gmcnn_small"
     sides: tuple = (128, 256, 512)
@@ -96,6 +105,7 @@ QUICK = Scale(
     presets=("gmcnn_small",),
     step_pixels=2 * 64 * 64,
     forward_batches=(1,),
+    forward_ways=(),
     large="gmcnn_small",
     sides=(64, 128),
     batches=(1, 2),
@@ -194,16 +204,15 @@ def ceiling(bench):
 
 def forward(bench):
     print_title("The generator alone", COLUMNS)
-    return [
-        print_row(
-            bench.forward(
-                preset,
-                batch_size,
-            )
-        )
+    rows = [
+        print_row(bench.forward(preset, batch_size))
         for preset in bench.scale.presets
         for batch_size in bench.scale.forward_batches
     ]
+    for preset, settings in bench.scale.forward_ways:
+        way = settings.get("engine") or settings.get("precision", "")
+        rows.append(print_row({"way": way} | bench.forward(preset, 1, **settings)))
+    return rows
 
 
 def steps(bench):

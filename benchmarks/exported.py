@@ -13,35 +13,49 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
+
 from inpainting_zoo.storage.files import write_json
 
 ROOT = Path(__file__).parent.parent
 
 
 def open_saved_model(path):
-    """Returns complete(images, masks) of a SavedModel."""
+    """Returns complete(images, masks, **drawn) of a SavedModel."""
     import tensorflow as tf
 
     model = tf.saved_model.load(str(path))
-    return lambda images, masks: model.serve([images, masks])["completed"].numpy()
+
+    def complete(images, masks, **drawn):
+        return model.serve([images, masks, *drawn.values()])["completed"].numpy()
+
+    return complete
 
 
 def open_onnx(path):
-    """Returns complete(images, masks) of an ONNX file."""
+    """Returns complete(images, masks, **drawn) of an ONNX file."""
     import onnxruntime
 
     session = onnxruntime.InferenceSession(
         str(path), providers=["CPUExecutionProvider"]
     )
-    return lambda images, masks: session.run(None, {"image": images, "mask": masks})[0]
+
+    def complete(images, masks, **drawn):
+        return session.run(None, {"image": images, "mask": masks, **drawn})[0]
+
+    return complete
 
 
 def open_litert(path):
-    """Returns complete(images, masks) of a LiteRT file."""
+    """Returns complete(images, masks, **drawn) of a LiteRT file."""
     from ai_edge_litert.interpreter import Interpreter
 
     run = Interpreter(str(path)).get_signature_runner()
-    return lambda images, masks: run(image=images, mask=masks)["completed"]
+
+    def complete(images, masks, **drawn):
+        return run(image=images, mask=masks, **drawn)["completed"]
+
+    return complete
 
 
 RUNTIMES = {"saved_model": open_saved_model, "onnx": open_onnx, "litert": open_litert}
@@ -86,6 +100,9 @@ def compare(
     masks = "files=1" if files else model.masks
     pairs = EvaluationPairs(images, masks, side, mask_files=files)
 
+    # As the model draws them by itself for every picture.
+    inputs = model.further_inputs((1, side, side, 3), seed=0)
+    drawn = {name: np.asarray(inputs[name]) for name in model.drawn_shapes()}
     methods, table = {"keras": Clock(model.inpaint, pairs[0])}, {"keras": {}}
     for format, found in FORMATS.items():
         for precision in found.precisions:
@@ -94,7 +111,7 @@ def compare(
             print(f"exporting {path}", file=sys.stderr)
             written = exporting.export(model, format, path, side, precision)
             table[name] = {"bytes": written["bytes"]}
-            methods[name] = Clock(one(RUNTIMES[format](path)), pairs[0])
+            methods[name] = Clock(one(RUNTIMES[format](path), drawn), pairs[0])
     report = protocol.evaluate(pairs, methods, seed=0)
     means_of = report["methods"]
     for name, clock in methods.items():
@@ -123,9 +140,9 @@ def parse():
     return parser.parse_args()
 
 
-def one(complete):
-    """Makes a function of batches one of single images."""
-    return lambda image, mask: complete(image[None], mask[None, ..., None])[0]
+def one(complete, drawn):
+    """Makes a function of batches, and of what is drawn, one of single images."""
+    return lambda image, mask: complete(image[None], mask[None, ..., None], **drawn)[0]
 
 
 class Clock:

@@ -174,7 +174,7 @@ MASKS = {
         side=512,
         whole_radians=True,
     ),
-    # What it trains on, which may hide more than half.
+    # What it trains on, by itself and as an ablation; these may hide more than half.
     "lama_training": partial(
         lama,
         walks=(1, 6),
@@ -183,6 +183,17 @@ MASKS = {
         box_probability=0.5,
         boxes=(1, 4),
         box_sides=(30, 150),
+        max_area=1,
+        whole_radians=True,
+    ),
+    "lama_training_thin": partial(
+        lama,
+        walks=(4, 13),
+        max_length=80,
+        max_brush=40,
+        box_probability=0.5,
+        boxes=(1, 1),
+        box_sides=(30, 128),
         max_area=1,
         whole_radians=True,
     ),

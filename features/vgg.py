@@ -169,6 +169,5 @@ def _download(network):
         return fetch([url], place, network.md5)
     except (InputError, WeightsError) as error:
         raise type(error)(
-            f"vgg_weights: {error}; put {network.file} at {place} or name it with "
-            "-vgg_weights"
+            f"vgg_weights: {error}; put it there or name it with -vgg_weights"
         ) from error

@@ -29,17 +29,6 @@ def first_stage(inputs, width: int, depths, heads: int):
     partial = functools.partial(PartialConv2D, width)
     styled = functools.partial(ModulatedConv2D, width)
 
-    def block(features, window, shift, name):
-        """Concatenates where transformers add and normalize (section 3.3)."""
-        x, *_ = features
-        y, *mask = WindowAttention(heads, window, shift, name=f"{name}_attention")(
-            features
-        )
-        x = ops.concatenate([x, y], axis=-1)
-        x = EqualizedDense(width, "lrelu", name=f"{name}_fuse")(x)
-        x = EqualizedDense(2 * width, "lrelu", name=f"{name}_hidden")(x)
-        return [EqualizedDense(width, name=f"{name}_out")(x), *mask]
-
     def body(features, stage):
         """Resamples, attends, convolves, adds."""
         side, name = SIDES[stage], f"coarse_body{stage}"
@@ -49,7 +38,7 @@ def first_stage(inputs, width: int, depths, heads: int):
         first, window = features[0], min(WINDOWS[stage], side)
         for i in range(depths[stage]):
             shift = window // 2 if i % 2 and window < side else 0
-            features = block(features, window, shift, f"{name}_block{i}")
+            features = block(features, heads, window, shift, f"{name}_block{i}")
         x, *mask = partial(name=f"{name}_exit")(features)
         return [x + first, *mask]
 
@@ -80,3 +69,21 @@ def first_stage(inputs, width: int, depths, heads: int):
         x = styled(name=f"{name}_conv1")([x, style])
         rgb = colours(x, style, rgb, f"{name}_rgb")
     return rgb * (1 - known) + image * known
+
+
+def block(features, heads: int, window: int, shift: int, name: str):
+    """Attends; concatenates where transformers add and normalize (section 3.3).
+
+    Args:
+        features: see `layers.window_attention`, as what is returned.
+        heads, window, shift: of the attention.
+        name: that the names of its layers begin with.
+    """
+    x, *_ = features
+    attend = WindowAttention(heads, window, shift, name=f"{name}_attention")
+    y, *mask = attend(features)
+    width = x.shape[-1]
+    x = ops.concatenate([x, y], axis=-1)
+    x = EqualizedDense(width, "lrelu", name=f"{name}_fuse")(x)
+    x = EqualizedDense(2 * width, "lrelu", name=f"{name}_hidden")(x)
+    return [EqualizedDense(width, name=f"{name}_out")(x), *mask]

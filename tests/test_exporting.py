@@ -14,7 +14,7 @@ from PIL import Image
 from conftest import ROOT, run
 from inpainting_zoo import cli as runner
 from inpainting_zoo import presets
-from inpainting_zoo.benchmarks.exported import RUNTIMES
+from inpainting_zoo.benchmarks.exported import RUNTIMES, compare
 from inpainting_zoo.data import embedded as samples
 from inpainting_zoo.data.evaluation import EvaluationPairs
 from inpainting_zoo.exporting import export as exporting
@@ -251,3 +251,19 @@ def test_what_is_drawn_is_an_input(tmp_path):
         )
         found.append(completed)
     assert np.abs(found[0] - found[1]).max() > 1e-3
+
+
+@pytest.mark.long
+def test_the_table_of_exported_files_draws_what_the_model_draws(tmp_path, monkeypatch):
+    keras.utils.set_random_seed(0)
+    config = {"channels": [2], "width": 6, "latent": 4, "mapping_layers": 1}
+    config["depths"] = [1, 2, 1, 1, 1]
+    model, weights = presets.build("mat_small", **config), tmp_path / "mat.npz"
+    about = {"preset": "mat_small", "overrides": config}
+    save_weights(weights, as_arrays(model.use_state()), about)
+    onnx = dataclasses.replace(formats.get("onnx"), precisions=("float32",))
+    monkeypatch.setattr(formats, "FORMATS", {"onnx": onnx})
+    table = compare(str(weights), tmp_path, "samples:test", limit=2)
+    assert table["images"] == 2 and set(table["files"]) == {"keras", "onnx float32"}
+    found = table["files"]["onnx float32"]
+    assert abs(found["psnr_difference"]) < 0.01 and found["outside_max"] == 0

@@ -18,6 +18,7 @@ from inpainting_zoo.features.load import loader
 from inpainting_zoo.lama.model import JUDGED
 from inpainting_zoo.storage.checkpoints import as_arrays
 from inpainting_zoo.weights.convert import convert_file
+from inpainting_zoo.weights.convert_lama import IGNORED, official_tensors
 from parity import difference, golden, nhwc
 from tiny_vgg import write
 from torch_writer import Writer, dictionary, number, save_state_dict, thing
@@ -176,6 +177,7 @@ PUBLISHED = {
     "medium_512": "lama_medium_512",
     "thick_512": "lama_thick_512",
     "training_256": "lama_training",
+    "training_thin_256": "lama_training_thin",
 }
 
 
@@ -271,10 +273,21 @@ def test_files_as_people_have_them(state_dict, tmp_path, monkeypatch, name):
         np.testing.assert_array_equal(array, direct[key])
 
 
+def test_official_names():
+    """Of the whole network, with their shapes, but for counters of batches."""
+    with keras.StatelessScope(initialize_variables=False):
+        variables = presets.build("lama_big").use_state()
+    found = official_tensors(variables, presets.get("lama_big")["config"])
+    official = golden("lama/big_names")
+    pairs = zip(official["names"], official["shapes"], strict=True)
+    expected = {name: shape for name, shape in pairs if not IGNORED.fullmatch(name)}
+    assert {k: ",".join(map(str, shape)) for k, (_, shape, _) in found.items()} == (
+        expected
+    )
+
+
 def test_official_names_of_the_network_without_fourier():
     """Paddings and activations are numbered as well."""
-    from inpainting_zoo.weights.convert_lama import official_tensors
-
     config = presets.get("lama_regular")["config"]
     with keras.StatelessScope(initialize_variables=False):
         variables = presets.build("lama_regular").use_state()
@@ -289,6 +302,17 @@ def test_official_names_of_the_network_without_fourier():
     assert len(names) == len(variables) == 2 * 26 + 4 * 25
     with pytest.raises(InputError, match="hole_fill 'zero', received 'pull_push'"):
         official_tensors(variables, config | {"hole_fill": "pull_push"})
+
+
+def test_the_log_names_what_the_perceptual_network_compares(tmp_path, caplog):
+    model = presets.build("lama_small", **NARROW | {"perceptual_weight": 30})
+    with caplog.at_level("INFO"):
+        model.make_stage("reconstruction", loader())  # compares nothing
+        assert "perceptual" not in caplog.text
+        load = loader({"vgg19": write(tmp_path / "vgg.npz")})
+        model.make_stage("adversarial", load)
+    layers = "block1_conv2, block2_conv2, block3_conv3"
+    assert f"perceptual loss: vgg19 {layers}" in caplog.text
 
 
 def test_a_perceptual_network_is_asked_for_by_name(tmp_path):

@@ -6,6 +6,7 @@ import pytest
 from keras import ops
 
 from inpainting_zoo.lama.networks import build_generator
+from inpainting_zoo.models.pixels import paste
 from inpainting_zoo.weights.convert_lama import official_tensors
 from parity import difference, golden, logged_gradients, nhwc
 
@@ -38,11 +39,52 @@ def load(config, arrays, prefix):
 
 @pytest.mark.parametrize("name", TINY)
 def test_generators(name):
+    """The prediction, and the features on the way to it."""
     arrays = golden(f"lama/{name}")
     generator, _ = load(TINY[name], arrays, "sd/")
     image, mask, expected = (nhwc(arrays[k]) for k in ("image", "mask", "predicted"))
-    found = generator.predict([2 * image - 1, mask], verbose=0)
-    assert difference((found + 1) / 2, expected) < 2e-5
+    network = keras.Model(generator.input, features(generator, **TINY[name]))
+    found = network.predict([2 * image - 1, mask], verbose=0)
+    prediction = (found.pop("prediction") + 1) / 2
+    assert difference(prediction, expected) < 2e-5
+    if name == "tiny_lfu_d2":
+        assert difference(prediction, nhwc(arrays["predicted_f64"])) < 2e-5
+        completed = paste(prediction, image, mask)
+        assert difference(completed, nhwc(arrays["inpainted"])) < 2e-5
+        assert difference(found["net_input"], nhwc(arrays["net_input"])) < 1e-6
+    for key in arrays:
+        if key.startswith("act/"):
+            expected = nhwc(arrays[key])
+            off = 1e-5 * max(2, np.abs(expected).max())
+            assert difference(found[key], expected) < off, key
+
+
+def features(generator, downsamplings, blocks, **_):
+    """Returns the features of a generator by the names that the goldens have."""
+    layer, first = generator.get_layer, 2 + downsamplings  # of the blocks
+    found = {1: layer("entry").output}
+    found |= {2 + i: layer(f"down{i}").output for i in range(downsamplings)}
+    found |= {first + i: layer(f"block{i + 1}_conv0").input for i in range(blocks - 1)}
+    joined, local = layer("up0").input, layer("block0_conv1").output[0].shape[-1]
+    found[first + blocks - 1] = [joined[..., :local], joined[..., local:]]
+    pairs = {number: keras.tree.flatten(x) for number, x in found.items()}
+    named = {
+        f"act/{number}/{part}": x
+        for number, pair in pairs.items()
+        for part, x in zip(("local", "global"), pair)
+    }
+    up = first + blocks  # and what is joined
+    last = up + 1 + 3 * downsamplings
+    outer = {up: joined, last - 1: layer("exit_pad").input}
+    outer |= {last: layer("exit_pad").output, last + 1: layer("exit").output}
+    outer[last + 2] = (generator.output + 1) / 2
+    for i in range(downsamplings):
+        outer[up + 1 + 3 * i] = layer(f"up{i}").output
+        outer[up + 2 + 3 * i] = layer(f"up{i}_norm").output
+    named |= {f"act/{number}": x for number, x in outer.items()}
+    (entered,) = keras.tree.flatten(layer("entry").input)
+    named |= {"net_input": entered, "prediction": generator.output}
+    return named
 
 
 def test_gates():

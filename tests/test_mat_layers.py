@@ -1,9 +1,12 @@
-"""Layers of MAT against the official program."""
+"""Layers and blocks of MAT against the official program."""
 
+import keras
 import numpy as np
 import pytest
 from keras import ops
 
+from inpainting_zoo.engine.inference import compiled
+from inpainting_zoo.engine.steps import input_gradient
 from inpainting_zoo.layers.bias_activation import biased
 from inpainting_zoo.layers.equalized import EqualizedConv2D, EqualizedDense
 from inpainting_zoo.layers.minibatch_deviation import MinibatchDeviation
@@ -12,6 +15,9 @@ from inpainting_zoo.layers.partial_convolution import PartialConv2D
 from inpainting_zoo.layers.resampling import TAPS, downsample, filtered, upsample
 from inpainting_zoo.layers.window_attention import WindowAttention
 from inpainting_zoo.losses.adversarial import r1_penalty
+from inpainting_zoo.mat.first_stage import block
+from inpainting_zoo.mat.networks import build_head, build_mapping
+from inpainting_zoo.weights.convert_mat import official_tensors
 from parity import difference, golden, hwio, logged_gradients, nhwc
 
 pytestmark = pytest.mark.both_engines
@@ -175,8 +181,69 @@ def test_window_attention(units):
 def test_what_a_shifted_window_does_not_mix(units):
     layer = WindowAttention(3, 4, 2)
     layer.build([(2, 8, 8, 12)])
-    expected = units["swinblock_shift/attn_mask_8x8_ws4_shift2"]
-    assert difference(-layer.hidden[:, 0], expected) == 0
+    for name in ("attn_mask_8x8_ws4_shift2", "sd/attn_mask"):
+        expected = units[f"swinblock_shift/{name}"]
+        assert difference(-layer.hidden[:, 0], expected) == 0
+
+
+@pytest.mark.parametrize(
+    ("unit", "shift", "suffix"),
+    [
+        ("swinblock", 0, ""),
+        ("swinblock_shift", 2, ""),
+        ("swinblock_shift", 2, "_nomask"),
+    ],
+)
+def test_transformer_blocks(units, unit, shift, suffix):
+    arrays = [units[f"{unit}/{name}"].reshape(2, 8, 8, -1) for name in ("x", "mask")]
+    arrays = arrays[:1] if suffix else arrays
+    inputs = [keras.Input(array.shape[1:]) for array in arrays]
+    outputs = block(inputs, 3, 4, shift, "coarse_body0_block0")
+    network = keras.Model(inputs, outputs)
+    variables = {f"generator/{v.path}": v for v in network.variables}
+    for theirs, (ours, _, to_ours) in official_tensors(variables, {}).items():
+        name = theirs.removeprefix("synthesis.first_stage.tran.0.blocks.0.")
+        variables[ours].assign(to_ours(units[f"{unit}/sd/{name}"]))
+    y, *known = keras.tree.flatten(network(arrays))
+    assert difference(y, units[f"{unit}/y{suffix}"].reshape(2, 8, 8, 12)) < CLOSE
+    if not suffix:
+        expected = units[f"{unit}/mask_out"].reshape(2, 8, 8, 1)
+        assert difference(known[0], expected) == 0
+
+
+def test_discriminator_blocks(units):
+    x, y = (nhwc(units[f"disblock/{name}"]) for name in "xy")
+    head = build_head(8, {8: 4, 4: 6}, 2, "head")
+    before, after = head.get_layer("head_entry"), head.get_layer("head_deviation")
+    network = keras.Model(before.output, after.input)
+    for variable in network.variables:
+        layer, kind = variable.path.removeprefix("head_block8_").split("/")
+        array = units[f"disblock/sd/{layer}.{NAMES.get(kind, kind)}"]
+        variable.assign(hwio(array))
+    assert len(network.variables) == 5
+    assert difference(network(x), y) < CLOSE
+
+
+def test_mapping(units):
+    """Of 8 numbers to 6 in the golden; the further two stay 0 here."""
+    network = build_mapping(8, 3)
+    for variable in network.variables:
+        layer, kind = variable.path.split("/")
+        if kind == "average":
+            array = units["mapping/sd/w_avg"]
+        else:
+            name = f"{layer.removeprefix('mapping')}.{NAMES.get(kind, kind)}"
+            array = units[f"mapping/sd/fc{name}"].T
+        if array.shape == (6, 6):
+            array = array * (8 / 6) ** 0.5  # is divided by the root of the inputs
+        array = np.pad(array, [(0, n - m) for n, m in zip(variable.shape, array.shape)])
+        variable.assign(array)
+    for truncation, name in ((1.0, "ws"), (0.5, "ws_psi0p5")):
+        given = np.full((4, 1), truncation, "float32")
+        w = ops.convert_to_numpy(network([units["mapping/z"], given]))
+        assert not w[:, 6:].any()
+        for i in range(3):  # the same for every layer
+            assert difference(w[:, :6], units[f"mapping/{name}"][:, i]) < CLOSE
 
 
 @pytest.mark.parametrize(("name", "group"), [("x", 4), ("x_n2", 8)])
@@ -219,6 +286,69 @@ def test_gradients_of_modulation():
     for name, gradient in first.items():
         if "bias" not in name or "affine" in name:
             np.testing.assert_allclose(gradient, second[name], rtol=1e-3, atol=1e-4)
+
+
+FEATURES, MASK, STYLE, SHARES = (2, 8, 8, 4), (2, 8, 8, 1), (2, 3), (2, 2)
+DIFFERENTIATED = {
+    "partial": (lambda: PartialConv2D(4, resampling="down"), [FEATURES, MASK]),
+    "attention": (lambda: WindowAttention(2, 4, 2), [FEATURES, MASK]),
+    "noise": (
+        lambda: ModulatedConv2D(4, resampling="up", noisy=True),
+        [FEATURES, STYLE, (2, 16, 16, 1), SHARES],
+    ),
+    "deviation": (lambda: MinibatchDeviation(2), FEATURES),
+    "rate": (lambda: EqualizedDense(4, "lrelu", rate=0.5), FEATURES),
+}
+
+
+@pytest.mark.parametrize("name", DIFFERENTIATED)
+def test_gradients_are_slopes(name):
+    """Of half the sum of squares, along a direction of features and weights."""
+    rng = np.random.default_rng(0)
+    make, shapes = DIFFERENTIATED[name]
+    layer, listed = make(), isinstance(shapes, list)
+    x, *rest = (
+        rng.standard_normal(shape, "float32")
+        for shape in (shapes if listed else [shapes])
+    )
+    if shapes == [FEATURES, MASK]:
+        rest = [(rest[0] > 0).astype("float32")]
+    layer.build(shapes)
+
+    def value(x):
+        found = layer([x, *rest]) if listed else layer(x)
+        return ops.sum(ops.square(found[0] if isinstance(found, list) else found)) / 2
+
+    def loss():
+        found = value(ops.convert_to_tensor(x))
+        return found, {"value": found}
+
+    def run(x):
+        found = both({"x": ops.convert_to_tensor(x)})
+        return [ops.convert_to_numpy(y) for y in found]
+
+    both = compiled(
+        lambda inputs: [value(inputs["x"]), input_gradient(value, inputs["x"])],
+        layer.variables,
+    )
+    learned = layer.trainable_variables
+    start = [x, *(rng.standard_normal(v.shape, "float32") for v in learned)]
+    for variable, array in zip(learned, start[1:]):
+        variable.assign(array)
+    gradients = [run(x)[1]]
+    if learned:
+        _, found = logged_gradients(layer, loss)
+        gradients += [found[v.path] for v in learned]
+    turned = [rng.standard_normal(array.shape, "float32") for array in start]
+    slope = sum(float((g * d).sum()) for g, d in zip(gradients, turned))
+    values = []
+    for step in (-0.005, 0.005):
+        moved, *weights = (w + step * d for w, d in zip(start, turned))
+        for variable, array in zip(learned, weights):
+            variable.assign(array)
+        values.append(float(run(moved)[0]))
+    size = float(sum(np.square(g).sum() for g in gradients)) ** 0.5
+    assert slope == pytest.approx((values[1] - values[0]) / 0.01, abs=0.01 * size)
 
 
 @pytest.mark.parametrize("resampling", [None, "down", "up"])

@@ -1,5 +1,8 @@
 """MAT as a model: many answers, options, sizes, masks, official files, training."""
 
+import itertools
+
+import keras
 import numpy as np
 import pytest
 from keras import ops
@@ -10,8 +13,9 @@ from inpainting_zoo.data.masks import MASKS
 from inpainting_zoo.errors import InputError, WeightsError
 from inpainting_zoo.storage.checkpoints import as_arrays, save_weights
 from inpainting_zoo.weights.convert import convert_file
-from inpainting_zoo.weights.convert_mat import official_tensors
+from inpainting_zoo.weights.convert_mat import IGNORED, official_tensors
 from parity import difference, golden, nhwc
+from served import form, pixels, png, send, server
 from torch_writer import (
     KINDS,
     NONE,
@@ -76,21 +80,44 @@ def close(found, expected):
     return (np.abs(found - expected) <= 1e-3 + 1e-4 * np.abs(expected)).all()
 
 
-@both_engines
-def test_a_converted_file_predicts_what_the_original_does(state_dict, arrays, tmp_path):
-    """By names as people's files have them, with each kind of the options."""
-    source, target = tmp_path / "official.npz", tmp_path / "ours.safetensors"
+@pytest.fixture(scope="module")
+def converted(state_dict, tmp_path_factory):
+    """The model of a converted file, with names as people's files have them."""
+    folder = tmp_path_factory.mktemp("mat")
+    source, target = folder / "official.npz", folder / "ours.safetensors"
     np.savez(source, **{f"w:model.{k}": v for k, v in state_dict.items()}, extra=1.0)
     convert_file(source, "mat_512", target, OFFICIAL)
-    model, _ = presets.load_file(target)
-    found = model.predict(given(arrays), verbose=0)
+    return presets.load_file(target)[0]
+
+
+@both_engines
+def test_a_converted_file_predicts_what_the_original_does(converted, arrays):
+    found = converted.predict(given(arrays), verbose=0)
     assert close(found, arrays["output_const"])
+
+
+@both_engines
+@pytest.mark.long
+def test_options_are_the_officials(converted, arrays):
     for case, options in {
         "const_trunc0p5": {"truncation": 0.5},
         "none_expected_mulmap0p5": {"expected": True, "noise": "none"},
     }.items():
-        inputs = given(arrays) | model.condition(**model.chosen(options))
-        assert close(run(model, inputs), arrays[f"output_{case}"]), case
+        inputs = given(arrays) | converted.condition(**converted.chosen(options))
+        assert close(run(converted, inputs), arrays[f"output_{case}"]), case
+
+
+def test_official_names():
+    """Of the whole network, with their shapes, but for constants."""
+    with keras.StatelessScope(initialize_variables=False):
+        variables = presets.build("mat_512").use_state()
+    official = golden("mat/512_names")
+    pairs = zip(official["names"], official["shapes"], strict=True)
+    expected = {name: shape for name, shape in pairs if not IGNORED.fullmatch(name)}
+    found = official_tensors(variables, presets.get("mat_512")["config"])
+    assert {k: ",".join(map(str, shape)) for k, (_, shape, _) in found.items()} == (
+        expected
+    )
 
 
 def same(model, state_dict):
@@ -198,6 +225,7 @@ def test_sizes(narrow):
             presets.build("mat_small", **NARROW | overrides)
 
 
+@pytest.mark.long
 def test_variants_by_the_command(narrow, tmp_path):
     """Different answers, and one for a seed, whichever variant it is."""
     weights = tmp_path / "weights.safetensors"
@@ -209,14 +237,33 @@ def test_variants_by_the_command(narrow, tmp_path):
     command = ["inpaint", "-image", "image.png", "-mask", "mask.png"]
     command = [str(tmp_path / x) if ".png" in x else x for x in command]
     command += ["-from_weights", str(weights), "-with", "truncation=0.5", "-save_to"]
-    assert cli.main([*command, str(tmp_path / "a.png"), "-variants", "2"]) == 0
+    several = ["-seed", "0", "-variants", "3"]
+    assert cli.main([*command, str(tmp_path / "a.png"), *several]) == 0
     assert cli.main([*command, str(tmp_path / "b.png"), "-seed", "1"]) == 0
-    first, second, alone = (
+    first, second, third, alone = (
         np.asarray(Image.open(tmp_path / name))
-        for name in ("a_1.png", "a_2.png", "b.png")
+        for name in ("a_1.png", "a_2.png", "a_3.png", "b.png")
     )
-    assert (first != second).any()
+    for a, b in itertools.combinations((first, second, third), 2):
+        assert (a != b).any()
     np.testing.assert_array_equal(second, alone)
+
+
+def test_variants_of_the_page(narrow):
+    """It asks for one after the other, by seeds."""
+    image, hole = picture(60, 70)
+    pair = {"image": png(image), "mask": png(255 * hole)}
+    with server(lambda name: narrow) as address:
+        found = []
+        for seed in (0, 1, 2, 1):
+            body = form(**pair, preset="mat_512", seed=str(seed))
+            status, _, content = send(address, body=body)
+            assert status == 200
+            found.append(pixels(content))
+    for a, b in itertools.combinations(found[:3], 2):
+        assert (a != b).any()
+    np.testing.assert_array_equal(found[3], found[1])
+    np.testing.assert_array_equal(found[1], narrow.inpaint(image, hole, seed=1))
 
 
 class Pickler(Writer):

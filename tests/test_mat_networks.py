@@ -1,11 +1,16 @@
 """The networks of MAT against the official program, and its official weights."""
 
+import keras
 import numpy as np
 import pytest
 from keras import ops
 
 from inpainting_zoo.engine.inference import compiled
-from inpainting_zoo.losses.adversarial import r1_penalty
+from inpainting_zoo.losses.adversarial import (
+    logistic_critic_loss,
+    non_saturating_generator_loss,
+    r1_penalty,
+)
 from inpainting_zoo.mat.networks import HEADS, build_discriminator, build_generator
 from inpainting_zoo.weights.convert_mat import IGNORED, official_tensors
 from parity import difference, golden, hwio, nhwc
@@ -93,6 +98,53 @@ def test_generator(generator, predict, arrays, case):
         assert close(coarse, arrays[f"stage1_{case}"])
 
 
+@pytest.mark.long
+def test_features(generator, arrays):
+    """Of the first picture, some of their pixels; what is known, of both."""
+    features = golden("mat/tiny_128_features")
+    synthesis = generator.get_layer("synthesis")
+    inputs = given(generator, arrays) | {"styles": arrays["ws"]}
+    after = {layer.name: layer.output for layer in synthesis.layers}
+    names = {
+        "conv_first": "coarse_entry",
+        "enc_conv0": "coarse_down0",
+        "tran0_block0": "coarse_body0_block0_out",
+        "tran0_block1_shifted": "coarse_body0_block1_out",
+        "stage1_ws_style": "coarse_w",
+        "stage1_to_square": "coarse_square",
+        "stage1_gs": "coarse_style",
+        "stage2_gs": "style",
+    }
+    found = {theirs: keras.tree.flatten(after[ours]) for theirs, ours in names.items()}
+    for i in (0, 1):
+        _, known = after[f"coarse_body0_block{i}_attention"]
+        found[f"tran0_block{i}{'_shifted' * i}"].append(known)
+    for i in range(5):
+        name = f"coarse_body{i}_entry" if i else "coarse_down0"
+        (x, *known), (y, *_) = (
+            keras.tree.flatten(after[n]) for n in (f"coarse_body{i}_exit", name)
+        )
+        found[f"tran{i}"] = [x + y, None, *known]  # the mask is their third
+    named = {
+        f"{name}/{i}": x
+        for name, tensors in found.items()
+        for i, x in enumerate(tensors)
+    }
+    named |= {name: named[f"{name}/0"] for name in names if "stage" in name}
+    network = keras.Model(synthesis.input, {name: named[name] for name in features})
+    inputs = {k: v for k, v in inputs.items() if k in synthesis.input}
+    for name, x in network.predict(inputs, verbose=0).items():
+        expected = features[name]
+        if expected.dtype == np.uint8:
+            assert difference(x[: len(expected)], expected) == 0, name
+            continue
+        if expected.ndim == 3:
+            every = x.shape[1] // expected.shape[0]
+            x = x[0, ::every, ::every]
+        off = difference(x, expected)
+        assert off < 1e-3 + 1e-4 * np.abs(expected).max(), name
+
+
 def test_mapping(generator, arrays):
     mapping = generator.get_layer("mapping")
     truncation = np.ones((2, 1), "float32")
@@ -134,19 +186,34 @@ def test_discriminator(discriminator):
         ops.convert_to_tensor(nhwc(arrays[name]))
         for name in ("images_in", "images_stg1", "masks_in")
     )
-    found = network([image, coarse, 1 - known])
-    for logits, name in zip(found, ("logits", "logits_stg1")):
-        assert difference(logits, arrays[name]) < 1e-5
 
-    def penalties(inputs):
-        return [
+    def run(inputs):
+        images = [inputs[name] for name in HEADS]
+        penalties = [
             r1_penalty(lambda x, h=h: network.get_layer(h)([x, 1 - known]), inputs[h])
             for h in HEADS
         ]
+        return network([*images, 1 - known]), penalties
 
     inputs = dict(zip(HEADS, (image, coarse)))
-    found = compiled(penalties, network.variables)(inputs)
-    for penalty, name in zip(found, ("r1_penalty", "r1_penalty_stg1")):
+    found, penalties = compiled(run, network.variables)(inputs)
+    for logits, name in zip(found, ("logits", "logits_stg1")):
+        assert difference(logits, arrays[name]) < 1e-5
+    # Of the final image, as if it were made, and as if it were real as well.
+    generated, both = (
+        float(loss)
+        for loss in (
+            non_saturating_generator_loss(found[0]),
+            logistic_critic_loss(found[0], found[0]),
+        )
+    )
+    g_loss, *d_losses = (
+        arrays[name].mean() for name in ("g_loss", "d_loss_real", "d_loss_fake")
+    )
+    assert generated == pytest.approx(g_loss, rel=1e-5)
+    assert both == pytest.approx(sum(d_losses), rel=1e-5)
+
+    for penalty, name in zip(penalties, ("r1_penalty", "r1_penalty_stg1")):
         expected = arrays[f"{name}_per_sample"].mean()
         assert float(penalty) == pytest.approx(expected, rel=1e-4)
     assert 5 * arrays["r1_penalty_per_sample"].mean() == pytest.approx(

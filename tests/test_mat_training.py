@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 from keras import ops
 
-from inpainting_zoo import presets
+from inpainting_zoo import cli, presets
 from inpainting_zoo.engine import backend
 from inpainting_zoo.engine.batches import stream
 from inpainting_zoo.errors import InputError
+from inpainting_zoo.features import vgg
 from inpainting_zoo.features.load import loader
 from inpainting_zoo.layers.minibatch_deviation import MinibatchDeviation
 from inpainting_zoo.layers.truncation import Truncation
@@ -172,6 +173,26 @@ def test_features_before_the_relu(tmp_path, caplog):
         assert float(ops.min(x)) < 0
     with pytest.raises(InputError, match="train without it: -set perceptual_weight=0"):
         model.make_stage("adversarial", loader({"vgg16": tmp_path / "gone.npz"}))
+
+
+def test_a_network_that_cannot_be_downloaded(pictures, tmp_path, monkeypatch, capsys):
+    """By the command: one line says where to put it, and how to do without."""
+    monkeypatch.setattr(vgg, "URL", "http://127.0.0.1:9")  # nothing listens there
+    for folder in ("KERAS_HOME", "INPAINTING_ZOO_HOME"):
+        monkeypatch.setenv(folder, str(tmp_path))
+    command = ["train", "-preset", "mat_small", "-batch_size", "2"]
+    command += ["-train_path", str(pictures / "images"), "-output_path", str(tmp_path)]
+    options = {k: v for k, v in NARROW.items() if k != "perceptual_weight"}
+    assert cli.main([*command, "-set", *(f"{k}={v}" for k, v in options.items())]) == 4
+    *_, line = capsys.readouterr().err.splitlines()
+    file = "vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5"
+    assert line.startswith(
+        f"error: -vgg_weights: {file}: must be at {tmp_path / file} or be downloaded"
+    )
+    assert line.endswith(
+        "put it there or name it with -vgg_weights; or train without it: "
+        "-set perceptual_weight=0"
+    )
 
 
 def test_distances_of_features():
