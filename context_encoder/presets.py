@@ -92,7 +92,7 @@ PRESETS = {
         batch_size=32,
     ),
     "context_encoder_faces_128": _preset(
-        "the same with weights: the centre of faces; 3.5 M",
+        "the centre of faces of 128 px; 3.5 M parameters",
         SMALL,
         batch_size=32,
     )

@@ -58,7 +58,7 @@ PRESETS = {
         },
     },
     "gmcnn_faces_128": {
-        "description": "half the width, 128 px, biharmonic pre-fill; for faces",
+        "description": "faces of 128 px, smooth: half the width, pre-filled",
         "weights": {
             "generator": Weights(
                 "gmcnn_faces_128.npz",
@@ -70,7 +70,7 @@ PRESETS = {
         **FACES_128,
     },
     "gmcnn_faces_128_wgan": {
-        "description": "the same after the second stage: sharper, of lower PSNR",
+        "description": "faces of 128 px, sharper: after the second stage",
         "weights": {
             "generator": Weights(
                 "gmcnn_faces_128_wgan.npz",

@@ -266,9 +266,12 @@ function offer(found, strokes) {
 }
 
 function setRunning(isRun) {
+  const hasFocus = document.activeElement.matches("#run, #cancel");
   $("progress").hidden = $("cancel").hidden = !isRun;
   if (isRun) tell("Working.");
   show();
+  // What had the focus is hidden or disabled now.
+  if (hasFocus) $(isRun ? "cancel" : "canvas").focus({ preventScroll: true });
 }
 
 // --- models
