@@ -92,7 +92,7 @@ PRESETS = {
         batch_size=32,
     ),
     "context_encoder_faces_128": _preset(
-        "the centre of faces of 128 px; 3.5 M parameters",
+        "the centre of faces: a narrow context encoder, 128 px",
         SMALL,
         batch_size=32,
     )

@@ -328,6 +328,10 @@ def test_one_of_several_variants_is_chosen(painter):
         return [button.get_attribute("aria-pressed") for button in shown]
 
     shown = painter.driver.find_elements("css selector", "#variants button")
+    # Each shows the hole, in the square of 133 pixels around the line that was drawn.
+    script = "return [...arguments[0].firstChild.getContext('2d').getImageData(80, 80, "
+    script += "1, 1).data].slice(0, 3)"
+    assert min(painter.driver.execute_script(script, shown[2])) >= 255 - 6 - 99
     assert pressed() == ["true", "false", "false"] and is_saved(4)
     shown[2].click()
     assert pressed() == ["false", "false", "true"] and is_saved(6)
@@ -346,6 +350,9 @@ def test_options_are_those_that_the_model_declares(painter):
     painter.click("run")
     painter.waits_for("feathering: must be at most")
     assert "error" in painter.find("status").get_attribute("class")
+    painter.set("mask_dilation", 2000)
+    painter.click("run")
+    assert painter.find("mask_dilation").is_displayed()  # its rule can be said
 
 
 def test_a_model_tells_what_it_is_for(painter):
@@ -502,7 +509,7 @@ def test_everything_has_a_name_for_a_screen_reader(painter):
     roles |= {"textbox", "Canvas"}
     found = [n for n in tree["nodes"] if n.get("role", {}).get("value") in roles]
     assert {n["role"]["value"] for n in found} == roles
-    script = "return document.querySelectorAll('input, button, select, canvas').length"
+    script = "return document.querySelectorAll('input, button, select, #canvas').length"
     hidden = 1  # Cancel, while nothing runs
     assert len(found) == painter.driver.execute_script(script) - hidden
     assert [n for n in found if not n["name"].get("value", "").strip()] == []
