@@ -214,10 +214,10 @@ async function start() {
   running = new AbortController();
   setRunning(true);
   const base = history.now;
+  const { own, seed, variants } = options.values($("options"));
   const found = [];
-  const finish = run.watch((working) => tell(found.length ? `${working} ${found.length} variants are there.` : working));
+  const finish = run.watch((working) => tell(variants > 1 ? `${working} ${found.length} of ${variants} variants.` : working));
   try {
-    const { own, seed, variants } = options.values($("options"));
     const fields = {
       image: base.picture.file,
       mask: await mask.file(),
