@@ -92,7 +92,7 @@ PRESETS = {
         batch_size=32,
     ),
     "context_encoder_faces_128": _preset(
-        "the same with weights: the centre of faces; 3.5 M",
+        "the centre of faces: a narrow context encoder, 128 px",
         SMALL,
         batch_size=32,
     )

@@ -58,7 +58,7 @@ PRESETS = {
         },
     },
     "gmcnn_faces_128": {
-        "description": "half the width, 128 px, biharmonic pre-fill; for faces",
+        "description": "faces, smooth: GMCNN of half the width, 128 px",
         "weights": {
             "generator": Weights(
                 "gmcnn_faces_128.npz",
@@ -70,7 +70,7 @@ PRESETS = {
         **FACES_128,
     },
     "gmcnn_faces_128_wgan": {
-        "description": "the same after the second stage: sharper, of lower PSNR",
+        "description": "faces, sharper: the second stage of GMCNN, 128 px",
         "weights": {
             "generator": Weights(
                 "gmcnn_faces_128_wgan.npz",

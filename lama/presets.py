@@ -62,7 +62,7 @@ def finished(description: str, name: str, digest: str, source: str, **further) -
 
 PRESETS = {
     "lama_big": {
-        "description": "the official big-lama: 18 Fourier blocks; 51.0 M parameters",
+        "description": "photographs: the official big-lama; 51.0 M parameters",
         "family": FAMILY,
         "config": {"image_size": 256, "blocks": 18},
         "training": TRAINING,
@@ -100,26 +100,26 @@ PRESETS = {
         "training": SMALL_TRAINING,
     },
     "lama_faces_256": finished(
-        "the same with a biharmonic pre-fill; sharp faces of 256 px",
+        "faces, sharp: LaMa of half the width, 256 px",
         "lama_faces_256",
         "9c8fcdf6ddf40c01ab9f17c6f527642f0dd7cdbebe45c322a72f117517e8f957",
         FACES,
     ),
     "lama_faces_256_reconstruction": finished(
-        "the same after the first stage alone: of higher PSNR, smoother",
+        "faces, smoother: the first stage of LaMa alone",
         "lama_faces_256_reconstruction",
         "0f50a2a12f653805bdfdce35d6eb239a42acf129622d581c5d6b79af14629d33",
         FACES,
     ),
     "lama_photos_256": finished(
-        "the same for strokes on photographs of 256 px, with PatchMatch's texture",
+        "photographs, strokes and lines: LaMa of half the width, PatchMatch's texture",
         "lama_photos_256",
         "b3205ec2f174a02951f73edf586e3ae66fbf21fc1505ac3337ed74b827296ec5",
         PHOTOGRAPHS,
         texture="patchmatch",
     ),
     "lama_photos_256_reconstruction": finished(
-        "the same after the first stage alone: of higher PSNR, smoother",
+        "photographs, smoother: the first stage of LaMa alone",
         "lama_photos_256_reconstruction",
         "4653a29c1662f5ffd07e3280dbf349446f672413312c324796fd9d9d1fd6bbaf",
         PHOTOGRAPHS,

@@ -14,7 +14,7 @@ TRAINING = {"batch_size": 8, "learning_rate": 1e-3, "adam_betas": [0.0, 0.99]}
 
 PRESETS = {
     "mat_512": {
-        "description": "the official MAT at 512 px; 61.6 M parameters",
+        "description": "photographs, large holes: the official MAT, 512 px; 61.6 M",
         "family": FAMILY,
         "config": {"image_size": 512, "masks": "mat_512=1"},
         "training": TRAINING,

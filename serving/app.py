@@ -26,15 +26,20 @@ STATIC = Path(__file__).with_name("static")
 MEGABYTE = 1_000_000
 
 
-def make_app(settings: ServeSettings, load: Callable = presets.load) -> Guard:
+def make_app(
+    settings: ServeSettings,
+    load: Callable = presets.load,
+    own: tuple[dict, object] | None = None,
+) -> Guard:
     """Returns the service as an ASGI application.
 
     Args:
         settings: its limits.
-        load: takes a preset's name and returns its model.
+        load, own: see `Held`.
     """
+    held = Held(settings.model_megabytes * MEGABYTE, load, own)
     return Guard(
-        Service(settings, load).app,
+        Service(settings, held).app,
         settings.host,
         max_bytes=2 * settings.max_megabytes * MEGABYTE + MEGABYTE,
         seconds=settings.body_seconds,
@@ -45,17 +50,18 @@ class Service:
     """What requests share: the line, the models, the limits.
 
     Args:
-        settings, load: see `make_app`.
+        settings: see `make_app`.
+        held: the models.
 
     Attributes:
         app: the application, without its guard.
     """
 
-    def __init__(self, settings: ServeSettings, load: Callable):
+    def __init__(self, settings: ServeSettings, held: Held):
         self.max_bytes = settings.max_megabytes * MEGABYTE
         self.max_pixels = settings.max_pixels
         self.line = Line(settings.queue)
-        self.held = Held(settings.model_megabytes * MEGABYTE, load)
+        self.held = held
         self.app = Starlette(
             routes=[
                 Route("/", self.page),
@@ -84,18 +90,17 @@ class Service:
         return JSONResponse({"status": "ok"} | places | limits)
 
     async def models(self, request: Request) -> Response:
-        found = [presets.about(n) for n, p in presets.PRESETS.items() if "weights" in p]
-        found.sort(key=lambda model: not model["here"])
-        return JSONResponse({"default": presets.DEFAULT, "models": found})
+        found = {"default": self.held.default, "models": self.held.about()}
+        return JSONResponse(found)
 
     async def model(self, request: Request) -> Response:
-        return JSONResponse(declared(request.path_params["name"]))
+        return JSONResponse(self.held.declared(request.path_params["name"]))
 
     async def inpaint(self, request: Request) -> Response:
         with self.line.place():
             parts = await read_form(request, self.max_bytes)
             image, mask = parts.pop("image"), parts.pop("mask")
-            preset, output, options, own = completion(parts)
+            preset, output, options, own = completion(parts, self.held)
             request.state.model = preset
             options |= {"suffix": f".{output}", "max_pixels": self.max_pixels}
             job = functools.partial(self.complete, preset, image, mask, own, options)
@@ -113,17 +118,7 @@ class Service:
         return complete_bytes(model, image, mask, **options, **own)
 
     async def openapi(self, request: Request) -> Response:
-        return JSONResponse(description())
-
-
-def declared(name: str) -> dict:
-    """Returns a preset's options, their defaults and types, and if a seed matters."""
-    family = presets.family(name)
-    return presets.about(name) | {
-        "options": dict(family.options),
-        "types": {k: type(value).__name__ for k, value in family.options.items()},
-        "draws": family.draws is True,
-    }
+        return JSONResponse(description(self.held))
 
 
 async def _gone(request):

@@ -8,7 +8,7 @@ from starlette.requests import Request
 
 from inpainting_zoo.errors import InputError, choose
 from inpainting_zoo.options import InpaintSettings
-from inpainting_zoo.presets import DEFAULT
+from inpainting_zoo.serving.held import Held
 from inpainting_zoo.serving.refusal import Refusal
 from inpainting_zoo.settings import kind_of
 
@@ -16,7 +16,7 @@ FILES = ("image", "mask")
 FORMATS = ("png", "jpeg", "webp", "tiff", "bmp")
 # Options of `inpaint` that name no file of this machine.
 NAMES = (
-    *("preset", "seed", "mask_dilation", "feathering", "texture", "strategy"),
+    *("seed", "mask_dilation", "feathering", "texture", "strategy"),
     *("invert_mask", "resize_mask", "mask_label", "mask_from", "fill_alpha"),
     "with_options",
 )
@@ -51,7 +51,7 @@ async def read_form(request: Request, max_bytes: int) -> dict:
         raise Refusal(
             415, f"content-type: must be multipart/form-data, received {kind!r}"
         )
-    parts, known = {}, dict.fromkeys([*FILES, "format", *FIELDS])
+    parts, known = {}, dict.fromkeys([*FILES, "preset", "format", *FIELDS])
     for name, value in await _parts(request, len(known)):
         choose("field", name, known)
         if name in parts:
@@ -85,26 +85,27 @@ async def _parts(request, most):
         ) from error
 
 
-def completion(parts: dict) -> tuple[str, str, dict, dict]:
+def completion(parts: dict, held: Held) -> tuple[str, str, dict, dict]:
     """Checks the options of a form.
 
     Args:
         parts: texts by name; pictures among them are left out.
+        held: the models, of which it may name one.
 
     Returns:
-        The preset's name, the output's format, options of `complete_bytes`, and the
+        The model's name, the output's format, options of `complete_bytes`, and the
         model's own.
 
     Raises:
         InputError: if one breaks its rule.
     """
-    output = parts.get("format", "png")
+    preset, output = parts.get("preset", held.default), parts.get("format", "png")
+    choose("preset", preset, dict.fromkeys(held.names()))
     choose("format", output, dict.fromkeys(FORMATS))
     given = {f.name: value_of(f, parts[name]) for name, f in FIELDS.items()
              if name in parts}  # fmt: skip
     settings = InpaintSettings(**given)
     options = {name: getattr(settings, name) for name in given}
-    preset = options.pop("preset", DEFAULT)
     return preset, output, options, options.pop("with_options", {})
 
 

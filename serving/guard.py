@@ -67,7 +67,8 @@ class Guard:
             await self._serve(scope, headers, body, guarded)
         finally:
             log.info(
-                "%s %s %d, %d bytes in, %d out, model %s, %.2f s",
+                "%s %s %s %d, %d bytes in, %d out, model %s, %.2f s",
+                time.strftime("%Y-%m-%d %H:%M:%S"),
                 scope["method"],
                 ascii(scope["path"])[1:-1],
                 answered["status"],

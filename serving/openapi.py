@@ -1,7 +1,8 @@
 """The description of the service for programs, made from the settings' own fields."""
 
-from inpainting_zoo import __version__, presets
+from inpainting_zoo import __version__
 from inpainting_zoo.serving.form import FIELDS, FILES, FORMATS
+from inpainting_zoo.serving.held import Held
 from inpainting_zoo.settings import found, kind_of
 
 KINDS = {int: "integer", float: "number", bool: "boolean", str: "string"}
@@ -37,10 +38,9 @@ ERROR = {
 }
 
 
-def description() -> dict:
-    """Returns the service as OpenAPI 3.1 describes it."""
-    names = list(presets.PRESETS)
-    name = {"type": "string", "enum": names}
+def description(held: Held) -> dict:
+    """Returns the service of these models as OpenAPI 3.1 describes it."""
+    name = {"type": "string", "enum": held.names()}
     in_path = {"name": "name", "in": "path", "required": True, "schema": name}
     model = _object(
         {
@@ -66,15 +66,16 @@ def description() -> dict:
                 "get": _operation("What a model declares.", model, 400)
                 | {"parameters": [in_path]}
             },
-            "/api/inpaint": {"post": _inpaint()},
+            "/api/inpaint": {"post": _inpaint(name | {"default": held.default})},
         },
     }
 
 
-def _inpaint():
+def _inpaint(preset):
     form = _object(
         {
             **{name: {"type": "string", "format": "binary"} for name in FILES},
+            "preset": preset,
             "format": {"type": "string", "enum": list(FORMATS), "default": "png"},
             **{name: _field(field) for name, field in FIELDS.items()},
         }

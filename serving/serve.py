@@ -2,10 +2,16 @@
 
 import ipaddress
 import logging
+import signal
 import socket
+import sys
+from pathlib import Path
 
+from inpainting_zoo import presets
+from inpainting_zoo.chosen import chosen_model
 from inpainting_zoo.errors import InputError
 from inpainting_zoo.options import ServeSettings
+from inpainting_zoo.weights.read_checkpoint import files_of
 
 log = logging.getLogger(__name__)
 IDLE_SECONDS = 5  # that a connection without a request is kept
@@ -13,10 +19,12 @@ CONNECTIONS = 200  # more get 503
 
 
 def serve(settings: ServeSettings):
-    """Serves the page until the program is interrupted.
+    """Serves the page until the program is interrupted, which ends it with code 0.
 
     Raises:
-        InputError: if the extra is not installed, or the address cannot be used.
+        InputError: if the extra is not installed, the address cannot be used, or a
+            model that is named is not there.
+        WeightsError: if that model's weights are damaged or do not fit.
     """
     try:
         import uvicorn  # noqa: F401
@@ -35,10 +43,25 @@ def serve(settings: ServeSettings):
             "accounts, and nothing is encrypted",
             settings.host,
         )
-    log.info("page: http://%s:%d; Ctrl-C ends it", host, listening.getsockname()[1])
-    app = make_app(settings)
     with listening:
+        app = make_app(settings, own=own_model(settings))
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: sys.exit(0))  # uvicorn ends, then calls it
+        log.info("page: http://%s:%d; Ctrl-C ends it", host, listening.getsockname()[1])
         make_server(app).run(sockets=[listening])
+
+
+def own_model(settings: ServeSettings) -> tuple[dict, object] | None:
+    """Returns the model that the command names, as `Held` takes it, if it names one."""
+    if not settings.names_a_model:
+        return None
+    name, model, _ = chosen_model(settings)
+    if not (files := settings.files):
+        return presets.about(name), model
+    sizes = [path.stat().st_size for file in files for path in files_of(file)]
+    names = ", ".join(Path(file).name for file in files)
+    about = {"name": name, "description": f"your own weights, {names}", "licence": ""}
+    return about | {"bytes": sum(sizes), "here": True}, model
 
 
 def make_server(app):

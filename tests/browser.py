@@ -1,5 +1,6 @@
 """A person at the page: Chromium without a window, driven by Selenium."""
 
+import json
 import shutil
 import time
 from pathlib import Path
@@ -33,7 +34,8 @@ def browser(folder):
     options.add_experimental_option(
         "prefs", {"download.default_directory": str(folder / "saved")}
     )
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    logs = {"browser": "ALL", "performance": "ALL"}  # the latter of the network
+    options.set_capability("goog:loggingPrefs", logs)
     service = webdriver.ChromeService(DRIVER)
     return webdriver.Chrome(options=options, service=service)
 
@@ -95,9 +97,9 @@ class Person:
     def tool(self, name):
         self.driver.execute_script(f"document.querySelector('[value={name}]').click()")
 
-    def run(self, says="Done"):
+    def run(self, says="Done", seconds=30):
         self.click("run")
-        self.waits_for(says)
+        self.waits_for(says, seconds)
         self.wait("return document.getElementById('progress').hidden")
 
     def place(self, width, height, fill=0.97):
@@ -147,11 +149,11 @@ class Person:
         event = {"type": kind, "touchPoints": points}
         self.driver.execute_cdp_cmd("Input.dispatchTouchEvent", event)
 
-    def key(self, key, modifiers=0, kinds=("rawKeyDown", "keyUp")):
+    def key(self, key, modifiers=0, kinds=("keyDown", "keyUp")):
         code = ord(key.upper()) if len(key) == 1 else CODES[key]
         for kind in kinds:
             event = {"type": kind, "key": key, "windowsVirtualKeyCode": code}
-            event |= {"modifiers": modifiers}
+            event |= {"modifiers": modifiers, "text": "\r" * (key == "Enter")}
             self.driver.execute_cdp_cmd("Input.dispatchKeyEvent", event)
 
     def saves(self, button):
@@ -175,6 +177,31 @@ class Person:
         """The mask as it is saved, True in the hole."""
         return pixels(self.saves("save-mask"))[..., 0] >= 128
 
+    def addresses(self):
+        """What the browser has asked for since this was called before."""
+        events = [json.loads(x["message"]) for x in self.driver.get_log("performance")]
+        events = [event["message"] for event in events]
+        sent = [x for x in events if x["method"] == "Network.requestWillBeSent"]
+        return [x["params"]["request"]["url"] for x in sent]
+
+    @property
+    def focus(self):
+        """The identifier of what has the focus, if it has one."""
+        return self.driver.execute_script("return document.activeElement.id")
+
+    def tabs_to(self, name, modifiers=0):
+        """Presses Tab until something has the focus."""
+        passed = []
+        while self.focus != name:
+            self.key("Tab", modifiers)
+            passed.append(self.focus)
+            assert len(passed) < 50, passed
+
+    def media(self, **features):
+        """Lets the page see features such as prefers_color_scheme="dark"."""
+        found = [{"name": k.replace("_", "-"), "value": v} for k, v in features.items()]
+        self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": found})
+
     def errors(self):
         """What the browser's console complains about."""
         return [x for x in self.driver.get_log("browser") if x["level"] == "SEVERE"]
@@ -182,7 +209,7 @@ class Person:
 
 CONTROL, SHIFT = 2, 8
 CODES = {"ArrowLeft": 37, "ArrowUp": 38, "ArrowRight": 39, "ArrowDown": 40}
-CODES |= {"Enter": 13, "Escape": 27, "Delete": 46}
+CODES |= {"Tab": 9, "Enter": 13, "Escape": 27, "Delete": 46}
 
 
 def iou(found, wanted):

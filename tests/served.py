@@ -22,14 +22,17 @@ _opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 class Negative(Completer):
-    """A model whose answer is another everywhere: what changed is the hole."""
+    """A model whose answer is another everywhere, darker by its seed.
+
+    What changed is the hole.
+    """
 
     image_size = 256
     received = None  # the options of the last pictures
 
     def predict_images(self, images, masks, seed=0, **options):
         Negative.received = options
-        return 255 - images
+        return 255 - images - np.uint8(seed % 100)
 
 
 def negative(name):
@@ -40,9 +43,9 @@ def negative(name):
 
 
 @contextlib.contextmanager
-def server(load=negative, **settings):
+def server(load=negative, own=None, **settings):
     """Runs the service on a free port of this machine; yields its address."""
-    app = make_app(ServeSettings(port=0, **settings), load)
+    app = make_app(ServeSettings(port=0, **settings), load, own)
     with listen("127.0.0.1", 0) as listening:
         running = make_server(app)
         thread = threading.Thread(target=running.run, args=([listening],), daemon=True)

@@ -1,7 +1,10 @@
 """The service: what it answers, what it keeps in memory, and what it refuses."""
 
+import contextlib
 import json
 import os
+import re
+import signal
 import subprocess
 import sys
 import time
@@ -9,13 +12,14 @@ import time
 import numpy as np
 import pytest
 
-from conftest import ROOT
+from conftest import ROOT, run, save_tiny
 from inpainting_zoo import __version__, presets
 from inpainting_zoo.errors import InputError
+from inpainting_zoo.inpainting.picture import complete_bytes
 from inpainting_zoo.options import InpaintSettings, ServeSettings
 from inpainting_zoo.serving.form import FIELDS, completion
 from inpainting_zoo.serving.held import Held
-from inpainting_zoo.serving.serve import is_loopback, listen, serve
+from inpainting_zoo.serving.serve import is_loopback, listen, own_model, serve
 from served import form, negative, noise, pixels, png, send, server, square
 
 IMAGE, HOLE = noise(40, 50), square(40, 50, 10, 20, 8)
@@ -31,7 +35,7 @@ def address():
 def test_a_picture_comes_back_completed(address):
     status, headers, content = send(address, body=form(**PAIR, seed="7"))
     assert status == 200 and headers["Content-Type"] == "image/png"
-    expected = np.where(HOLE[..., None] != 0, 255 - IMAGE, IMAGE)
+    expected = np.where(HOLE[..., None] != 0, 248 - IMAGE, IMAGE)
     np.testing.assert_array_equal(pixels(content), expected)
     assert headers["X-Seed"] == "7" and json.loads(headers["X-Notes"]) == []
 
@@ -124,7 +128,9 @@ def test_the_description_knows_every_field(address):
     assert found["info"]["version"] == __version__
     post = found["paths"]["/api/inpaint"]["post"]
     schema = post["requestBody"]["content"]["multipart/form-data"]["schema"]
-    assert set(schema["properties"]) == {"image", "mask", "format", *FIELDS}
+    known = {"image", "mask", "preset", "format", *FIELDS}
+    assert set(schema["properties"]) == known
+    assert "lama_photos_256" in schema["properties"]["preset"]["enum"]
     assert schema["properties"]["seed"]["maximum"] == 2**32 - 1
     assert "crop" in schema["properties"]["strategy"]["enum"]
 
@@ -135,8 +141,8 @@ def test_health_tells_the_limits(address):
     assert found["max_pixels"] == ServeSettings().max_pixels
 
 
-def test_every_request_is_one_line_of_the_log(address, caplog):
-    with caplog.at_level("INFO", "inpainting_zoo.serving"):
+def test_every_request_is_one_line_of_the_log(caplog):
+    with caplog.at_level("INFO", "inpainting_zoo.serving"), server() as address:
         send(address, body=form(**PAIR, preset="gmcnn_faces_128"))
         send(address, "/one%0Atwo")
         for _ in range(100):  # a line comes after its answer
@@ -144,9 +150,12 @@ def test_every_request_is_one_line_of_the_log(address, caplog):
                 break
             time.sleep(0.02)
     first, second = caplog.messages
-    assert first.startswith("POST /api/inpaint 200, ")
-    assert "model gmcnn_faces_128" in first
-    assert second.startswith("GET /one\\ntwo 404, ")
+    numbers = r"\d+ bytes in, \d+ out, model {}, \d+\.\d\d s"
+    wanted = f"POST /api/inpaint 200, {numbers.format('gmcnn_faces_128')}"
+    assert re.fullmatch(wanted, first[20:])
+    assert re.fullmatch(rf"GET /one\\ntwo 404, {numbers.format('-')}", second[20:])
+    at = time.mktime(time.strptime(first[:19], "%Y-%m-%d %H:%M:%S"))
+    assert 0 <= time.time() - at < 60
 
 
 def test_the_least_recently_used_model_leaves():
@@ -174,7 +183,8 @@ def test_models_without_weights_take_no_room():
 
 
 def test_the_defaults_of_a_form_are_the_commands():
-    assert completion({}) == (presets.DEFAULT, "png", {}, {})
+    held = Held(1, negative)
+    assert completion({}, held) == (presets.DEFAULT, "png", {}, {})
 
 
 def test_a_port_that_is_taken_is_an_error():
@@ -187,6 +197,97 @@ def test_a_port_that_is_taken_is_an_error():
 def test_addresses_that_others_can_reach():
     assert all(map(is_loopback, ("127.0.0.1", "::1", "localhost", "127.8.8.8")))
     assert not any(map(is_loopback, ("0.0.0.0", "::", "192.168.1.2", "example.org")))
+
+
+def test_ones_own_weights_come_first(tmp_path):
+    file = save_tiny(tmp_path / "mine.npz")
+    own = own_model(ServeSettings(from_weights=str(file)))
+    with server(own=own) as address:
+        _, _, found = send(address, "/api/models")
+        first = found["models"][0]
+        assert first["name"] == found["default"] == "gmcnn_small"
+        assert first["description"] == "your own weights, mine.npz"
+        assert first["bytes"] == file.stat().st_size and first["here"]
+        names = [model["name"] for model in found["models"]]
+        assert "patchmatch" in names and len(names) == len(set(names))
+        _, _, content = send(address, body=form(**PAIR))
+        _, _, about = send(address, "/api/models/gmcnn_small")
+        assert about["options"] == {} and not about["draws"]
+        _, _, other = send(address, body=form(**PAIR, preset="patchmatch"))
+    expected, _ = complete_bytes(own[1], PAIR["image"], PAIR["mask"])
+    np.testing.assert_array_equal(pixels(content), pixels(expected))
+    negated = np.where(HOLE[..., None] != 0, 255 - IMAGE, IMAGE)
+    np.testing.assert_array_equal(pixels(other), negated)  # by the others' door
+
+
+def test_a_preset_that_is_named_is_the_default():
+    about, model = own_model(ServeSettings(preset="gmcnn_faces_128"))
+    assert about == presets.about("gmcnn_faces_128") and model.image_size == 128
+    assert Held(1, negative, (about, model)).default == "gmcnn_faces_128"
+    assert own_model(ServeSettings()) is None
+
+
+@contextlib.contextmanager
+def command(*options):
+    """Runs `serve` on a free port as a user does; yields its process and address."""
+    argv = [sys.executable, str(ROOT / "runner.py"), "serve", "-port", "0", *options]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    process = subprocess.Popen(argv, cwd=ROOT, **pipes)
+    try:
+        line = next(line for line in process.stdout if line.startswith("page: "))
+        yield process, line.split()[1].rstrip(";")
+    finally:
+        process.kill()
+        process.communicate()
+
+
+@pytest.mark.parametrize(
+    ("number", "options", "warning"),
+    [
+        (signal.SIGINT, (), ""),
+        (
+            signal.SIGTERM,
+            ("-host", "0.0.0.0"),
+            "warning: host: 0.0.0.0 lets everyone in who can reach this machine: there "
+            "are no accounts, and nothing is encrypted\n",
+        ),
+    ],
+)
+def test_the_command_serves_until_a_signal_comes(number, options, warning):
+    with command(*options) as (process, address):
+        address = address.replace("0.0.0.0", "127.0.0.1")
+        assert send(address, "/api/health")[2]["status"] == "ok"
+        process.send_signal(number)
+        out, err = process.communicate(timeout=30)
+    assert process.returncode == 0
+    assert err == warning
+    assert re.search("GET /api/health 200, ", out) and len(out.splitlines()) == 1
+
+
+def test_the_command_refuses_a_port_that_is_taken_in_a_line():
+    with listen("127.0.0.1", 0) as taken:
+        port = taken.getsockname()[1]
+        found = run("serve", "-port", port)
+    assert found.returncode == 4 and found.stdout == ""
+    said = f"error: -port: must be free on -host 127.0.0.1, received {port}: Address"
+    assert found.stderr.startswith(said) and found.stderr.count("\n") == 1
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("preset", ["patchmatch", "lama_photos_256"])
+def test_the_command_completes_pictures(preset):
+    image, hole = noise(70, 90), square(70, 90, 20, 30, 16)
+    pair = {"image": png(image), "mask": png(hole)}
+    with command() as (process, address):
+        answer = send(address, body=form(**pair, preset=preset), timeout=300)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+    assert (answer[0], process.returncode) == (200, 0) and "Traceback" not in err
+    assert re.search(rf"POST /api/inpaint 200, .* model {preset}, ", out)
+    expected, _ = complete_bytes(presets.load(preset), **pair)
+    difference = np.abs(pixels(answer[2]) - pixels(expected).astype(int))
+    np.testing.assert_array_equal(difference[hole == 0], 0)
+    assert difference.max() <= 1  # of another process, in which threads may round
 
 
 @pytest.mark.long

@@ -19,6 +19,7 @@ from inpainting_zoo.inpainting.strategies import complete, remarks
 from inpainting_zoo.models.texture import Texture, guide_of
 from inpainting_zoo.options import EvaluateSettings, InpaintSettings
 from inpainting_zoo.serving.form import completion
+from inpainting_zoo.serving.held import Held
 
 DARK, BRIGHT = 60, 180
 
@@ -194,7 +195,7 @@ def test_the_name_has_its_rule(wrong):
 
 
 def test_the_service_takes_it():
-    _, _, options, own = completion({"texture": "patchmatch"})
+    _, _, options, own = completion({"texture": "patchmatch"}, Held(1))
     assert options == {"texture": "patchmatch"} and own == {}
 
 

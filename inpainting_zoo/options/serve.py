@@ -1,14 +1,18 @@
-"""Settings of commands without a model of their own."""
+"""Settings of the page, and of the list of what can be loaded."""
 
 import dataclasses
+from typing import ClassVar
 
-from inpainting_zoo.options.fields import gpu, max_pixels
+from inpainting_zoo.options.fields import max_pixels
+from inpainting_zoo.options.model import ModelSettings
 from inpainting_zoo.settings import Settings, option
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class ServeSettings(Settings):
-    """Settings of the page and its service."""
+class ServeSettings(ModelSettings):
+    """Settings of the page and its service; a model that is named comes first."""
+
+    MODEL_NEEDED: ClassVar[bool] = False
 
     port: int = option(
         8000, "where the page is; 0 takes a free one", least=0, most=65535
@@ -23,7 +27,6 @@ class ServeSettings(Settings):
     model_megabytes: int = option(
         2000, "weights held at once; the least recently used model leaves", least=1
     )
-    gpu: str | None = gpu()
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

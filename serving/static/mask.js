@@ -4,6 +4,8 @@ import { draw } from "./strokes.js";
 
 const COLOUR = "#ff2d6f";
 const HALF = 128;
+const SMALL = 256; // pixels of the longer side, where exact ones do not matter
+const MARGIN = 0.25; // around the hole, in parts of its longer side
 
 // Lets the page answer between two steps that take long in a large picture.
 const pause = () => new Promise((done) => setTimeout(done));
@@ -39,6 +41,28 @@ export class Mask {
     const strokes = this.drawn;
     this.drawn = [{}];
     this.show(strokes);
+  }
+
+  // About the square around the hole, within the picture: [left, top, side].
+  square() {
+    const { width, height } = this.canvas;
+    const scale = Math.min(1, SMALL / Math.max(width, height));
+    const [across, down] = [width, height].map((length) => Math.ceil(length * scale));
+    const context = new OffscreenCanvas(across, down).getContext("2d", { willReadFrequently: true });
+    context.drawImage(this.canvas, 0, 0, across, down);
+    const { data } = context.getImageData(0, 0, across, down);
+    let [left, top, right, bottom] = [across, down, 0, 0];
+    for (let i = 0; i < across * down; i++) {
+      if (!data[4 * i + 3]) continue;
+      const [x, y] = [i % across, Math.floor(i / across)];
+      [left, right] = [Math.min(left, x), Math.max(right, x + 1)];
+      [top, bottom] = [Math.min(top, y), Math.max(bottom, y + 1)];
+    }
+    if (right < left) [left, top, right, bottom] = [0, 0, across, down]; // too thin to be found
+    const hole = Math.max(right - left, bottom - top) / scale;
+    const side = Math.min(width, height, hole * (1 + 2 * MARGIN));
+    const from = (low, high, most) => Math.min(most - side, Math.max(0, ((low + high) / scale - side) / 2));
+    return [from(left, right, width), from(top, bottom, height), side];
   }
 
   // A PNG: white in the hole, black elsewhere.

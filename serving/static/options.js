@@ -3,7 +3,10 @@
 // Fills a fieldset with the controls of a model's options, and of the seed if it draws.
 export function build(fieldset, { options, types, draws }) {
   const own = Object.entries(options).map(([name, value]) => control(name, value, types[name]));
-  const seed = draws ? [control("seed", 0, "int"), control("variants", 1, "int")] : [];
+  const seed = draws ? [
+    control("seed", 0, "int", "another number, another result"),
+    control("variants", 1, "int", "results to choose from"),
+  ] : [];
   fieldset.replaceChildren(...own, ...seed);
   const variants = fieldset.querySelector("[name=variants]");
   if (variants) Object.assign(variants, { min: 1, max: 8 });
@@ -25,7 +28,7 @@ export function values(fieldset) {
 }
 
 // `type` is Python's: "int", "float", "bool", "str"; JavaScript cannot tell 1.0 from 1.
-function control(name, value, type) {
+function control(name, value, type, hint = "") {
   const label = document.createElement("label");
   const input = document.createElement("input");
   input.name = name;
@@ -41,5 +44,6 @@ function control(name, value, type) {
   Object.assign(input, { type: isNumber ? "number" : "text", value: value ?? "" });
   if (isNumber) Object.assign(input, { step: type === "int" ? 1 : "any", required: true });
   label.append(shown, input);
+  if (hint) label.append(Object.assign(document.createElement("small"), { textContent: hint }));
   return label;
 }

@@ -16,6 +16,7 @@ const $ = (id) => document.getElementById(id);
 const SIZES = { least: 1, most: 400, step: 1.2 };
 const FORMATS = { "image/jpeg": "jpeg", "image/webp": "webp", "image/bmp": "bmp" };
 const MEGABYTE = 1e6;
+const THUMBNAIL = 160; // pixels of its side
 
 const view = new View($("canvas"));
 const limits = { max_bytes: Infinity, max_pixels: Infinity };
@@ -42,7 +43,7 @@ function show() {
   mask.show(strokes);
   view.show(picture, picture === original ? null : original, mask);
   const isRun = running !== null;
-  for (const id of ["zoom-in", "zoom-out", "zoom-fit"]) $(id).disabled = false;
+  for (const id of ["format", "zoom-in", "zoom-out", "zoom-fit"]) $(id).disabled = false;
   for (const id of ["clear", "invert", "open-mask", "save-mask"]) $(id).disabled = isRun;
   $("undo").disabled = isRun || !history.canUndo;
   $("redo").disabled = isRun || !history.canRedo;
@@ -213,9 +214,10 @@ async function start() {
   running = new AbortController();
   setRunning(true);
   const base = history.now;
-  const finish = run.watch(tell);
+  const { own, seed, variants } = options.values($("options"));
+  const found = [];
+  const finish = run.watch((working) => tell(variants > 1 ? `${working} ${found.length} of ${variants} variants.` : working));
   try {
-    const { own, seed, variants } = options.values($("options"));
     const fields = {
       image: base.picture.file,
       mask: await mask.file(),
@@ -225,10 +227,8 @@ async function start() {
       with: JSON.stringify(own),
     };
     const seeds = Array.from({ length: variants }, (_, i) => seed + i);
-    const found = [];
     for await (const { picture, notes } of run.variants(fields, seeds, running.signal)) {
       found.push({ picture: await Picture.read(picture), notes });
-      if (variants > 1) tell(`${found.length} of ${variants} variants.`);
     }
     finish();
     accept(base, found);
@@ -247,18 +247,20 @@ function accept(base, found) {
   offer(found, strokes);
   history.push({ picture: found[0].picture, strokes });
   const notes = found.flatMap(({ notes }) => notes);
-  tell(notes.length ? notes.join(" ") : "Done. Paint on, or save.");
+  const done = found.length > 1 ? "Done. Choose a variant, paint on, or save." : "Done. Paint on, or save.";
+  tell(notes.length ? notes.join(" ") : done);
 }
 
 // Pictures to choose from, each of them a step that can be undone.
 function offer(found, strokes) {
   $("variants").hidden = found.length < 2;
+  const [left, top, side] = mask.square();
   $("variants").replaceChildren(...found.map(({ picture }, i) => {
-    const [button, image] = [document.createElement("button"), document.createElement("img")];
-    image.src = URL.createObjectURL(picture.file);
-    image.onload = () => URL.revokeObjectURL(image.src);
-    image.alt = `Variant ${i + 1}`;
-    button.append(image);
+    const [button, shown] = [document.createElement("button"), document.createElement("canvas")];
+    shown.width = shown.height = THUMBNAIL;
+    shown.getContext("2d").drawImage(picture.full, left, top, side, side, 0, 0, THUMBNAIL, THUMBNAIL);
+    button.ariaLabel = `Variant ${i + 1}`;
+    button.append(shown);
     button.picture = picture;
     button.onclick = () => change({ picture, strokes });
     return button;
@@ -266,9 +268,12 @@ function offer(found, strokes) {
 }
 
 function setRunning(isRun) {
+  const hasFocus = document.activeElement.matches("#run, #cancel");
   $("progress").hidden = $("cancel").hidden = !isRun;
   if (isRun) tell("Working.");
   show();
+  // What had the focus is hidden or disabled now.
+  if (hasFocus) $(isRun ? "cancel" : "canvas").focus({ preventScroll: true });
 }
 
 // --- models
@@ -353,6 +358,8 @@ $("form").onsubmit = (event) => {
   event.preventDefault();
   start();
 };
+// A browser cannot say what is wrong with a field that is folded away.
+$("form").addEventListener("invalid", ({ target }) => target.closest("details")?.setAttribute("open", ""), true);
 $("cancel").onclick = () => running?.abort();
 
 keys.listen(

@@ -3,6 +3,7 @@
 import * as api from "./api.js";
 
 const SECOND = 1000;
+const LOOK = 5; // seconds from one look at the queue to the next
 
 // Completes a picture with each of the seeds; yields the answers as they come.
 export async function* variants(fields, seeds, signal) {
@@ -13,10 +14,14 @@ export async function* variants(fields, seeds, signal) {
 // ends that.
 export function watch(tell) {
   const start = Date.now();
+  let others = "";
   const look = async () => {
-    const { taken } = await api.health().catch(() => ({ taken: 1 }));
-    const others = taken > 1 ? `; ${taken - 1} more in the queue` : "";
-    if (timer) tell(`Working, ${Math.round((Date.now() - start) / SECOND)} s${others}.`);
+    const seconds = Math.round((Date.now() - start) / SECOND);
+    if (seconds % LOOK === 1) {
+      const { taken } = await api.health().catch(() => ({ taken: 1 }));
+      others = taken > 1 ? `; ${taken - 1} more in the queue` : "";
+    }
+    if (timer) tell(`Working, ${seconds} s${others}.`);
   };
   let timer = setInterval(look, SECOND);
   return () => {
