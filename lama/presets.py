@@ -122,7 +122,7 @@ PRESETS = {
     "lama_photos_256_reconstruction": finished(
         "the same after the first stage alone: of higher PSNR, smoother",
         "lama_photos_256_reconstruction",
-        "4653a29c1662f5ffd07e3280dbf349446f673412312c324796fd9d9d1fd6bbaf",
+        "4653a29c1662f5ffd07e3280dbf349446f672413312c324796fd9d9d1fd6bbaf",
         PHOTOGRAPHS,
     ),
 }
