@@ -35,8 +35,8 @@ from inpainting_zoo.layers.window_attention import WindowAttention
 from inpainting_zoo.losses.id_mrf import MAX_POSITIONS, id_mrf_loss
 from inpainting_zoo.models.pixels import as_floats
 from inpainting_zoo.options import TrainSettings
+from inpainting_zoo.training.data import with_preset_defaults
 from inpainting_zoo.training.optimizers import make_optimizer
-from inpainting_zoo.training.train import with_preset_defaults
 
 WARM_UP = 1  # the first call traces
 # Blocks of VGG19 up to the last tap: width, convolutions.

@@ -8,10 +8,9 @@ import inspect
 import keras
 from keras import ops
 
-from inpainting_zoo.context_encoder import architectures
 from inpainting_zoo.context_encoder.networks import build_discriminator, build_generator
 from inpainting_zoo.context_encoder.presets import FAMILY
-from inpainting_zoo.errors import InputError, choose
+from inpainting_zoo.errors import InputError
 from inpainting_zoo.losses.adversarial import (
     logistic_critic_loss,
     non_saturating_generator_loss,
@@ -22,7 +21,6 @@ from inpainting_zoo.losses.ring_reconstruction import (
 )
 from inpainting_zoo.models.bookkeeping import weighted_sum
 from inpainting_zoo.models.inpainter import GeneratorInpainter
-from inpainting_zoo.models.sizes import Sizes
 from inpainting_zoo.models.stage import Stage
 
 
@@ -71,19 +69,10 @@ class ContextEncoder(GeneratorInpainter):
         seed: int = 0,
         **generator,
     ):
-        table = choose("topology", topology, architectures.TOPOLOGIES)
-        if image_size != table.image_size:
-            raise InputError(
-                f"image_size: {table.image_size} for the topology {topology}, "
-                f"received {image_size}"
-            )
-        super().__init__(
-            build_generator(topology, **generator),
-            image_size,
-            Sizes(side=image_size, centre=table.centre),
-            seed,
-        )
-        self.centre, self.masks = table.centre, masks
+        sizes = FAMILY.sizes(image_size=image_size, topology=topology)
+        generator = build_generator(topology, **generator)
+        super().__init__(generator, image_size, sizes, seed)
+        self.centre, self.masks = sizes.centre, masks
         self.ring, self.ring_weight = ring, ring_weight
         self.noise, self.discriminator_rate = noise, discriminator_rate
         self.loss_weights = joint_weights(lambda_ratio)

@@ -1,11 +1,28 @@
 """Configurations of context encoders by name."""
 
+from inpainting_zoo.context_encoder.architectures import TOPOLOGIES
+from inpainting_zoo.errors import InputError, choose
 from inpainting_zoo.families import Family
+from inpainting_zoo.models.sizes import Sizes
 from inpainting_zoo.storage.downloads import Weights
+
+
+def sizes(image_size: int, topology: str, **others) -> Sizes:
+    """Returns the one size of a topology; see `Family`."""
+    table = choose("topology", topology, TOPOLOGIES)
+    if image_size != table.image_size:
+        raise InputError(
+            f"image_size: {table.image_size} for the topology {topology}, "
+            f"received {image_size}"
+        )
+    return Sizes(side=image_size, centre=table.centre)
+
 
 FAMILY = Family(
     "inpainting_zoo.context_encoder.model:ContextEncoder",
+    network="inpainting_zoo.context_encoder.networks:build_generator",
     stages=("warm_up_generator", "joint"),
+    sizes=sizes,
 )
 LICENCE = "non-commercial research; see weights/README.md"
 SOURCE = "trained by this project on faces of LFW, Unsplash, StyleGAN2 and ALAE"

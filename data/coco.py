@@ -10,7 +10,7 @@ import os
 from pathlib import Path
 
 import numpy as np
-from skimage.draw import polygon
+import skimage
 
 from inpainting_zoo.data.images import PictureError
 from inpainting_zoo.errors import InputError
@@ -66,7 +66,7 @@ class Annotated(os.PathLike):
         for points in segment:
             x, y = np.reshape(np.asarray(points, float), (-1, 2)).T
             # Coordinates are of pixels' corners, where ours are of their centres.
-            mask[polygon(y - 0.5, x - 0.5, shape)] = True
+            mask[skimage.draw.polygon(y - 0.5, x - 0.5, shape)] = True
         return mask
 
 

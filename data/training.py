@@ -119,11 +119,7 @@ class TrainingPairs:
         check_pairs(images, image_size, seed)
         if max_zoom < 1:
             raise InputError(f"max_zoom: must be at least 1, received {max_zoom}")
-        if not 1 <= batch_size <= len(images):
-            raise InputError(
-                f"batch_size: must be 1 to the number of training images "
-                f"({len(images)}), received {batch_size}"
-            )
+        check_batch_size(batch_size, images)
         self.image_size, self.batch_size, self.seed = image_size, batch_size, seed
         self.mixture = mixture_from(masks, mask_file=mask_files, objects=objects)
         self.images, self.mask_files = list(images), list(mask_files or [])
@@ -258,6 +254,15 @@ class TrainingPairs:
                     self.unreadable.add(error, argument)
             self.unreadable.check(argument)
             index = (index + 1) % len(kinds[0])
+
+
+def check_batch_size(batch_size: int, images):
+    """Checks that there are as many images as a batch has; raises InputError."""
+    if not 1 <= batch_size <= len(images):
+        raise InputError(
+            f"batch_size: must be 1 to the number of training images "
+            f"({len(images)}), received {batch_size}"
+        )
 
 
 def check_pairs(images, image_size, seed):

@@ -18,7 +18,7 @@ from inpainting_zoo.errors import InputError
 from inpainting_zoo.inpainting.folder import inpaint_folder
 from inpainting_zoo.options import EnsembleSettings
 from inpainting_zoo.storage.files import refuse_replacing, write_bytes, write_json
-from inpainting_zoo.training.train import split_images
+from inpainting_zoo.training.data import split_images
 
 log = logging.getLogger(__name__)
 # Settings that decide which pictures there are, and their masks.

@@ -8,10 +8,11 @@ import numpy as np
 
 from inpainting_zoo import memory, presets
 from inpainting_zoo.chosen import chosen_model
+from inpainting_zoo.engine.backend import explicit_settings
 from inpainting_zoo.ensemble.cache import Cache
-from inpainting_zoo.ensemble.model import ROLES, Ensemble
+from inpainting_zoo.ensemble.model import Ensemble
+from inpainting_zoo.ensemble.presets import ROLES
 from inpainting_zoo.environment import peak_memory
-from inpainting_zoo.errors import InputError
 from inpainting_zoo.evaluation import protocol
 from inpainting_zoo.evaluation.progress import resumable
 from inpainting_zoo.evaluation.report import check_report, format_report, write_report
@@ -27,6 +28,7 @@ log = logging.getLogger(__name__)
 OWN = "ensemble"  # its row of the table
 
 
+@explicit_settings()
 def ensemble(settings: EnsembleSettings):
     """Makes pictures, masks and members' completions, trains the stages, measures.
 
@@ -35,10 +37,6 @@ def ensemble(settings: EnsembleSettings):
     Raises:
         InputError: if a setting or file breaks a rule, or memory does not suffice.
     """
-    if not issubclass(presets.model_class(settings.preset), Ensemble):
-        raise InputError(
-            f"preset: an ensemble, received {settings.preset}, which is none"
-        )
     overrides = dict(settings.set)
     overrides |= dict(zip(ROLES, settings.members or ()))
     if settings.image_size:

@@ -10,7 +10,7 @@ from keras import ops
 
 from inpainting_zoo.ensemble.members import Member
 from inpainting_zoo.ensemble.networks import build_networks
-from inpainting_zoo.ensemble.presets import FAMILY
+from inpainting_zoo.ensemble.presets import FAMILY, ROLES
 from inpainting_zoo.errors import InputError, choose
 from inpainting_zoo.features.load import advising
 from inpainting_zoo.losses.edges import laplacian_edge_loss, sobel_edge_loss
@@ -19,10 +19,8 @@ from inpainting_zoo.losses.style import style_loss
 from inpainting_zoo.models.bookkeeping import weighted_sum
 from inpainting_zoo.models.inpainter import Inpainter
 from inpainting_zoo.models.pixels import as_colours, as_floats, paste
-from inpainting_zoo.models.sizes import Sizes
 from inpainting_zoo.models.stage import Stage
 
-ROLES = ("first", "second")
 TAPS = ("block1_conv2", "block2_conv2", "block3_conv3")
 
 
@@ -66,9 +64,7 @@ class Ensemble(Inpainter):
         seed: int = 0,
         **networks,
     ):
-        super().__init__(
-            image_size, Sizes(multiple=8, least=8, padding="symmetric"), seed
-        )
+        super().__init__(image_size, FAMILY.sizes(), seed)
         self.members = {"first": Member(first), "second": Member(second)}
         self.stacked = build_networks(**networks)
         self.reached = list(self.stacked)
@@ -102,7 +98,7 @@ class Ensemble(Inpainter):
         return Stage(
             self.stacking_step,
             {name: self.stacked[name]},
-            inputs=(*ROLES, "hole"),
+            inputs=FAMILY.inputs[name],
             clip={name: self.clip},
         )
 

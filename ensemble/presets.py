@@ -1,10 +1,16 @@
 """Configurations of the ensemble by name."""
 
 from inpainting_zoo.families import Family
+from inpainting_zoo.models.sizes import Sizes
 
+STAGES = ("denoiser", "combiner", "final_denoiser")
+ROLES = ("first", "second")  # of the members
 FAMILY = Family(
     "inpainting_zoo.ensemble.model:Ensemble",
-    stages=("denoiser", "combiner", "final_denoiser"),
+    network="inpainting_zoo.ensemble.networks:build_networks",
+    stages=STAGES,
+    inputs=dict.fromkeys(STAGES, (*ROLES, "hole")),
+    sizes=lambda **arguments: Sizes(multiple=8, least=8, padding="symmetric"),
     draws=None,  # if a member does
 )
 TRAINING = {"batch_size": 8, "learning_rate": 1e-4, "adam_betas": [0.9, 0.999]}

@@ -4,7 +4,7 @@ from functools import wraps
 
 import cv2
 import numpy as np
-from skimage.restoration import inpaint_biharmonic
+import skimage
 
 from inpainting_zoo.errors import choose
 
@@ -84,7 +84,7 @@ def biharmonic(image, mask):
         Damelin and Hoang, On surface completion and image inpainting by biharmonic
         functions: numerical aspects, 2018.
     """
-    filled = inpaint_biharmonic(image / 255, mask, channel_axis=-1)
+    filled = skimage.restoration.inpaint_biharmonic(image / 255, mask, channel_axis=-1)
     return np.rint(filled.clip(0, 1) * 255).astype(np.uint8)
 
 

@@ -12,6 +12,7 @@ from inpainting_zoo.chosen import chosen_model
 from inpainting_zoo.data.evaluation import EvaluationPairs
 from inpainting_zoo.data.images import MAX_PIXELS, list_images
 from inpainting_zoo.data.layouts import list_split
+from inpainting_zoo.data.masks import mixture_from
 from inpainting_zoo.data.names import list_masks, without_masks
 from inpainting_zoo.data.objects import list_objects
 from inpainting_zoo.environment import versions
@@ -23,11 +24,10 @@ from inpainting_zoo.evaluation.progress import resumable
 from inpainting_zoo.evaluation.report import check_report, format_report, write_report
 from inpainting_zoo.evaluation.shares import joined, measure_shard, shards_of
 from inpainting_zoo.inpainting import strategies
-from inpainting_zoo.metrics.measures import chosen_measures
+from inpainting_zoo.metrics.measures import chosen_measures, wanted_measures
 from inpainting_zoo.models.pixels import blend, dilate
 from inpainting_zoo.options import EvaluateSettings
 from inpainting_zoo.storage import shards
-from inpainting_zoo.training.experiment import Experiment
 
 
 def evaluate(settings: EvaluateSettings):
@@ -44,25 +44,36 @@ def evaluate(settings: EvaluateSettings):
     inception = settings.inception_weights
     files = {"vgg16": settings.lpips_weights}
     files |= {"inception": inception, "inception_torchvision": inception}
-    measures = chosen_measures(settings.metrics, files, len(images))
+    # What can be refused is refused before an engine is loaded.
+    wanted_measures(settings.metrics, files, len(images))
+    if settings.masks:
+        mixture_from(settings.masks, mask_file=mask_files, objects=objects)
     paths = ("test_path", "mask_path", "objects_path", "train_path")
     inputs = [path for name in paths if (path := getattr(settings, name))]
     annotated = {getattr(labels, "file", labels) for labels in objects}
     files_seen = [*images, *mask_files, *sorted(annotated), *known]
     check_report(settings.report, [*inputs, *files_seen])
     name, model, weights = chosen_model(settings)
-    pairs = make_pairs(settings, model, images, mask_files, objects)
-    about = decisive(dataclasses.replace(settings, shard=None), weights, files_seen)
-    if settings.shard:
-        methods = completions(settings, name, model, baselines)
-        shard = shards.parse_shard(settings.shard)
-        measure_shard(shard, settings.report, pairs, name, methods, measures, about)
-        print(f"share {settings.shard}: {shard.within(shards_of(settings.report))}")
-        return
-    with resumable(Path(settings.report).with_suffix(".parts"), about) as progress:
-        kept = {"weights_sha256": weights, "measures": measures, "progress": progress}
-        report = score(settings, pairs, name, model, baselines, **kept)
-        write_report(report, settings.report)
+    from inpainting_zoo.engine.backend import explicit_settings
+
+    with explicit_settings():
+        measures = chosen_measures(settings.metrics, files, len(images))
+        pairs = make_pairs(settings, model, images, mask_files, objects)
+        about = decisive(dataclasses.replace(settings, shard=None), weights, files_seen)
+        if settings.shard:
+            methods = completions(settings, name, model, baselines)
+            shard = shards.parse_shard(settings.shard)
+            measure_shard(shard, settings.report, pairs, name, methods, measures, about)
+            print(f"share {settings.shard}: {shard.within(shards_of(settings.report))}")
+            return
+        with resumable(Path(settings.report).with_suffix(".parts"), about) as progress:
+            kept = {
+                "weights_sha256": weights,
+                "measures": measures,
+                "progress": progress,
+            }
+            report = score(settings, pairs, name, model, baselines, **kept)
+            write_report(report, settings.report)
     show(settings, name, report)
 
 
@@ -215,37 +226,16 @@ def widening(method: Callable, mask_dilation: float, feathering: float) -> Calla
 
 def by_report_000(settings, pairs, name, model, baselines, **kept) -> dict:
     """Returns the report of pictures that the model is shown enlarged."""
-    check_as_it_is(settings)
     enlarged = report_000.enlarging(model, pairs.image_size, pairs.seed)
     methods = {name: enlarged, **baselines}
     report = protocol.evaluate(pairs, methods, pairs.seed, **kept)
     return report | {"protocol": report_000.NAME}
 
 
-def check_as_it_is(settings):
-    """Refuses what changes how pictures are shown where a report has a way of its own.
-
-    Raises:
-        InputError: names the setting.
-    """
-    plain = {"strategy": "original", "mask_dilation": 0, "texture": None}
-    for name, value in plain.items():
-        if (given := getattr(settings, name)) != value:
-            wanted = "none" if value is None else value
-            raise InputError(
-                f"{name}: {wanted} in {settings.protocol}, received {given}"
-            )
-
-
 def by_report_004(
     settings, pairs, name, model, baselines, weights_sha256, **kept
 ) -> dict:
     """Returns the report of raw outputs, by the rule of report 004, begun anew."""
-    check_as_it_is(settings)
-    if settings.metrics:
-        raise InputError(
-            f"metrics: none but its own in report_004, received {settings.metrics!r}"
-        )
     if not model.parts or model.members:
         raise InputError(
             "protocol: completed_1 for a model without networks or of other models, "
@@ -257,13 +247,14 @@ def by_report_004(
 
 def log_test(settings, found: dict):
     """Logs what was measured of an experiment into its folder, for TensorBoard."""
+    from inpainting_zoo.training.experiment import Experiment
+
     experiment = Experiment(Path(settings.output_path, settings.experiment_name))
     experiment.log_test(f"test_{Path(settings.report).stem}", found)
 
 
 def by_moves(settings, pairs, name, model, baselines, **kept) -> dict:
     """Returns the report of moved subjects, see `evaluation.res`."""
-    check_as_it_is(settings)
     return res.evaluate(settings, model, name, baselines, pairs.images, **kept)
 
 

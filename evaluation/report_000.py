@@ -15,6 +15,14 @@ from inpainting_zoo.errors import InputError
 NAME = "report_000"
 
 
+def check_size(size: int, side: int):
+    """Checks that pictures are smaller than a model's own; raises InputError."""
+    if size >= side:
+        raise InputError(
+            f"image_size: must be below the model's {side} in {NAME}, received {size}"
+        )
+
+
 def enlarging(model, size: int, seed: int = 0) -> Callable:
     """Returns complete(image, mask) that shows a model small pictures at its own size.
 
@@ -27,10 +35,7 @@ def enlarging(model, size: int, seed: int = 0) -> Callable:
         InputError: if pictures are not smaller.
     """
     side = model.image_size
-    if size >= side:
-        raise InputError(
-            f"image_size: must be below the model's {side} in {NAME}, received {size}"
-        )
+    check_size(size, side)
 
     def complete(image, mask):
         large = cv2.resize(image, (side, side), interpolation=cv2.INTER_CUBIC)

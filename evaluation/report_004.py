@@ -8,8 +8,7 @@ holes, and without keeping the aspect.
 from collections.abc import Callable
 
 import numpy as np
-from keras import ops
-from skimage.transform import resize
+import skimage
 from tqdm import tqdm
 
 from inpainting_zoo.data.evaluation import EvaluationPairs
@@ -69,12 +68,15 @@ def soften(image, mask, size: int):
     Returns:
         float image (size, size, 3) and float mask (size, size), both on [0, 1].
     """
+    resize = skimage.transform.resize
     small = resize(image / 255, (size, size, 3), anti_aliasing=True)
     return small, resize(np.asarray(mask, float), (size, size), anti_aliasing=True)
 
 
 def predicting(model) -> Callable:
     """Returns predict(image, mask), the model's raw output; all on [0, 1]."""
+
+    from keras import ops
 
     def predict(image, mask):
         model.sizes.check(len(image))

@@ -1,16 +1,17 @@
 """The export command."""
 
 from inpainting_zoo.chosen import chosen_model
-from inpainting_zoo.exporting import export as exporting
+from inpainting_zoo.exporting.formats import check_model
 from inpainting_zoo.options import ExportSettings
 
 
 def export(settings: ExportSettings):
     """Writes a model as a file that runs without this library."""
-    # Before the model is built.
-    exporting.check(settings.format, settings.save_to, settings.precision)
     name, model, weights = chosen_model(settings)
-    found = exporting.export(
+    check_model(settings.format, model, settings.image_size)
+    from inpainting_zoo.exporting.export import export
+
+    found = export(
         model,
         settings.format,
         settings.save_to,

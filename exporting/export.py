@@ -5,8 +5,7 @@ from pathlib import Path
 
 import keras
 
-from inpainting_zoo.engine.backend import BACKEND
-from inpainting_zoo.errors import InputError
+from inpainting_zoo.engine.backend import explicit_settings
 from inpainting_zoo.exporting import formats
 from inpainting_zoo.exporting.completion import completing_graph
 from inpainting_zoo.exporting.parts import export_parts
@@ -14,6 +13,7 @@ from inpainting_zoo.layers.fourier_transform import only_products
 from inpainting_zoo.storage.files import replacing
 
 
+@explicit_settings()
 def export(
     model,
     format: str,
@@ -45,27 +45,15 @@ def export(
     Raises:
         InputError: if an argument breaks a rule, or a package is missing.
     """
-    check(format, path, precision)
+    formats.check(format, path, precision)
+    formats.check_model(format, model, image_size)
     path = Path(path)
-    if not model.parts:
-        raise InputError(
-            "format: a model with networks can be exported, received one that has none "
-            "and copies from the picture"
-        )
     if model.part_shapes:
-        if format != "onnx":
-            raise InputError(
-                "format: onnx, a file for each network, of a model whose use is more "
-                f"than one graph, received {format}"
-            )
         return export_parts(model, path, precision)
-    if model.members:
-        raise InputError(
-            "format: a model that completes alone can be exported, received one of "
-            f"{', '.join(model.members)}"
-        )
     found = formats.get(format)
-    side = _side(model, image_size, found.any_size)
+    side = model.sizes.side or image_size
+    if not (side or found.any_size):
+        side = model.image_size
     graph = completing_graph(model, side, pixels)
     signature = [
         keras.layers.InputSpec(x.dtype, (found.batch, *x.shape[1:]), name=x.name)
@@ -78,29 +66,3 @@ def export(
         files = [p for p in (part, *part.rglob("*")) if p.is_file()]
         size = sum(p.stat().st_size for p in files)
     return {"path": str(path), "image_size": side, "bytes": size}
-
-
-def check(format: str, path: str | Path, precision: str):
-    """Checks all that can be checked without a model; see `formats.check`.
-
-    Raises:
-        InputError: names what breaks a rule.
-    """
-    formats.check(format, path, precision)
-    if BACKEND != "tensorflow":
-        raise InputError(
-            f"KERAS_BACKEND: must be tensorflow to export (weights of {BACKEND} can be "
-            f"read there), received {BACKEND!r}"
-        )
-
-
-def _side(model, image_size, any_size):
-    """Returns the fixed height and width, or None."""
-    only = model.sizes.side
-    if only and image_size not in (None, only):
-        raise InputError(
-            f"image_size: must be {only} for this model, received {image_size}"
-        )
-    if image_size is not None and image_size < 1:
-        raise InputError(f"image_size: must be positive, received {image_size}")
-    return only or image_size or (None if any_size else model.image_size)

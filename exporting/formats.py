@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from inpainting_zoo.engine.choice import chosen_engine
 from inpainting_zoo.errors import InputError, choose
 from inpainting_zoo.storage.files import refuse_replacing
 
@@ -124,6 +125,12 @@ def check(format: str, path: str | Path, precision: str):
     Raises:
         InputError: names what breaks a rule.
     """
+    engine, _ = chosen_engine()
+    if engine != "tensorflow":
+        raise InputError(
+            f"KERAS_BACKEND: must be tensorflow to export (weights of {engine} can be "
+            f"read there), received {engine!r}"
+        )
     found, path = get(format), Path(path)
     if precision not in found.precisions:
         known = ", ".join(found.precisions)
@@ -138,6 +145,44 @@ def check(format: str, path: str | Path, precision: str):
                 f"format: {format} needs {package}, which is not installed: "
                 'pip install "keras-inpainting-zoo[export]"'
             )
+
+
+def check_model(format: str, model, image_size: int | None = None):
+    """Checks that a model can be exported; one without networks takes no engine.
+
+    Raises:
+        InputError: names what breaks a rule.
+    """
+    if not model.parts:
+        raise InputError(
+            "format: a model with networks can be exported, received one that has none "
+            "and copies from the picture"
+        )
+    if model.part_shapes and format != "onnx":
+        raise InputError(
+            "format: onnx, a file for each network, of a model whose use is more than "
+            f"one graph, received {format}"
+        )
+    if model.members:
+        raise InputError(
+            "format: a model that completes alone can be exported, received one of "
+            f"{', '.join(model.members)}"
+        )
+    check_side(model.sizes, image_size)
+
+
+def check_side(sizes, image_size: int | None):
+    """Checks that a model of some `Sizes` can be exported for a side in pixels.
+
+    Raises:
+        InputError: if it cannot.
+    """
+    if image_size is not None and image_size < 1:
+        raise InputError(f"image_size: must be positive, received {image_size}")
+    if sizes.side and image_size not in (None, sizes.side):
+        raise InputError(
+            f"image_size: must be {sizes.side} for this model, received {image_size}"
+        )
 
 
 def get(name: str) -> Format:

@@ -24,7 +24,6 @@ from inpainting_zoo.losses.reconstruction import (
 from inpainting_zoo.models.bookkeeping import weighted_sum
 from inpainting_zoo.models.inpainter import GeneratorInpainter
 from inpainting_zoo.models.pixels import paste
-from inpainting_zoo.models.sizes import Sizes
 from inpainting_zoo.models.stage import Stage, split_batches
 
 # Taps (after the ReLU) and their weights: conv3_2 for texture, conv4_2 for texture and
@@ -80,7 +79,7 @@ class GMCNN(GeneratorInpainter):
         **generator,
     ):
         generator = build_generator(**generator)
-        super().__init__(generator, image_size, Sizes(multiple=4), seed)
+        super().__init__(generator, image_size, FAMILY.sizes(), seed)
         self.local_size = local_size or image_size // 2
         if self.local_size > image_size:
             raise InputError(

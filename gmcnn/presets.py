@@ -1,11 +1,14 @@
 """Configurations of GMCNN by name."""
 
 from inpainting_zoo.families import Family
+from inpainting_zoo.models.sizes import Sizes
 from inpainting_zoo.storage.downloads import Weights
 
 FAMILY = Family(
     "inpainting_zoo.gmcnn.model:GMCNN",
+    network="inpainting_zoo.gmcnn.networks:build_generator",
     stages=("warm_up_generator", "wgan"),
+    sizes=lambda **arguments: Sizes(multiple=4),
 )
 LICENCE = "non-commercial research; see weights/README.md"
 SOURCE = (

@@ -1,11 +1,10 @@
 """The command line: parses, chooses devices, calls the room of the command."""
 
-import contextlib
 import pkgutil
-import signal
 import sys
-import threading
 import traceback
+
+from inpainting_zoo import terminal
 
 # What runs a command: takes its settings, returns an exit code or None for 0.
 COMMANDS = {
@@ -21,19 +20,11 @@ COMMANDS = {
     "ensemble": "inpainting_zoo.ensemble.command:ensemble",
     "presets": "inpainting_zoo.chosen:list_presets",
 }
-ENGINE_FREE = (
-    "presets",
-    "inpaint",
-    "join",
-    "reposition",
-    "serve",
-    "animate",
-)  # but for what models load themselves
 
 
 def main(argv: list) -> int:
     """Runs a command; returns the exit code (see the README)."""
-    from inpainting_zoo import arguments, errors, terminal
+    from inpainting_zoo import arguments, errors
 
     with terminal.notes():
         try:
@@ -48,7 +39,7 @@ def main(argv: list) -> int:
 
 
 def run(command: str, settings) -> int:
-    """Loads what a command needs, the engine before all, and runs it.
+    """Chooses the engine's devices and runs a command, whose room loads the engine.
 
     Args:
         command: name in `COMMANDS`.
@@ -64,46 +55,23 @@ def run(command: str, settings) -> int:
         from inpainting_zoo.engine import distribution
 
         distribution.begin(address, settings.process)
-    with interrupted_at_once():
+    with terminal.interrupted_at_once():
         function = pkgutil.resolve_name(COMMANDS[command])
     choice.check_devices(gpu)
-    if command in ENGINE_FREE:
-        return function(settings) or 0
-    from inpainting_zoo.engine.backend import explicit_settings
-
-    with explicit_settings():
-        return function(settings) or 0
-
-
-@contextlib.contextmanager
-def interrupted_at_once():
-    """Lets Ctrl-C end the program without a traceback, while nothing can be lost."""
-    here = threading.current_thread() is threading.main_thread()
-    if not here or signal.getsignal(signal.SIGINT) != signal.default_int_handler:
-        yield
-        return
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+    return function(settings) or 0
 
 
 def console():
     """Runs the command that the program was started with, and ends it."""
-    with interrupted_at_once():
+    with terminal.interrupted_at_once():
         try:
-            from inpainting_zoo import arguments, errors, terminal  # noqa: F401
+            from inpainting_zoo import arguments  # noqa: F401
         except ModuleNotFoundError as error:
             sys.exit(
                 f"error: {error.name} is not installed: run `make setup` and "
                 "`. .venv/bin/activate`, or pip install ."
             )
-        # Names that are not UTF-8 stay as they are; others may not be shown.
-        utf8 = sys.stdout.encoding.lower() in ("utf-8", "utf8")
-        errors_shown = "surrogateescape" if utf8 else "backslashreplace"
-        sys.stdout.reconfigure(errors=errors_shown)
-        aside = terminal.set_engine_aside()
+        aside = terminal.prepare()
     try:
         code = main(sys.argv[1:])
     except SystemExit as stop:  # of a training that a signal has stopped

@@ -1,8 +1,30 @@
 """What is known of a family of models without loading it, and so its engine."""
 
+import ast
+import builtins
 import dataclasses
-from collections.abc import Mapping
+import functools
+from collections.abc import Callable, Mapping
 from importlib import import_module
+from importlib.util import find_spec
+from typing import Any
+
+from inpainting_zoo.models.sizes import Sizes
+
+
+@dataclasses.dataclass(frozen=True)
+class Argument:
+    """An argument of a model.
+
+    Args:
+        annotation: as its source has it, such as "int | None".
+        types: that it names.
+        default: a number, text or None; what is computed counts as None.
+    """
+
+    annotation: str
+    types: tuple
+    default: Any
 
 
 @dataclasses.dataclass(frozen=True)
@@ -11,7 +33,12 @@ class Family:
 
     Args:
         model: where its class is, "inpainting_zoo.folder.module:Class".
+        network: where the function is that builds its networks, whose arguments the
+            model takes as well.
         stages: names of the ways of training, in their order; none cannot be trained.
+        inputs: what a stage takes beside image and mask: its name -> names.
+        sizes: takes the model's arguments; returns the heights and widths that it can
+            be shown, or raises InputError.
         options: what `inpaint` takes beyond image, mask and seed: name -> default.
         draws: whether another seed gives another picture; None if that depends on
             what the model is made of.
@@ -20,7 +47,10 @@ class Family:
     """
 
     model: str
+    network: str | None = None
     stages: tuple = ()
+    inputs: Mapping = dataclasses.field(default_factory=dict)
+    sizes: Callable = lambda **arguments: Sizes()
     options: Mapping = dataclasses.field(default_factory=dict)
     draws: bool | None = False
     adapters: str | None = None
@@ -34,3 +64,46 @@ class Family:
         """Returns the class; this loads the engine if it has one."""
         module, _, name = self.model.partition(":")
         return getattr(import_module(module), name)
+
+    @functools.cached_property
+    def arguments(self) -> dict:
+        """What the model takes: name -> `Argument`."""
+        network = declared(self.network) if self.network else {}
+        return {**network, **declared(self.model)}
+
+
+def declared(place: str) -> dict:
+    """Returns what a class or function takes, by name, read from its source.
+
+    To import it would load the engine, which takes seconds that a wrong argument is not
+    worth.
+
+    Args:
+        place: "module:name".
+    """
+    module, _, name = place.partition(":")
+    nodes = ast.parse(find_spec(module).loader.get_source(module)).body
+    node = _named(nodes, name)
+    if isinstance(node, ast.ClassDef):
+        node = _named(node.body, "__init__")
+    defaults = node.args.defaults
+    return {
+        argument.arg: Argument(
+            ast.unparse(argument.annotation),
+            tuple(_types(argument.annotation)),
+            default.value if isinstance(default, ast.Constant) else None,
+        )
+        for argument, default in zip(node.args.args[-len(defaults) :], defaults)
+    }
+
+
+def _named(nodes, name):
+    return next(node for node in nodes if getattr(node, "name", None) == name)
+
+
+def _types(annotation):
+    for node in ast.walk(annotation):
+        if isinstance(node, ast.Name):
+            yield getattr(builtins, node.id)
+        elif isinstance(node, ast.Constant):
+            yield type(node.value)

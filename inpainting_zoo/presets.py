@@ -2,7 +2,6 @@
 
 import contextlib
 import importlib
-import inspect
 import math
 import random
 from collections.abc import Sequence
@@ -108,30 +107,72 @@ def build(name: str, **overrides):
     Raises:
         InputError: if the preset or an argument is unknown, or of a wrong type.
     """
-    config, model = get(name)["config"] | overrides, model_class(name)
-    known = dict(inspect.signature(model.__init__).parameters)
-    known = {k: p for k, p in known.items() if k != "self" and p.kind != p.VAR_KEYWORD}
-    known |= model.GENERATOR_OPTIONS
+    model = model_class(name).create(**configured(name, **overrides))
+    model.texture = get(name).get("texture")
+    return model
+
+
+def configured(name: str, **overrides) -> dict:
+    """Returns the arguments of a preset's model, checked; this loads no engine.
+
+    Args:
+        name: of the preset.
+        **overrides: replace arguments of its configuration.
+
+    Raises:
+        InputError: if the preset or an argument is unknown, or of a wrong type.
+    """
+    config, known = get(name)["config"] | overrides, family(name).arguments
     for argument, value in config.items():
         if argument not in known:
             raise InputError(
                 f"{name}: arguments are {', '.join(known)}; received {argument!r}"
             )
-        kind = known[argument].annotation
-        if not isinstance(value, int | float if kind is float else kind):
-            words = getattr(kind, "__name__", kind)
+        types, default = known[argument].types, known[argument].default
+        decimal = float in types
+        if not isinstance(value, (*types, int) if decimal else types):
+            words = known[argument].annotation
             raise InputError(f"{name}: {argument} must be {words}, received {value!r}")
         # No count of ours is 0 unless that is its default, and no weight negative.
-        least = int(kind is not float and known[argument].default != 0)
+        least = int(not decimal and default != 0)
         number = isinstance(value, int | float) and not isinstance(value, bool)
         if number and not least <= value < math.inf:  # NaN is neither
             raise InputError(
                 f"{name}: {argument} must be a number of at least {least}, received "
                 f"{value!r}"
             )
-    built = model.create(**config)
-    built.texture = get(name).get("texture")
-    return built
+    return config
+
+
+def sized(name: str, **overrides):
+    """Returns what sizes a preset's model is made for and takes; loads no engine.
+
+    Args:
+        name: of the preset.
+        **overrides: replace arguments of its configuration.
+
+    Returns:
+        `(image_size, sizes)`, see `models.inpainter.Inpainter`.
+
+    Raises:
+        InputError: see `configured`; if networks cannot be of that size.
+    """
+    defaults = {k: a.default for k, a in family(name).arguments.items()}
+    config = defaults | configured(name, **overrides)
+    return config["image_size"], family(name).sizes(**config)
+
+
+def check_trained(name: str):
+    """Checks that a preset comes with weights, or needs none.
+
+    Raises:
+        InputError: if not; names those that do.
+    """
+    if "weights" not in get(name):
+        raise InputError(
+            f"preset: {name} comes without trained weights (with them: "
+            f"{', '.join(trained()) or 'none yet'}); name a file with -from_weights"
+        )
 
 
 @contextlib.contextmanager
@@ -170,14 +211,12 @@ def load(
         WeightsError: if a file is damaged or does not fit.
     """
     preset = get(name)
-    if weights is None and "weights" not in preset:
-        raise InputError(
-            f"preset: {name} comes without trained weights (with them: "
-            f"{', '.join(trained()) or 'none yet'}); name a file with -from_weights"
-        )
     if weights is None:
+        check_trained(name)
         weights = {p: locate(w, WEIGHTS) for p, w in preset["weights"].items()}
     files = weights if isinstance(weights, dict) else {None: weights}
+    for path in files.values():
+        read_tensors(path, "from_weights")  # what cannot be read needs no engine
     beside = _opened(name, adapters)
     overrides |= _arguments(name, beside)
     model, config = build(name, **overrides), preset["config"] | overrides

@@ -5,8 +5,10 @@ import contextlib
 import faulthandler
 import logging
 import os
+import signal
 import sys
 import tempfile
+import threading
 import warnings
 from pathlib import Path
 
@@ -54,6 +56,28 @@ def notes():
 
 def _one_line(message, category, filename, lineno, line=None):
     return f"warning: {' '.join(str(message).split())}\n"
+
+
+@contextlib.contextmanager
+def interrupted_at_once():
+    """Lets Ctrl-C end the program without a traceback, while nothing can be lost."""
+    here = threading.current_thread() is threading.main_thread()
+    if not here or signal.getsignal(signal.SIGINT) != signal.default_int_handler:
+        yield
+        return
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def prepare() -> Path | None:
+    """Prepares standard output and error for a program; see `set_engine_aside`."""
+    # Names that are not UTF-8 stay as they are; others may not be shown.
+    utf8 = sys.stdout.encoding.lower() in ("utf-8", "utf8")
+    sys.stdout.reconfigure(errors="surrogateescape" if utf8 else "backslashreplace")
+    return set_engine_aside()
 
 
 def set_engine_aside() -> Path | None:

@@ -40,7 +40,6 @@ from inpainting_zoo.losses.reconstruction import weighted_absolute_error
 from inpainting_zoo.models.bookkeeping import weighted_sum
 from inpainting_zoo.models.inpainter import GeneratorInpainter
 from inpainting_zoo.models.pixels import as_colours, as_floats, paste, to_uint8
-from inpainting_zoo.models.sizes import Sizes
 from inpainting_zoo.models.stage import Stage
 
 log = logging.getLogger(__name__)
@@ -151,8 +150,7 @@ class LaMa(GeneratorInpainter):
     ):
         self.in_bfloat16 = generator.get("dtype") == "mixed_bfloat16"
         generator = build_generator(**generator)
-        sizes = Sizes(multiple=8, least=16, padding="symmetric")
-        super().__init__(generator, image_size, sizes, seed)
+        super().__init__(generator, image_size, FAMILY.sizes(), seed)
         self.discriminator_channels = discriminator_channels
         self.judged = choose("judged", judged, JUDGED)
         self.perceptual = choose("perceptual", perceptual, PERCEPTUAL)

@@ -1,11 +1,14 @@
 """Configurations of LaMa by name."""
 
 from inpainting_zoo.families import Family
+from inpainting_zoo.models.sizes import Sizes
 from inpainting_zoo.storage.downloads import Weights
 
 FAMILY = Family(
     "inpainting_zoo.lama.model:LaMa",
+    network="inpainting_zoo.lama.networks:build_generator",
     stages=("reconstruction", "adversarial"),
+    sizes=lambda **arguments: Sizes(multiple=8, least=16, padding="symmetric"),
     options={"refine": False},
 )
 RELEASES = "https://github.com/Sanster/models/releases/download"

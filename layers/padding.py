@@ -1,9 +1,9 @@
 """Reflection that may be wider than the image: positions follow a triangle wave."""
 
-import numpy as np
 from keras import ops
 
 from inpainting_zoo.engine.operations import split
+from inpainting_zoo.layers.reflection import reflected
 
 
 def pad_to_multiple(x, multiple: int, least: int = 1, padding: str = "reflect"):
@@ -78,19 +78,3 @@ def _reflect_gradient(dy, padding, axis, size):
     before, first, left, middle, right, last, after = split(dy, sizes, axis)
     left, right = left + ops.flip(before, axis), right + ops.flip(after, axis)
     return ops.concatenate([first, left, middle, right, last], axis)
-
-
-def reflected(size, before: int, after: int, edge: int = 0):
-    """Returns the indices of the pixels that an axis shows when padded by reflection.
-
-    Args:
-        size: of the axis, in pixels; an integer, for a NumPy array, or a tensor.
-        before, after: pixels to add.
-        edge: how often the first and the last pixel are repeated, 0 or 1.
-    """
-    xp = np if isinstance(size, int) else ops  # far fewer operations to trace
-    period = xp.maximum(2 * (size - 1 + edge), 1)
-    positions = xp.arange(-before, size + after)
-    # ONNX has no remainder of negative numbers as engines have.
-    positions = xp.maximum(positions, -positions - edge) % period
-    return xp.minimum(positions, period - edge - positions)

@@ -5,7 +5,8 @@ from keras import ops
 
 from inpainting_zoo.engine.operations import split
 from inpainting_zoo.errors import choose
-from inpainting_zoo.layers.padding import reflected, repeat_and_reflect
+from inpainting_zoo.layers.padding import repeat_and_reflect
+from inpainting_zoo.layers.reflection import reflected
 
 
 @keras.saving.register_keras_serializable("inpainting")

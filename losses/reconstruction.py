@@ -5,7 +5,7 @@ from keras import ops
 from scipy.stats import norm
 
 from inpainting_zoo.errors import choose
-from inpainting_zoo.layers.padding import reflected
+from inpainting_zoo.layers.reflection import reflected
 
 
 def confidence_mask(

@@ -15,6 +15,7 @@ from inpainting_zoo.errors import InputError
 from inpainting_zoo.features.normalization import imagenet, of_imagenet
 from inpainting_zoo.layers.initializers import Normal
 from inpainting_zoo.layers.transformer import dense, layer_norm, transformer_block
+from inpainting_zoo.mae.presets import FAMILY
 
 LONGEST_PERIOD = 10_000  # of the sines that encode a position
 
@@ -52,11 +53,7 @@ def build_generator(
     Raises:
         InputError: if patches do not fill the image, or heads a width.
     """
-    if image_size % patch:
-        raise InputError(
-            f"patch: must divide the image's side of {image_size} pixels, received "
-            f"{patch}"
-        )
+    FAMILY.sizes(image_size=image_size, patch=patch)
     for name, size, count in (
         ("heads", width, heads),
         ("decoder_heads", decoder_width, decoder_heads),

@@ -1,8 +1,26 @@
 """Configurations of masked autoencoders by name."""
 
+from inpainting_zoo.errors import InputError
 from inpainting_zoo.families import Family
+from inpainting_zoo.models.sizes import Sizes
 
-FAMILY = Family("inpainting_zoo.mae.model:MAE", stages=("pretraining", "finetuning"))
+
+def sizes(image_size: int, patch: int = 16, **others) -> Sizes:
+    """Returns the one size of the network, which patches fill; see `Family`."""
+    if image_size % patch:
+        raise InputError(
+            f"patch: must divide the image's side of {image_size} pixels, received "
+            f"{patch}"
+        )
+    return Sizes(side=image_size)
+
+
+FAMILY = Family(
+    "inpainting_zoo.mae.model:MAE",
+    network="inpainting_zoo.mae.networks:build_generator",
+    stages=("pretraining", "finetuning"),
+    sizes=sizes,
+)
 
 
 def _training(batch_size: int, rate: float) -> dict:

@@ -28,7 +28,6 @@ from inpainting_zoo.mat.networks import (
 from inpainting_zoo.mat.presets import FAMILY
 from inpainting_zoo.models.bookkeeping import weighted_sum
 from inpainting_zoo.models.inpainter import Inpainter
-from inpainting_zoo.models.sizes import Sizes
 from inpainting_zoo.models.stage import Stage
 
 log = logging.getLogger(__name__)
@@ -76,7 +75,7 @@ class MAT(Inpainter):
         dtype: str = "float32",
         **generator,
     ):
-        super().__init__(image_size, Sizes(side=image_size), seed)
+        super().__init__(image_size, FAMILY.sizes(image_size=image_size), seed)
         if dtype != "float32":
             raise InputError(
                 f"mixed_precision: must be float32 for MAT, received {dtype}"

@@ -14,12 +14,12 @@ from inpainting_zoo.layers.equalized import EqualizedConv2D, EqualizedDense
 from inpainting_zoo.layers.minibatch_deviation import MinibatchDeviation
 from inpainting_zoo.layers.truncation import Truncation
 from inpainting_zoo.mat.first_stage import SIDES, first_stage
+from inpainting_zoo.mat.presets import FAMILY
 from inpainting_zoo.mat.second_stage import noise_sides, second_stage, widths
 from inpainting_zoo.mat.styles import SIDE
 
 # Of the discriminator, and how many times narrower they are.
 HEADS = {"head": 1, "coarse_head": 2}
-LEAST_SIDE = 2 * SIDES[0]  # below, the first stage would have no decoder
 
 
 def build_mapping(latent: int, layers: int):
@@ -100,11 +100,7 @@ def build_generator(
     Raises:
         InputError: if an argument breaks its rule.
     """
-    if image_size < LEAST_SIDE or image_size & (image_size - 1):
-        raise InputError(
-            f"image_size: must be a power of two, at least {LEAST_SIDE}, received "
-            f"{image_size}"
-        )
+    FAMILY.sizes(image_size=image_size)
     if heads < 1 or width % heads:
         raise InputError(f"heads: must divide the width of {width}, received {heads}")
     if len(depths) != len(SIDES):

@@ -1,11 +1,28 @@
 """Configurations of MAT by name."""
 
+from inpainting_zoo.errors import InputError
 from inpainting_zoo.families import Family
+from inpainting_zoo.models.sizes import Sizes
 from inpainting_zoo.storage.downloads import Weights
+
+LEAST_SIDE = 128  # below, the first stage would have no decoder
+
+
+def sizes(image_size: int, **others) -> Sizes:
+    """Returns the one size of the networks, a power of two; see `Family`."""
+    if image_size < LEAST_SIDE or image_size & (image_size - 1):
+        raise InputError(
+            f"image_size: must be a power of two, at least {LEAST_SIDE}, received "
+            f"{image_size}"
+        )
+    return Sizes(side=image_size)
+
 
 FAMILY = Family(
     "inpainting_zoo.mat.model:MAT",
+    network="inpainting_zoo.mat.networks:build_generator",
     stages=("adversarial",),
+    sizes=sizes,
     options={"truncation": 1.0, "expected": False, "noise": "stored"},
     draws=True,
 )

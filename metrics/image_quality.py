@@ -1,11 +1,7 @@
 """How near a completed picture is to the true one: numbers on uint8 RGB images."""
 
 import numpy as np
-from skimage.metrics import (
-    mean_squared_error,
-    peak_signal_noise_ratio,
-    structural_similarity,
-)
+import skimage  # whose rooms, and SciPy, are loaded when they are used
 
 SSIM_WINDOW = 11
 
@@ -19,7 +15,9 @@ def psnr(truth, image, data_range: float = 255) -> float:
         data_range: distance between the least and the greatest possible value.
     """
     with np.errstate(divide="ignore"):
-        return float(peak_signal_noise_ratio(truth, image, data_range=data_range))
+        return float(
+            skimage.metrics.peak_signal_noise_ratio(truth, image, data_range=data_range)
+        )
 
 
 def psnr_hole(truth, image, mask) -> float:
@@ -50,7 +48,7 @@ def ssim(truth, image) -> float:
     """
     if min(truth.shape[:2]) < SSIM_WINDOW:
         return float("nan")
-    similarity = structural_similarity(
+    similarity = skimage.metrics.structural_similarity(
         truth,
         image,
         gaussian_weights=True,
@@ -75,7 +73,7 @@ def l1_hole(truth, image, mask) -> float:
 
 def l2(truth, image) -> float:
     """Returns the mean squared difference of uint8 images on [0, 1]."""
-    return float(mean_squared_error(truth, image) / 255**2)
+    return float(skimage.metrics.mean_squared_error(truth, image) / 255**2)
 
 
 def l2_hole(truth, image, mask) -> float:

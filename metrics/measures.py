@@ -6,6 +6,7 @@ Reading it takes no engine; the networks that some measures look through load th
 import dataclasses
 import functools
 import math
+import os
 import pkgutil
 from collections.abc import Callable
 from typing import Any
@@ -81,14 +82,30 @@ def chosen_measures(
         pictures: how many there are, to be told before a download if they are too few.
 
     Raises:
-        InputError: if a name is unknown, or a network has no file; see `check_count`.
+        InputError: see `wanted_measures`.
         WeightsError: if a file is damaged or does not fit.
+    """
+    measures = wanted_measures(names, files, pictures)
+    return {name: _with_network(m, files or {}) for name, m in measures.items()}
+
+
+def wanted_measures(
+    names: str | None = None, files: dict | None = None, pictures: int | None = None
+) -> dict:
+    """Returns measures by name without their networks, so that no engine is loaded.
+
+    Args:
+        names, files, pictures: see `chosen_measures`.
+
+    Raises:
+        InputError: if a name is unknown, or a network has no file; see `check_count`.
     """
     chosen = {*listed(names)} | {"identical", "outside_max"}
     measures = {name: m for name, m in MEASURES.items() if name in chosen}
     if pictures is not None:
         check_count(measures, pictures)
-    return {name: _with_network(m, files or {}) for name, m in measures.items()}
+    check_networks(measures, files or {})
+    return measures
 
 
 def listed(names: str | None) -> list:
@@ -116,6 +133,20 @@ def check_count(measures: dict, pictures: int):
             raise InputError(
                 f"metrics: {name} needs at least {measure.least} pictures, received "
                 f"{pictures}"
+            )
+
+
+def check_networks(measures: dict, files: dict):
+    """Checks that there is a file of every network that needs one.
+
+    Raises:
+        InputError: names the setting of the first that there is not.
+    """
+    for network in dict.fromkeys(m.network for m in measures.values()):
+        path = files.get(network)
+        if (path or network in UNSHIPPED) and not (path and os.path.isfile(path)):
+            raise InputError(
+                f"{FILES[network]}: must be a file of {network}, received {path!r}"
             )
 
 
@@ -149,6 +180,10 @@ NETWORKS = {
     "inception": "inpainting_zoo.metrics.inception:inception",
     "inception_torchvision": "inpainting_zoo.metrics.inception:inception",
 }
+# The settings that name their files, and those that nothing else comes with.
+FILES = dict.fromkeys(NETWORKS, "inception_weights")
+FILES |= dict.fromkeys(("alexnet", "vgg16"), "lpips_weights")
+UNSHIPPED = ("vgg16", "inception_torchvision")
 # FID needs as many pictures as features. Fewer than half as many can be separated, real
 # from completed, whatever they show.
 FID = {"least": 2048, "enough": 5000}

@@ -2,7 +2,7 @@
 
 import cv2
 import numpy as np
-from skimage.color import rgb2lab
+import skimage
 
 RING = 8  # pixels of the hole beside known ones, in which colours are compared
 
@@ -47,7 +47,8 @@ def seam_colour(truth, output, mask) -> float:
         return float("nan")
     distance = cv2.distanceTransform(hole, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
     rim = (hole != 0) & (distance <= RING)
-    shift = (rgb2lab(output) - rgb2lab(truth)) * rim[..., None]
+    lab = skimage.color.rgb2lab
+    shift = (lab(output) - lab(truth)) * rim[..., None]
     window = (2 * RING + 1,) * 2
     options = {"normalize": False, "borderType": cv2.BORDER_CONSTANT}
     total = cv2.boxFilter(shift, cv2.CV_64F, window, **options)

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 
 from inpainting_zoo.errors import InputError
-from inpainting_zoo.layers.padding import reflected
+from inpainting_zoo.layers.reflection import reflected
 from inpainting_zoo.models.scaling import enlarge, shrink
 
 

@@ -1,10 +1,13 @@
 """Configurations of Stable Diffusion by name."""
 
 from inpainting_zoo.families import Family
+from inpainting_zoo.models.sizes import Sizes
 
 FAMILY = Family(
     "inpainting_zoo.stable_diffusion.model:StableDiffusion",
     stages=("task_inversion", "harmonization", "autoencoder", "denoising"),
+    inputs={"harmonization": ("target",)},
+    sizes=lambda image_size, **others: Sizes(side=image_size),
     options={
         "prompt": "",
         "negative_prompt": "",

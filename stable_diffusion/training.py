@@ -20,6 +20,7 @@ from inpainting_zoo.models.inpainter import Inpainter
 from inpainting_zoo.models.pixels import as_floats
 from inpainting_zoo.models.stage import Stage, named
 from inpainting_zoo.stable_diffusion import samplers
+from inpainting_zoo.stable_diffusion.presets import FAMILY
 from inpainting_zoo.stable_diffusion.samplers import PREDICTS, aside
 from inpainting_zoo.stable_diffusion.tasks import LENGTH, TASKS
 from inpainting_zoo.storage.vectors import remembered
@@ -63,7 +64,7 @@ class LatentTraining(Inpainter):
                 learned.append(self.lora)
             else:
                 log.warning("lora_rank: a prompt alone learns to copy; 24 is usual")
-            further = {"inputs": ("target",), "truth": "target"}
+            further = {"inputs": FAMILY.inputs[name], "truth": "target"}
 
         def initialize():
             prompt.embeddings.assign(self._embedded(TASKS[task].text)[:LENGTH])

@@ -31,10 +31,7 @@ def save_weights(path, arrays: dict, metadata: dict, file_names: dict | None = N
         InputError: if `path` ends in something else.
         NumericError: if an array holds NaN or infinity; nothing is written then.
     """
-    suffix = Path(path).suffix
-    if suffix not in FORMATS:
-        known = " or ".join(FORMATS)
-        raise InputError(f"save_to: must end in {known}, received {str(path)!r}")
+    suffix = check_suffix(path)
     for name, array in arrays.items():
         if not np.isfinite(array).all():
             raise NumericError(
@@ -60,6 +57,19 @@ def save_weights(path, arrays: dict, metadata: dict, file_names: dict | None = N
             save_file(arrays, part, about)
     except SafetensorError as error:  # a full disk is one as well
         raise OSError(None, str(error), str(path)) from error
+
+
+def check_suffix(path) -> str:
+    """Returns how a file for weights ends, which decides its format.
+
+    Raises:
+        InputError: if it ends in something else.
+    """
+    suffix = Path(path).suffix
+    if suffix not in FORMATS:
+        known = " or ".join(FORMATS)
+        raise InputError(f"save_to: must end in {known}, received {str(path)!r}")
+    return suffix
 
 
 def load_weights(path) -> tuple[Arrays, dict]:

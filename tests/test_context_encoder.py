@@ -31,10 +31,10 @@ from inpainting_zoo.losses.ring_reconstruction import (
 from inpainting_zoo.models import sizes
 from inpainting_zoo.options import TrainSettings
 from inpainting_zoo.storage.checkpoints import as_arrays, save_weights
+from inpainting_zoo.training.data import with_preset_defaults
 from inpainting_zoo.training.optimizers import (
     make_optimizer as make_trainings_optimizer,
 )
-from inpainting_zoo.training.train import with_preset_defaults
 from inpainting_zoo.weights.convert import convert_file
 from parity import difference, golden, nhwc
 from torch_writer import Writer, dictionary, number

@@ -20,8 +20,8 @@ from inpainting_zoo.engine.precisions import DTYPES
 from inpainting_zoo.ensemble.cache import Cache, of_three_channels
 from inpainting_zoo.ensemble.command import OWN, better_by_area, gain
 from inpainting_zoo.ensemble.members import Member
-from inpainting_zoo.ensemble.model import ROLES
 from inpainting_zoo.ensemble.networks import build_combiner, build_networks
+from inpainting_zoo.ensemble.presets import ROLES
 from inpainting_zoo.errors import InputError
 from inpainting_zoo.options import EnsembleSettings
 from inpainting_zoo.options.model import ModelSettings

@@ -3,6 +3,7 @@
 import csv
 import json
 import shutil
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,7 +11,8 @@ from PIL import Image
 
 from inpainting_zoo.errors import InputError
 from inpainting_zoo.evaluation.baselines import BASELINES
-from inpainting_zoo.evaluation.evaluate import choose_baselines
+from inpainting_zoo.evaluation.evaluate import choose_baselines, completions
+from inpainting_zoo.options import EvaluateSettings
 
 
 def test_classical_methods_are_chosen_by_name():
@@ -204,3 +206,29 @@ def test_an_evaluation_that_was_cut_goes_on(evaluate, tmp_path, monkeypatch, cap
     assert len(calls) == found["images"] + 2  # the first again, for the grid
     assert found["methods"]["telea"]["kid_alexnet"] is not None
     assert "KID AlexNet" in capsys.readouterr().out
+
+
+def test_wider_holes_fade_in_within_their_ring_alone():
+    """Of the model as of classical methods; 3 pixels wider, 2 of which fade in."""
+    image = np.random.default_rng(0).integers(0, 255, (24, 24, 3), np.uint8)
+    image[:, 11] = 0
+    hole = np.zeros((24, 24), np.uint8)
+    hole[10:14, 6:18] = 1
+
+    def white(image, mask, texture=None):
+        return np.where(mask[..., None] != 0, np.uint8(255), np.uint8(128))
+
+    settings = EvaluateSettings(preset="gmcnn_small", mask_dilation=3, feathering=2)
+    model = SimpleNamespace(inpaint=white)
+    found = completions(settings, "model", model, {"classical": white})
+    squares = (
+        np.indices((24, 24))[..., None] - np.argwhere(hole).T[:, None, None]
+    ) ** 2
+    wide = squares.sum(axis=0).min(axis=-1) <= 9
+    assert [*found] == ["model", "classical"] and wide.sum() > 1.5 * hole.sum()
+    for complete in found.values():
+        completed = complete(image, hole)
+        assert (completed[~wide] == image[~wide]).all()
+        assert (completed[hole == 1] == 255).all()
+        # The distance to what is known, of feathering + 1, of 255 in a column of 0.
+        assert completed[6:11, 11, 0].tolist() == [0, 85, 170, 255, 255]

@@ -18,7 +18,7 @@ from inpainting_zoo.inpainting import inpaint as command
 from inpainting_zoo.models.completer import Completer
 from inpainting_zoo.options import InpaintSettings, TrainSettings
 from inpainting_zoo.storage.locks import locked
-from inpainting_zoo.training.train import load_data
+from inpainting_zoo.training.data import load_data
 
 TINY = ["-preset", "gmcnn_small", "-set", "base_channels=4", "-image_size", "16"]
 TINY += ["-batch_size", "2", "-run_eagerly", "-validation_images", "1"]

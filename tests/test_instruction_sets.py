@@ -30,6 +30,7 @@ def test_narrow_precisions_train_or_are_refused(
         *("-experiment_name", "narrow", "-preset", "gmcnn_small", "-warm_up_generator"),
         *("-steps", 2, "-batch_size", 1, "-image_size", 32, "-sample_every", 2),
         *("-set", *SMALLEST, "-mixed_precision", precision),
+        timeout=900,  # on a machine that others use
     )
     if done.returncode:
         assert done.returncode == 4

@@ -170,3 +170,10 @@ def test_every_option_has_help_and_a_default_that_keeps_its_rule():
         assert all(field.metadata["help"] for field in kind.options())
         for field in kind.options():
             assert isinstance(field, dataclasses.Field)
+
+
+@pytest.mark.parametrize("command", ["reposition", "ensemble"])
+def test_doors_that_cannot_fade_a_seam_say_so(command):
+    """A moved subject has a seam of its own; members complete what they are given."""
+    with pytest.raises(InputError, match="unrecognized arguments: -feathering 2"):
+        parse([command, "-feathering", "2"])

@@ -1,7 +1,9 @@
 """Building, using and loading presets; what holds for every one is in test_zoo."""
 
+import inspect
 import subprocess
 import sys
+import typing
 
 import keras
 import numpy as np
@@ -127,6 +129,24 @@ def test_numbers_beyond_their_range_are_named(overrides):
     (argument,) = overrides
     with pytest.raises(InputError, match=rf"{argument}:? must be .* received"):
         presets.build("gmcnn_small", **overrides)
+
+
+@pytest.mark.parametrize("name", presets.PRESETS)
+def test_arguments_are_known_before_the_engine_is(name):
+    """What is read from a source is what its class takes, and so are its sizes."""
+    family, model = presets.family(name), presets.model_class(name)
+    taken = dict(inspect.signature(model.__init__).parameters)
+    taken = {k: p for k, p in taken.items() if k not in ("self", "generator")}
+    taken = {k: p for k, p in taken.items() if p.kind is not p.VAR_KEYWORD}
+    taken = {**model.GENERATOR_OPTIONS, **taken}
+    assert family.arguments.keys() == taken.keys()
+    for argument, parameter in family.arguments.items():
+        kind = taken[argument].annotation
+        wanted = typing.get_args(kind) or (kind,)
+        assert set(parameter.types) == set(wanted), argument
+        assert parameter.default in (None, taken[argument].default), argument
+    side, sizes = presets.sized(name)
+    sizes.check(side)
 
 
 def test_errors_of_programmers_are_not_those_of_users(monkeypatch):

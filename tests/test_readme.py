@@ -1,7 +1,9 @@
-"""weights/README.md: the repository's, and tables from reports made by hand."""
+"""The READMEs: Python that runs, extras, and tables from reports made by hand."""
 
 import json
+import re
 import shlex
+import tomllib
 
 import numpy as np
 import pytest
@@ -25,6 +27,39 @@ from inpainting_zoo.tools.readme_benchmarks import exported, lambda_ratios
 from inpainting_zoo.tools.training_report import in_order
 
 SHIPPED = presets.shipped()
+
+
+BLOCKS = re.findall(r"```python\n(.+?)```", (ROOT / "README.md").read_text(), re.S)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("block", BLOCKS)
+def test_python_of_the_readme_runs_as_it_stands(block, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    names = {}
+    exec(block, names)
+    image, hole = (
+        np.asarray(Image.open(ROOT / "docs" / name))
+        for name in ("removal.jpg", "removal_hole.png")
+    )
+    completed = names["completed"]
+    assert (completed[~hole] == image[~hole]).all()
+    assert (completed[hole] != image[hole]).any()
+
+
+def test_every_extra_is_a_file_of_requirements_and_told_of():
+    """Also `diffusion` and `metrics`, which would be empty, are told of."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    files = project["tool"]["setuptools"]["dynamic"]["optional-dependencies"]
+    found = {path.name for path in ROOT.glob("requirements-*.txt")}
+    assert {f"requirements-{name}.txt" for name in files} == found
+    for name, place in files.items():
+        assert place == {"file": [f"requirements-{name}.txt"]}
+    page = (ROOT / "docs" / "command_line.md").read_text()
+    install = page.split("## Install")[1].split("\n## ")[0]
+    assert set(re.findall(r"^\| `(\w+)` \|", install, re.M)) == set(files)
+    assert "Stable Diffusion need nothing further" in install
+    assert "All measures" in install
 
 
 def test_the_page_is_made_of_the_reports_of_the_repository():

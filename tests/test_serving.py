@@ -11,6 +11,7 @@ import time
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from conftest import ROOT, run, save_tiny
 from inpainting_zoo import __version__, presets
@@ -38,6 +39,19 @@ def test_a_picture_comes_back_completed(address):
     expected = np.where(HOLE[..., None] != 0, 248 - IMAGE, IMAGE)
     np.testing.assert_array_equal(pixels(content), expected)
     assert headers["X-Seed"] == "7" and json.loads(headers["X-Notes"]) == []
+
+
+def test_the_readmes_lines_of_python(address, tmp_path, monkeypatch):
+    """As they stand, but for the port."""
+    lines = (ROOT / "README.md").read_text().splitlines()
+    first = lines.index("    import requests")
+    program = "\n".join(line.strip() for line in lines[first : first + 4])
+    monkeypatch.chdir(tmp_path)
+    image = np.zeros((9, 9, 3), np.uint8)
+    Image.fromarray(image).save("photo.jpg")
+    Image.fromarray(np.eye(9, dtype=np.uint8) * 255).save("mask.png")
+    exec(program.replace("http://127.0.0.1:8000", address))
+    assert np.asarray(Image.open("completed.png")).shape == image.shape
 
 
 def test_options_are_those_of_the_command(address):

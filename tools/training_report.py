@@ -14,7 +14,7 @@ from inpainting_zoo.environment import processor
 from inpainting_zoo.errors import InputError
 from inpainting_zoo.options import TrainSettings
 from inpainting_zoo.storage.checkpoints import load_weights
-from inpainting_zoo.training.train import with_preset_defaults
+from inpainting_zoo.training.data import with_preset_defaults
 
 POINTS = 200  # of the curves, at most
 # Folders of others are of no use to a reader.

@@ -7,6 +7,7 @@ from inpainting_zoo.errors import InputError
 from inpainting_zoo.options.fields import (
     LAYOUTS,
     STRATEGIES,
+    check_files,
     check_mask_files,
     check_pictures,
     mask_label,
@@ -18,7 +19,9 @@ from inpainting_zoo.options.fields import (
     shard,
 )
 from inpainting_zoo.options.model import CompletingSettings
-from inpainting_zoo.settings import option
+from inpainting_zoo.settings import found, option
+
+AS_IT_IS = {"strategy": "original", "mask_dilation": 0, "texture": None}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -81,6 +84,17 @@ class EvaluateSettings(CompletingSettings):
                 f"shard: must not be given with -protocol {self.protocol}, which is "
                 f"measured by one process, received {self.shard!r}"
             )
+        if self.protocol != "completed_1":  # these have ways of their own
+            for name, value in AS_IT_IS.items():
+                if (given := getattr(self, name)) != value:
+                    wanted = "none" if value is None else value
+                    raise InputError(
+                        f"{name}: {wanted} in {self.protocol}, received {given}"
+                    )
+        if self.protocol == "report_004" and self.metrics:
+            raise InputError(
+                f"metrics: none but its own in report_004, received {self.metrics!r}"
+            )
         if not self.experiment_name:
             return
         folder = os.path.realpath(os.path.join(self.output_path, self.experiment_name))
@@ -95,3 +109,11 @@ class EvaluateSettings(CompletingSettings):
         super().check_sources()
         listed = () if self.dataset_layout else ("test_path",)
         check_pictures(self, *listed, "mask_path", "objects_path", "train_path")
+        check_files(self, "lpips_weights", "inception_weights")
+        if self.preset and not self.files:
+            side, sizes = found("inpainting_zoo.presets:sized")(self.preset)
+            shown = self.image_size or side
+            if self.protocol == "report_000":
+                found("inpainting_zoo.evaluation.report_000:check_size")(shown, side)
+            if self.protocol == "report_004":
+                sizes.check(shown)

@@ -112,6 +112,22 @@ def check_pictures(settings, *names):
                 list_images(str(source), name, warn=False)
 
 
+def check_files(settings, *names):
+    """Refuses files that are not there."""
+    for name in names:
+        path = getattr(settings, name)
+        if path and not os.path.isfile(path):
+            raise InputError(f"{name}: must be a file, received {str(path)!r}")
+
+
+def check_weights(name: str, path):
+    """Refuses weights that are not there: a file, a folder, TensorFlow's prefix."""
+    if not any(map(os.path.exists, (path, f"{path}.index"))):
+        raise InputError(
+            f"{name}: must be a file or folder of weights, received {str(path)!r}"
+        )
+
+
 def refuse_run_settings(arguments):
     for name in arguments.keys() & RUN_SETTINGS.keys():
         raise InputError(

@@ -1,11 +1,9 @@
 """Settings of turning weights into other files."""
 
 import dataclasses
-import os
 from typing import ClassVar
 
-from inpainting_zoo.errors import InputError
-from inpainting_zoo.options.fields import PRESET, refuse_run_settings
+from inpainting_zoo.options.fields import PRESET, check_weights, refuse_run_settings
 from inpainting_zoo.options.model import ModelSettings
 from inpainting_zoo.settings import Settings, found, option
 
@@ -35,11 +33,9 @@ class ConvertSettings(Settings):
         refuse_run_settings(self.set)
 
     def check_sources(self):
-        files = found("inpainting_zoo.weights.read_checkpoint:files_of")
-        if not any(os.path.exists(path) for path in files(self.source)):
-            raise InputError(
-                f"source: must be a file or folder of weights, received {self.source!r}"
-            )
+        check_weights("source", self.source)
+        found("inpainting_zoo.storage.checkpoints:check_suffix")(self.save_to)
+        found("inpainting_zoo.presets:configured")(self.preset, **self.set)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -72,3 +68,6 @@ class ExportSettings(ModelSettings):
         super().check_sources()
         check_format = found("inpainting_zoo.exporting.formats:check")
         check_format(self.format, self.save_to, self.precision)
+        if self.preset:
+            _, sizes = found("inpainting_zoo.presets:sized")(self.preset)
+            found("inpainting_zoo.exporting.formats:check_side")(sizes, self.image_size)

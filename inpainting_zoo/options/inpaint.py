@@ -1,7 +1,6 @@
 """Settings of completing pictures, and of moving what they show."""
 
 import dataclasses
-import os
 from typing import ClassVar
 
 from inpainting_zoo.errors import InputError
@@ -9,6 +8,7 @@ from inpainting_zoo.options.fields import (
     MOST_DILATION,
     MOST_SEED,
     STRATEGIES,
+    check_files,
     mask_label,
     max_pixels,
     seed,
@@ -155,10 +155,7 @@ class RepositionSettings(ModelSettings):
 
     def check_sources(self):
         super().check_sources()
-        for name in ("image", "mask", "amodal", "depth"):
-            path = getattr(self, name)
-            if path and not os.path.isfile(path):
-                raise InputError(f"{name}: must be a file, received {str(path)!r}")
+        check_files(self, "image", "mask", "amodal", "depth")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -11,6 +11,7 @@ from inpainting_zoo.options.fields import (
     PRESET,
     TEXTURES,
     check_name,
+    check_weights,
     gpu,
 )
 from inpainting_zoo.settings import Settings, option
@@ -65,14 +66,8 @@ class ModelSettings(Settings):
         Raises:
             InputError: if they are not there.
         """
-        if self.from_weights and not (
-            os.path.exists(self.from_weights)
-            or os.path.exists(f"{self.from_weights}.index")
-        ):
-            raise InputError(
-                "from_weights: must be a file or folder of weights, received "
-                f"{str(self.from_weights)!r}"
-            )
+        if self.from_weights:
+            check_weights("from_weights", self.from_weights)
         if not self.experiment_name:
             return [self.from_weights] if self.from_weights else []
         folder = Path(self.output_path, self.experiment_name)

@@ -11,10 +11,12 @@ from inpainting_zoo.options.fields import (
     PRECISIONS,
     PRESET,
     WARM_UP,
+    check_files,
     check_mask_files,
     check_name,
     check_pictures,
     check_process,
+    check_weights,
     gpu,
     mask_label,
     masks,
@@ -192,6 +194,7 @@ class TrainSettings(Settings):
         check_mask_files(self)
 
     def check_sources(self):
+        check_files(self, "vgg_weights")
         if self.resume:
             if not (self.folder / "config.json").is_file():
                 raise InputError(
@@ -203,6 +206,10 @@ class TrainSettings(Settings):
         listed = () if self.dataset_layout else ("train_path",)
         others = ("mask_path", "objects_path", "validation_path", "aligned")
         check_pictures(self, *listed, *others)
+        if isinstance(self.from_weights, str):
+            check_weights("from_weights", self.from_weights)
+        found("inpainting_zoo.training.data:check_stage")(self)
+        found("inpainting_zoo.training.data:check_training")(self)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -245,7 +252,19 @@ class EnsembleSettings(TrainSettings):
         Settings.complete(self)
 
     def check_sources(self):
+        check_files(self, "vgg_weights")
         check_pictures(self, "train_path", "mask_path", "validation_path")
+        folder = found(PRESET)(self.preset)["family"].folder
+        if folder != "ensemble":
+            raise InputError(
+                f"preset: an ensemble, received {self.preset}, which is none"
+            )
+        found("inpainting_zoo.metrics.measures:wanted_measures")(self.metrics)
+        roles = found("inpainting_zoo.ensemble.presets:ROLES")
+        members = dict(zip(roles, self.members or ()))
+        for member in members.values():
+            found("inpainting_zoo.ensemble.members:Member")(member)
+        found("inpainting_zoo.training.data:check_training")(self, **members)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
