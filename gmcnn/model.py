@@ -180,10 +180,11 @@ class GMCNN(GeneratorInpainter):
         )
         terms = {"critic": 0.0}
         for critic, real, fake, _ in views:
-            scores = critic(ops.concatenate([real, fake]), training=True)
-            size = real.shape[0]
-            real_scores, fake_scores = scores[:size], scores[size:]
-            terms["critic"] += self.adversarial.critic_loss(real_scores, fake_scores)
+            # By turns: of several devices each keeps its own rows.
+            pairs = ops.stack([real, fake], axis=1)
+            scores = critic(ops.reshape(pairs, (-1, *real.shape[1:])), training=True)
+            scores = split_batches(scores, 2)
+            terms["critic"] += self.adversarial.critic_loss(scores[:, 0], scores[:, 1])
         if self.loss_weights["gradient_penalty"]:
             terms["gradient_penalty"] = sum(
                 gradient_penalty(*view, self._interpolation(view[1])) for view in views

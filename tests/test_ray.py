@@ -3,12 +3,17 @@
 import importlib.util
 import json
 import os
+import socket
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from conftest import run
 from inpainting_zoo import cli
 from inpainting_zoo.errors import InputError
 from inpainting_zoo.inpainting.folder import inpaint_folder
@@ -45,6 +50,30 @@ def cluster():
     ray.init("local", num_cpus=2, include_dashboard=False, log_to_driver=False)
     yield ray
     ray.shutdown()
+
+
+@pytest.fixture(scope="module")
+def started():
+    """A cluster of two CPUs, which `ray start` has started."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    words = ("start", "--head", "--block", "--num-cpus=2", "--include-dashboard=false")
+    where = ("--node-ip-address=127.0.0.1", f"--port={port}", "--disable-usage-stats")
+    head = subprocess.Popen(
+        [Path(sys.executable).with_name("ray"), *words, *where],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    printed = ""
+    while "Ray runtime started" not in printed:
+        line = head.stdout.readline()
+        assert line, printed
+        printed += line
+    yield
+    head.terminate()
+    head.communicate(timeout=60)
 
 
 def rows_of(out):
@@ -144,3 +173,20 @@ def test_weights_that_workers_cannot_load(cluster, paths, capsys):
     assert cli.main(["inpaint", *map(str, given)]) == 5
     error = capsys.readouterr().err.strip().splitlines()[-1]
     assert error.startswith("error: ") and "damaged.npz" in error
+
+
+@pytest.mark.slow
+def test_a_cluster_that_was_there_before(started, paths):
+    """Workers on all its CPUs; then everything is done already."""
+    images, mask, out = paths
+    (images / "5.png").unlink()
+    given = ["inpaint", "-image", images, "-mask", mask, "-preset", "patchmatch"]
+    given += ["-ray", "auto", "-save_to", out]
+    found = run(*given, timeout=600)
+    assert found.returncode == 0, found.stderr
+    assert "ray: 2 workers, each with a CPU" in found.stdout
+    assert "9 ok, 0 skipped, 0 failed" in found.stdout
+    assert len(rows_of(out)) == len(files_in(out)) == 9
+    found = run(*given, timeout=600)
+    assert found.returncode == 0, found.stderr
+    assert "0 ok, 9 skipped, 0 failed" in found.stdout

@@ -1,5 +1,6 @@
 """Training by several processes: the weights of one, and an end if another ends."""
 
+import re
 import socket
 import sys
 import time
@@ -56,7 +57,7 @@ def difference(one, other):
 @pytest.mark.parametrize(
     ("stage", "descent"),
     [
-        pytest.param(WARM_UP, "", marks=pytest.mark.slow, id="warm_up_generator"),
+        pytest.param(WARM_UP, "", marks=pytest.mark.long, id="warm_up_generator"),
         pytest.param((), "1", marks=pytest.mark.slow, id="wgan"),
     ],
 )
@@ -74,6 +75,22 @@ def test_two_processes_train_as_one(images, tmp_path, stage, descent, record_pro
     assert difference(first, second) == 0
     assert difference(first, one) <= 1e-5
     assert last_step(together) == 3
+
+
+@pytest.mark.long
+@pytest.mark.row("L8")
+def test_rows_stay_on_their_devices(images, tmp_path):
+    """All that two devices tell each other in a step is what they add up."""
+    told = "--xla_force_host_platform_device_count=2 --xla_backend_optimization_level=0"
+    told += f" --xla_dump_to={tmp_path / 'compiled'} --xla_dump_hlo_as_text"
+    options = (*TINY, "-batch_size", 4, "-steps", 1, "-validation_images", 1)
+    options = (*where(images, tmp_path), *options, "-distributed")
+    (process,) = start_processes(1, *options, XLA_FLAGS=told)
+    code, printed = finish(process, 1200)
+    assert code == 0, printed
+    (step,) = tmp_path.glob("compiled/*train_step*cpu_after_optimizations.txt")
+    found = re.findall(r" ((?:all|collective)-[a-z-]+)\(", step.read_text())
+    assert {*found} == {"all-reduce"}
 
 
 @pytest.mark.slow
