@@ -117,7 +117,7 @@ PRESETS = {
     "lama_photos_256": finished(
         "photographs, strokes and lines: LaMa of half the width, PatchMatch's texture",
         "lama_photos_256",
-        "b3205ec2f174a02951f73edf586e3ae66fbf21fc1505ac3337ed74b827296ec5",
+        "a2e6b7c485810a53fdb04b5ace89fca4468aacc71dd24a4f33ffa997081e266f",
         PHOTOGRAPHS,
         texture="patchmatch",
     ),

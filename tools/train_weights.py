@@ -68,6 +68,11 @@ TRAININGS = {
     + "-preset lama_small -steps 1150 -image_size 192 "
     "-batch_size 4 -max_zoom 1.8 -vgg_weights {vgg_weights} "
     "-set hole_fill=biharmonic hole_weight=5 -sample_every 300",
+    "lama_photos_256_longer": PHOTOGRAPHS
+    + GENERATOR % "lama_photos_256_adversarial"
+    + "-preset lama_small -steps 2400 -image_size 192 "
+    "-batch_size 4 -max_zoom 1.8 -vgg_weights {vgg_weights} "
+    "-set hole_fill=biharmonic hole_weight=5 -sample_every 500",
     "context_encoder_faces_128": FACES
     + "-preset context_encoder_faces_128 -steps 6000 -sample_every 500",
 }
@@ -78,7 +83,7 @@ PUBLISHED = {
     "context_encoder_faces_128": "context_encoder_faces_128",
     "lama_faces_256": "lama_faces_256_adversarial",
     "lama_faces_256_reconstruction": "lama_faces_256",
-    "lama_photos_256": "lama_photos_256_adversarial",
+    "lama_photos_256": "lama_photos_256_longer",
     "lama_photos_256_reconstruction": "lama_photos_256",
 }
 
