@@ -9,8 +9,6 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
-from inpainting_zoo.models.sizes import Sizes
-
 
 @dataclasses.dataclass(frozen=True)
 class Argument:
@@ -50,7 +48,7 @@ class Family:
     network: str | None = None
     stages: tuple = ()
     inputs: Mapping = dataclasses.field(default_factory=dict)
-    sizes: Callable = lambda **arguments: Sizes()
+    sizes: Callable | None = None
     options: Mapping = dataclasses.field(default_factory=dict)
     draws: bool | None = False
     adapters: str | None = None

@@ -1,11 +1,13 @@
 """PatchMatch by name."""
 
 from inpainting_zoo.families import Family
+from inpainting_zoo.models.sizes import Sizes
 
 FAMILY = Family(
     "inpainting_zoo.patch_match.model:PatchMatch",
     options={"patch_size": 3},
     draws=True,
+    sizes=lambda **arguments: Sizes(),
 )
 
 PRESETS = {

@@ -39,7 +39,7 @@ def test_each_process_loads_its_rows(second, pictures):
 def test_tensorflow_is_refused_with_the_reason(pictures, tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("KERAS_BACKEND", "tensorflow")
     where = ["-train_path", str(pictures / "images"), "-output_path", str(tmp_path)]
-    assert cli.main([*where, "-distributed"]) == 4
+    assert cli.main([*where, "-batch_size", "2", "-distributed"]) == 4
     error = capsys.readouterr().err
     assert "-distributed: needs KERAS_BACKEND=jax, because on TensorFlow" in error
     assert list(tmp_path.iterdir()) == []

@@ -17,6 +17,7 @@ from inpainting_zoo import presets
 from inpainting_zoo.benchmarks.exported import RUNTIMES, compare
 from inpainting_zoo.data import embedded as samples
 from inpainting_zoo.data.evaluation import EvaluationPairs
+from inpainting_zoo.errors import InputError
 from inpainting_zoo.exporting import export as exporting
 from inpainting_zoo.exporting import formats
 from inpainting_zoo.layers.attention import DoubleAttention
@@ -223,7 +224,7 @@ def test_a_missing_package_is_named(tmp_path, monkeypatch, capsys):
 
 def test_sizes_that_cannot_be(encoder, tmp_path):
     for size, message in ((64, "must be 128 for this model"), (0, "received 0")):
-        with pytest.raises(exporting.InputError, match=message):
+        with pytest.raises(InputError, match=message):
             exporting.export(encoder[0], "onnx", tmp_path / "a.onnx", size)
 
 

@@ -179,8 +179,10 @@ def test_what_needs_networks_is_refused(command, options, said, tmp_path, capsys
 
 
 def test_weights_are_refused(tmp_path):
+    path = tmp_path / "any.npz"
+    np.savez(path, any=np.zeros(1))
     with pytest.raises(InputError, match=r"from_weights: none for patchmatch"):
-        presets.load("patchmatch", tmp_path / "any.npz")
+        presets.load("patchmatch", path)
 
 
 def test_a_crop_without_a_patch_is_said_of_a_large_picture(model):
