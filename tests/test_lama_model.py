@@ -312,7 +312,7 @@ def test_the_log_names_what_the_perceptual_network_compares(tmp_path, caplog):
         load = loader({"vgg19": write(tmp_path / "vgg.npz")})
         model.make_stage("adversarial", load)
     layers = "block1_conv2, block2_conv2, block3_conv3"
-    assert f"perceptual loss: vgg19 {layers}" in caplog.text
+    assert f"perceptual loss: vgg19, {layers}" in caplog.text
 
 
 def test_a_perceptual_network_is_asked_for_by_name(tmp_path):
