@@ -228,6 +228,7 @@ def test_sizes_that_cannot_be(encoder, tmp_path):
             exporting.export(encoder[0], "onnx", tmp_path / "a.onnx", size)
 
 
+@pytest.mark.long
 def test_what_is_drawn_is_an_input(tmp_path):
     """Style and maps of MAT, by name; another style gives another picture."""
     keras.utils.set_random_seed(0)

@@ -96,6 +96,7 @@ def test_files_of_others_are_read(adapters, tmp_path):
         read_adapter(path)
 
 
+@pytest.mark.long
 def test_one_backbone_serves_all_tasks(weights, adapters, picture):
     """LoRA counts for texts and for harmonization, not for other tasks."""
     folder, _ = adapters
