@@ -110,7 +110,9 @@ def test_pairs_without_a_hole(dtype, tmp_path):
     last = {name: values[-1] for name, values in logs.history.items()}
     assert np.isfinite([*last.values()]).all()
     assert last["adversarial"] == last["discriminator"] == 0
-    assert last["perceptual"] == pytest.approx(0, abs=1e-6)
+    # XLA fuses the two pictures' features in ways that round differently.
+    rounding = 1e-6 if dtype == "float32" else 1e-4
+    assert last["perceptual"] == pytest.approx(0, abs=rounding)
 
 
 @pytest.mark.long
