@@ -14,7 +14,6 @@ from inpainting_zoo.features.normalization import imagenet
 from inpainting_zoo.mae.networks import build_generator, join_patches, split_patches
 from inpainting_zoo.mae.presets import FAMILY
 from inpainting_zoo.models.inpainter import GeneratorInpainter
-from inpainting_zoo.models.sizes import Sizes
 from inpainting_zoo.models.stage import Stage
 
 
@@ -48,7 +47,8 @@ class MAE(GeneratorInpainter):
         **generator,
     ):
         network = build_generator(image_size, **generator)
-        super().__init__(network, image_size, Sizes(side=image_size), seed)
+        sizes = FAMILY.sizes(image_size=image_size, **generator)
+        super().__init__(network, image_size, sizes, seed)
         self.embedding, self.encoder, self.decoder = (
             network.get_layer(name) for name in ("embedding", "encoder", "decoder")
         )

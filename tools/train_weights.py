@@ -20,6 +20,10 @@ PHOTOGRAPHS = (
     COMMON + "-train_path {photographs} -mask_path {photograph_masks} "
     "-masks files=4,strokes=1,rectangle=1 "
 )
+PHOTOGRAPHS_192 = (
+    PHOTOGRAPHS + "-preset lama_small -image_size 192 -batch_size 4 -max_zoom 1.8 "
+    "-vgg_weights {vgg_weights} -set hole_fill=biharmonic hole_weight=5 "
+)
 GENERATOR = "-from_weights {output_path}/%s/weights/generator.safetensors "
 PATHS = ("faces", "face_masks", "photographs", "photograph_masks", "vgg_weights")
 # Arguments of each experiment, in their order.
@@ -63,16 +67,12 @@ TRAININGS = {
     "-batch_size 4 -max_zoom 1.5 -masks files=4,strokes=1,rectangle=2 "
     "-set hole_fill=biharmonic reconstruction_known_weight=0.1 "
     "-optimizer muon -sample_every 250",
-    "lama_photos_256_adversarial": PHOTOGRAPHS
+    "lama_photos_256_adversarial": PHOTOGRAPHS_192
     + GENERATOR % "lama_photos_256"
-    + "-preset lama_small -steps 1150 -image_size 192 "
-    "-batch_size 4 -max_zoom 1.8 -vgg_weights {vgg_weights} "
-    "-set hole_fill=biharmonic hole_weight=5 -sample_every 300",
-    "lama_photos_256_longer": PHOTOGRAPHS
+    + "-steps 1150 -sample_every 300",
+    "lama_photos_256_longer": PHOTOGRAPHS_192
     + GENERATOR % "lama_photos_256_adversarial"
-    + "-preset lama_small -steps 2400 -image_size 192 "
-    "-batch_size 4 -max_zoom 1.8 -vgg_weights {vgg_weights} "
-    "-set hole_fill=biharmonic hole_weight=5 -sample_every 500",
+    + "-steps 2400 -sample_every 500",
     "context_encoder_faces_128": FACES
     + "-preset context_encoder_faces_128 -steps 6000 -sample_every 500",
 }
