@@ -1,12 +1,12 @@
 """Configurations of ASUKA by name."""
 
 from inpainting_zoo.families import Family
-from inpainting_zoo.models.sizes import Sizes
+from inpainting_zoo.stable_diffusion.presets import sizes
 
 FAMILY = Family(
     "inpainting_zoo.asuka.model:ASUKA",
     stages=("alignment", "decoder"),
-    sizes=lambda image_size, **others: Sizes(side=image_size),
+    sizes=sizes,
     options={
         "num_steps": 30,
         "sampler": "dpmpp",

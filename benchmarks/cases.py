@@ -121,8 +121,8 @@ def begin(preset, stage, precision, mode, overrides, vgg_weights=None):
     """Builds a model that is ready for a stage; VGG is random if no file is given."""
     model = presets.build(preset, dtype=DTYPES[precision], **overrides or {})
     # On noise, full steps would soon leave the range that is learned in.
-    chosen = {"mixed_precision": precision, "learning_rate": 1e-5}
-    settings = with_preset_defaults(TrainSettings(preset=preset, **chosen), stage)
+    chosen = {"mixed_precision": precision, "learning_rate": 1e-5, "stage": stage}
+    settings = with_preset_defaults(TrainSettings(preset=preset, **chosen))
     backend.deterministic()
     with tempfile.TemporaryDirectory() as folder:
         vgg = vgg_weights or random_vgg(Path(folder, "vgg.npz"))

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from inpainting_zoo import presets
 from inpainting_zoo.chosen import chosen_model
 from inpainting_zoo.data.evaluation import EvaluationPairs
 from inpainting_zoo.data.images import MAX_PIXELS, list_images
@@ -54,6 +53,9 @@ def evaluate(settings: EvaluateSettings):
     files_seen = [*images, *mask_files, *sorted(annotated), *known]
     check_report(settings.report, [*inputs, *files_seen])
     name, model, weights = chosen_model(settings)
+    if settings.protocol == "completed_1" and settings.texture is None:
+        own = model.texture or "none"
+        settings = dataclasses.replace(settings, texture=own)
     from inpainting_zoo.engine.backend import explicit_settings
 
     with explicit_settings():
@@ -200,9 +202,8 @@ def notes_on(settings) -> list:
     ring = settings.mask_dilation, settings.feathering
     words = "holes are widened by {} pixels, {} of which fade in; as they were, "
     notes = [words.format(*ring) + "they are measured"] if any(ring) else []
-    own = presets.get(settings.preset).get("texture") if settings.preset else None
-    if (texture := settings.texture or own or "none") != "none":
-        notes += [f"texture by {texture}, after what the model predicts"]
+    if settings.texture not in (None, "none"):
+        notes += [f"texture by {settings.texture}, after what the model predicts"]
     return notes
 
 

@@ -6,6 +6,7 @@ import keras
 from keras import layers as keras_layers
 from keras import ops
 
+from inpainting_zoo.engine.precisions import layers_of
 from inpainting_zoo.errors import InputError, WeightsError, choose
 from inpainting_zoo.features.lpips import lpips_network
 from inpainting_zoo.features.resnet import resnet50_dilated
@@ -57,7 +58,7 @@ def in_bfloat16(network):
     Returns:
         The same of float32 images and features.
     """
-    for layer in network._flatten_layers():
+    for layer in layers_of(network):
         if isinstance(layer, (keras_layers.Conv2D, keras_layers.MaxPooling2D)):
             layer.dtype_policy = "mixed_bfloat16"
     image = keras.Input((None, None, 3), name="image")

@@ -18,7 +18,13 @@ from inpainting_zoo.mae.presets import PRESETS as MAE_PRESETS
 from inpainting_zoo.mat.presets import PRESETS as MAT_PRESETS
 from inpainting_zoo.patch_match.presets import PRESETS as PATCH_MATCH_PRESETS
 from inpainting_zoo.stable_diffusion.presets import PRESETS as STABLE_DIFFUSION_PRESETS
-from inpainting_zoo.storage.checkpoints import METADATA, assign, check, load_weights
+from inpainting_zoo.storage.checkpoints import (
+    METADATA,
+    assign,
+    check,
+    described,
+    load_weights,
+)
 from inpainting_zoo.storage.downloads import (
     SHIPPED,
     check_hash,
@@ -215,8 +221,8 @@ def load(
         check_trained(name)
         weights = {p: locate(w, WEIGHTS) for p, w in preset["weights"].items()}
     files = weights if isinstance(weights, dict) else {None: weights}
-    for path in files.values():
-        read_tensors(path, "from_weights")  # what cannot be read needs no engine
+    # Before the engine, which what cannot be read does not need.
+    opened = {part: read_tensors(path, "from_weights") for part, path in files.items()}
     beside = _opened(name, adapters)
     overrides |= _arguments(name, beside)
     model, config = build(name, **overrides), preset["config"] | overrides
@@ -233,18 +239,33 @@ def load(
         )
     for part, path in files.items():
         variables = {k: v for k, v in state.items() if part in (None, k.split("/")[0])}
-        arrays, _ = open_weights(path, variables, name, config)
+        arrays, _ = ours(opened[part], path, variables, name, config)
         assign(variables, arrays, path)
     return model
 
 
-def open_weights(
-    source, variables: dict, name: str, config: dict, beginning: bool = False
-):
-    """Opens weights of this library or of an official program, by our names.
+def open_weights(source, *about, **options):
+    """Opens weights of this library or of an official program by our names.
 
     Args:
         source: see `weights.read_checkpoint.read_tensors`.
+        *about, **options: what `ours` takes after the source.
+
+    Raises:
+        InputError: also if there is no such file.
+        WeightsError: also if it is damaged.
+    """
+    return ours(read_tensors(source, "from_weights"), source, *about, **options)
+
+
+def ours(
+    tensors, source, variables: dict, name: str, config: dict, beginning: bool = False
+):
+    """Returns weights of this library or of an official program by our names.
+
+    Args:
+        tensors: opened, by the names in the file.
+        source: that they are of, for errors.
         variables: that they are for, by our names.
         name: of the preset.
         config: arguments of its model.
@@ -256,12 +277,11 @@ def open_weights(
     Raises:
         InputError, WeightsError: see `weights.converting.from_official`.
     """
-    arrays = read_tensors(source, "from_weights")
-    if METADATA in arrays.metadata:
-        return load_weights(source)
+    if METADATA in tensors.metadata:
+        return described(tensors, source)
     folder = family(name).folder
     about = (variables, name, folder, config, source, beginning)
-    return from_official(arrays, *about)[0], {}
+    return from_official(tensors, *about)[0], {}
 
 
 def _opened(name, adapters):

@@ -148,7 +148,7 @@ class LaMa(GeneratorInpainter):
         seed: int = 0,
         **generator,
     ):
-        self.in_bfloat16 = generator.get("dtype") == "mixed_bfloat16"
+        self.lighter_features = generator.get("dtype") == "mixed_bfloat16"
         generator = build_generator(**generator)
         super().__init__(generator, image_size, FAMILY.sizes(), seed)
         self.discriminator_channels = discriminator_channels
@@ -208,7 +208,7 @@ class LaMa(GeneratorInpainter):
         advice = "it: -set perceptual_weight=0" + " judged=prediction" * judges
         found = advising(features, advice)(name, taps)
         network, heads = found if isinstance(found, tuple) else (found, None)
-        return in_bfloat16(network) if self.in_bfloat16 else network, heads
+        return in_bfloat16(network) if self.lighter_features else network, heads
 
     def reconstruction_step(self, batch, minimize):
         """Takes a step of the generator by reconstruction alone."""

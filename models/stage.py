@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 from keras import ops
 
+from inpainting_zoo.engine.precisions import layers_of
+
 
 @dataclasses.dataclass(frozen=True)
 class Stage:
@@ -72,7 +74,7 @@ class Stage:
         """Returns whether a layer that an optimizer moves computes in a dtype."""
         learned = self.learns[name]
         owners = learned if isinstance(learned, list | tuple) else [learned]
-        layers = [x for o in owners for x in (o, *getattr(o, "layers", ()))]
+        layers = [layer for owner in owners for layer in layers_of(owner)]
         return any(getattr(layer, "compute_dtype", None) == dtype for layer in layers)
 
     def trainable(self, name: str) -> list:

@@ -15,7 +15,6 @@ from inpainting_zoo.errors import InputError, choose
 from inpainting_zoo.layers.lora import LoRA
 from inpainting_zoo.layers.prompt import Prompt
 from inpainting_zoo.models.finite import check_finite
-from inpainting_zoo.models.sizes import Sizes
 from inpainting_zoo.stable_diffusion import samplers
 from inpainting_zoo.stable_diffusion.autoencoder import build_decoder, build_encoder
 from inpainting_zoo.stable_diffusion.presets import FAMILY
@@ -98,6 +97,7 @@ class StableDiffusion(LatentTraining):
         if text_encoder is None and not self.PRIOR:
             raise InputError("text_encoder: must be its arguments, received none")
         normalized = {"normalized": not latent_scale}
+        sizes = FAMILY.sizes(image_size=image_size, unet=unet, autoencoder=autoencoder)
         encoder = made(
             "autoencoder", build_encoder, {**autoencoder, **normalized}, dtype
         )
@@ -114,10 +114,8 @@ class StableDiffusion(LatentTraining):
         self.slices = unet.get("slices", 1)
         lora = LoRA(lora_rank, dtype=dtype) if lora_rank else None
         unet = made("unet", build_unet, {**unet, **width}, dtype, lora=lora)
-        self.shrinks = _halvings(encoder)
-        multiple = self.shrinks * _halvings(unet)
-        side = Sizes(multiple=multiple, least=multiple, side=image_size)
-        super().__init__(image_size, side, seed)
+        self.shrinks = _halvings(encoder)  # from a pixel to a latent
+        super().__init__(image_size, sizes, seed)
         self.unet, self.text_encoder, self.lora = unet, text, lora
         self.text_learns = text_learns
         self.length = text.input.shape[1] if text else 0

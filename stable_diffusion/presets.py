@@ -1,13 +1,31 @@
 """Configurations of Stable Diffusion by name."""
 
+from collections.abc import Mapping
+
 from inpainting_zoo.families import Family
 from inpainting_zoo.models.sizes import Sizes
+
+OFFICIAL = (320, 640, 1280, 1280), (128, 256, 512, 512)  # U-Net, autoencoder
+
+
+def sizes(
+    image_size: int,
+    unet: Mapping | None = None,
+    autoencoder: Mapping | None = None,
+    **others,
+) -> Sizes:
+    """Returns the one size, which every level but the first halves; see `Family`."""
+    given = [(part or {}).get("channels") for part in (unet, autoencoder)]
+    levels = [len(theirs or ours) for theirs, ours in zip(given, OFFICIAL)]
+    multiple = 2 ** sum(level - 1 for level in levels)
+    return Sizes(multiple=multiple, least=multiple, side=image_size)
+
 
 FAMILY = Family(
     "inpainting_zoo.stable_diffusion.model:StableDiffusion",
     stages=("task_inversion", "harmonization", "autoencoder", "denoising"),
     inputs={"harmonization": ("target",)},
-    sizes=lambda image_size, **others: Sizes(side=image_size),
+    sizes=sizes,
     options={
         "prompt": "",
         "negative_prompt": "",

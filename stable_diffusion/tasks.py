@@ -12,7 +12,7 @@ from pathlib import Path
 
 from inpainting_zoo.errors import InputError, WeightsError, some
 from inpainting_zoo.storage.arrays import Arrays
-from inpainting_zoo.storage.checkpoints import METADATA, load_weights
+from inpainting_zoo.storage.checkpoints import METADATA, described
 from inpainting_zoo.weights.read_checkpoint import read_tensors
 
 LENGTH = 50  # embeddings of a learned prompt
@@ -70,7 +70,7 @@ def read_adapter(path: str | Path) -> Arrays:
     """
     tensors = read_tensors(path, "adapters")
     if METADATA in tensors.metadata:
-        arrays, _ = load_weights(path)
+        arrays, _ = described(tensors, path)
         return arrays
     ours, scales = {}, _scale(tensors.metadata, path)
     for name in tensors:

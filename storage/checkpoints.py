@@ -81,7 +81,19 @@ def load_weights(path) -> tuple[Arrays, dict]:
     """
     if not Path(path).is_file():
         raise InputError(f"from_weights: must be a file, received {str(path)!r}")
-    arrays = read_arrays(path)
+    return described(read_arrays(path), path)
+
+
+def described(arrays: Arrays, path) -> tuple[Arrays, dict]:
+    """Returns `(arrays, metadata)` of an opened file that `save_weights` wrote.
+
+    Args:
+        arrays: by the names in the file.
+        path: of the file, for errors.
+
+    Raises:
+        WeightsError: if something else wrote it.
+    """
     try:
         metadata = json.loads(arrays.metadata[METADATA])
         if not isinstance(metadata, dict):

@@ -87,7 +87,7 @@ def central(x):
 
 @pytest.mark.parametrize("name", RATES)
 def test_learning_rates_after_the_warm_up(name):
-    settings = with_preset_defaults(TrainSettings(preset=name), "joint")
+    settings = with_preset_defaults(TrainSettings(preset=name, stage="joint"))
     with keras.StatelessScope(initialize_variables=False):
         factors = (1, narrow(name).discriminator_rate)
     optimizers = [make_trainings_optimizer("x", settings, 10**4, f) for f in factors]

@@ -94,9 +94,9 @@ def in_order(report: dict) -> list:
 
 def command(settings: dict, stage: str) -> str:
     """Returns the shortest command that trains the same, from recorded settings."""
-    plain = TrainSettings(preset=settings["preset"])
+    plain = TrainSettings(preset=settings["preset"], stage=stage)
     # Whatever the preset is, the command names it.
-    defaults = with_preset_defaults(plain, stage).as_dict() | {"preset": None}
+    defaults = with_preset_defaults(plain).as_dict() | {"preset": None}
     last = presets.family(settings["preset"]).stages[-1]
     if stage != last and not settings["warm_up_generator"]:
         defaults["stage"] = None

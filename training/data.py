@@ -28,9 +28,7 @@ def check_training(settings: TrainSettings, **decided):
     Raises:
         InputError: names the first that breaks a rule.
     """
-    family = presets.family(settings.preset)
-    stage = settings.stage or family.stages[-1]
-    settings = with_preset_defaults(settings, stage)
+    settings = with_preset_defaults(settings)
     side, sizes = presets.sized(settings.preset, **overridden(settings), **decided)
     sizes.check(side)
     masks = list_masks(
@@ -48,10 +46,9 @@ def check_stage(settings: TrainSettings):
     Raises:
         InputError: names the first that breaks a rule.
     """
-    family = presets.family(settings.preset)
-    stage = settings.stage or family.stages[-1]
+    stage = with_preset_defaults(settings).stage
     if settings.dataset_layout not in COMPANIONS:  # which has further pictures itself
-        wanted = family.inputs.get(stage, ())
+        wanted = presets.family(settings.preset).inputs.get(stage, ())
         check_aligned(wanted, settings.aligned, f"{stage} of {settings.preset}")
     states = Checkpoints(settings.folder / "weights")
     if settings.from_weights is True and not states.entries():
@@ -163,8 +160,9 @@ def split_images(settings: TrainSettings, masks: list, choose_of=list):
     return [images[i] for i in kept], [images[i] for i in held_out]
 
 
-def with_preset_defaults(settings: TrainSettings, stage: str) -> TrainSettings:
+def with_preset_defaults(settings: TrainSettings) -> TrainSettings:
     """Fills in the stage and what the preset decides where the settings do not."""
+    stage = settings.stage or presets.family(settings.preset).stages[-1]
     general = {"optimizer": "adam", "adam_betas": [0.5, 0.9], "stage": stage}
     defaults = {
         name: value[stage] if isinstance(value, dict) else value

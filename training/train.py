@@ -119,8 +119,8 @@ def train(settings: TrainSettings):
 
 def begin(settings: TrainSettings) -> Run:
     """Builds the model and its optimizers, and reads what it is trained on."""
-    stage = settings.stage or presets.family(settings.preset).stages[-1]
-    settings = with_preset_defaults(settings, stage)
+    settings = with_preset_defaults(settings)
+    stage = settings.stage
     keras.utils.set_random_seed(settings.seed)
     backend.deterministic()
     distribution.spread(settings.batch_size)
