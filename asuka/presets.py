@@ -14,6 +14,7 @@ FAMILY = Family(
         "prior_strength": 1.0,
         "attention_slices": 0,
     },
+    choices={"predicts": "inpainting_zoo.stable_diffusion.samplers:PREDICTS"},
     draws=True,
 )
 

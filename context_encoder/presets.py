@@ -23,6 +23,7 @@ FAMILY = Family(
     network="inpainting_zoo.context_encoder.networks:build_generator",
     stages=("warm_up_generator", "joint"),
     sizes=sizes,
+    choices={"topology": "inpainting_zoo.context_encoder.architectures:TOPOLOGIES"},
 )
 LICENCE = "non-commercial research; see weights/README.md"
 SOURCE = "trained by this project on faces of LFW, Unsplash, StyleGAN2 and ALAE"

@@ -22,6 +22,7 @@ from inpainting_zoo.models.pixels import paste
 from inpainting_zoo.options import EnsembleSettings, TrainSettings
 from inpainting_zoo.options.model import ModelSettings
 from inpainting_zoo.training.experiment import Experiment
+from inpainting_zoo.training.record import resumed
 from inpainting_zoo.training.train import train
 
 log = logging.getLogger(__name__)
@@ -97,7 +98,7 @@ def train_stage(settings, cache: Cache, members: dict, stage: str, overrides: di
         return
     log.info("%s: done before, %d steps", stage, done)
     if experiment.stage == stage:
-        experiment.resumed_settings(wanted)  # which refuses others
+        resumed(wanted)  # which refuses others
 
 
 def measure(settings, cache: Cache, members: dict, size: int, measures: dict) -> dict:

@@ -21,6 +21,7 @@ from inpainting_zoo.models.inpainter import Inpainter
 from inpainting_zoo.models.pixels import as_colours, as_floats, paste
 from inpainting_zoo.models.stage import Stage
 
+PERCEPTUAL = ("vgg16", "vgg19")
 TAPS = ("block1_conv2", "block2_conv2", "block3_conv3")
 
 
@@ -69,7 +70,8 @@ class Ensemble(Inpainter):
         self.stacked = build_networks(**networks)
         self.reached = list(self.stacked)
         self.edges = choose("edges", edges, EDGES)
-        self.perceptual, self.clip, self.masks = perceptual, clip, masks
+        self.perceptual = choose("perceptual", perceptual, dict.fromkeys(PERCEPTUAL))
+        self.clip, self.masks = clip, masks
         self.combiner_weights = {
             "mse": mse_weight,
             "edge": edge_weight,

@@ -11,6 +11,11 @@ FAMILY = Family(
     stages=STAGES,
     inputs=dict.fromkeys(STAGES, (*ROLES, "hole")),
     sizes=lambda **arguments: Sizes(multiple=8, least=8, padding="symmetric"),
+    choices={
+        "color_space": "inpainting_zoo.ensemble.networks:COLOR_SPACES",
+        "edges": "inpainting_zoo.ensemble.model:EDGES",
+        "perceptual": "inpainting_zoo.ensemble.model:PERCEPTUAL",
+    },
     draws=None,  # if a member does
 )
 TRAINING = {"batch_size": 8, "learning_rate": 1e-4, "adam_betas": [0.9, 0.999]}

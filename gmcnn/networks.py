@@ -18,6 +18,9 @@ from inpainting_zoo.layers.pull_push import HOLE_FILLS
 from inpainting_zoo.layers.spectral_normalization import SpectralNormalization
 from inpainting_zoo.layers.upsampling import INTERPOLATIONS, PaddedUpsampling2D
 
+PADDINGS = ("reflect", "same")
+CLIP_GRADIENTS = ("zero", "straight")
+
 
 def build_generator(
     base_channels: int = 32,
@@ -53,9 +56,9 @@ def build_generator(
         raise InputError(
             f"base_channels: must be even and positive, received {base_channels}"
         )
-    _check("padding", padding, ("reflect", "same"))
-    _check("hole_fill", hole_fill, HOLE_FILLS)
-    _check("clip_gradient", clip_gradient, ("zero", "straight"))
+    choose("padding", padding, dict.fromkeys(PADDINGS))
+    choose("hole_fill", hole_fill, HOLE_FILLS)
+    choose("clip_gradient", clip_gradient, dict.fromkeys(CLIP_GRADIENTS))
     topology = choose("topology", topology, architectures.TOPOLOGIES)
     attention = choose("attention", attention, ATTENTION)
 
@@ -193,8 +196,3 @@ def _activate(x, slope, name):
     if slope is None:
         return keras_layers.ELU(name=name, dtype="float32")(x)
     return keras_layers.LeakyReLU(slope, name=name, dtype="float32")(x)
-
-
-def _check(argument, value, known):
-    if value not in known:
-        raise InputError(f"{argument}: one of {', '.join(known)}, received {value!r}")

@@ -9,6 +9,18 @@ FAMILY = Family(
     network="inpainting_zoo.gmcnn.networks:build_generator",
     stages=("warm_up_generator", "wgan"),
     sizes=lambda **arguments: Sizes(multiple=4),
+    choices={
+        "topology": "inpainting_zoo.gmcnn.architectures:TOPOLOGIES",
+        "padding": "inpainting_zoo.gmcnn.networks:PADDINGS",
+        "hole_fill": "inpainting_zoo.layers.pull_push:HOLE_FILLS",
+        "attention": "inpainting_zoo.gmcnn.attention:ATTENTION",
+        "clip_gradient": "inpainting_zoo.gmcnn.networks:CLIP_GRADIENTS",
+        "critic": "inpainting_zoo.gmcnn.architectures:CRITICS",
+        "adversarial": "inpainting_zoo.losses.adversarial:ADVERSARIAL",
+        "id_mrf_formula": "inpainting_zoo.losses.id_mrf:FORMULAS",
+        "id_mrf_network": "inpainting_zoo.gmcnn.model:SUBSTITUTES",
+        "confidence_kernel": "inpainting_zoo.losses.reconstruction:KERNELS",
+    },
 )
 LICENCE = "non-commercial research; see weights/README.md"
 SOURCE = (

@@ -38,6 +38,8 @@ class Family:
         sizes: takes the model's arguments; returns the heights and widths that it can
             be shown, or raises InputError.
         options: what `inpaint` takes beyond image, mask and seed: name -> default.
+        choices: argument of the model that is a name -> where the table of names is,
+            "inpainting_zoo.folder.module:TABLE"; see `names_in`.
         draws: whether another seed gives another picture; None if that depends on
             what the model is made of.
         adapters: module with `read_adapter` and `arguments`, which open files that
@@ -50,6 +52,7 @@ class Family:
     inputs: Mapping = dataclasses.field(default_factory=dict)
     sizes: Callable | None = None
     options: Mapping = dataclasses.field(default_factory=dict)
+    choices: Mapping = dataclasses.field(default_factory=dict)
     draws: bool | None = False
     adapters: str | None = None
 
@@ -79,8 +82,7 @@ def declared(place: str) -> dict:
     Args:
         place: "module:name".
     """
-    module, _, name = place.partition(":")
-    nodes = ast.parse(find_spec(module).loader.get_source(module)).body
+    nodes, name = _source(place)
     node = _named(nodes, name)
     if isinstance(node, ast.ClassDef):
         node = _named(node.body, "__init__")
@@ -93,6 +95,25 @@ def declared(place: str) -> dict:
         )
         for argument, default in zip(node.args.args[-len(defaults) :], defaults)
     }
+
+
+def names_in(place: str) -> list:
+    """Returns the names in a table, read from its source as `declared` does.
+
+    Args:
+        place: "module:TABLE" of a dict or tuple that is written out.
+    """
+    nodes, name = _source(place)
+    tables = [node for node in nodes if isinstance(node, ast.Assign)]
+    table = next(x.value for x in tables if ast.unparse(x.targets[0]) == name)
+    elements = table.keys if isinstance(table, ast.Dict) else table.elts
+    return [element.value for element in elements]
+
+
+def _source(place):
+    """Returns what stands in the source of "module:name", and the name."""
+    module, _, name = place.partition(":")
+    return ast.parse(find_spec(module).loader.get_source(module)).body, name
 
 
 def _named(nodes, name):

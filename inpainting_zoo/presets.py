@@ -11,7 +11,7 @@ from inpainting_zoo.asuka.presets import PRESETS as ASUKA_PRESETS
 from inpainting_zoo.context_encoder.presets import PRESETS as CONTEXT_ENCODER_PRESETS
 from inpainting_zoo.ensemble.presets import PRESETS as ENSEMBLE_PRESETS
 from inpainting_zoo.errors import InputError, WeightsError, choose
-from inpainting_zoo.families import Family
+from inpainting_zoo.families import Family, names_in
 from inpainting_zoo.gmcnn.presets import PRESETS as GMCNN_PRESETS
 from inpainting_zoo.lama.presets import PRESETS as LAMA_PRESETS
 from inpainting_zoo.mae.presets import PRESETS as MAE_PRESETS
@@ -139,6 +139,9 @@ def configured(name: str, **overrides) -> dict:
         if not isinstance(value, (*types, int) if decimal else types):
             words = known[argument].annotation
             raise InputError(f"{name}: {argument} must be {words}, received {value!r}")
+        if argument in family(name).choices:
+            table = names_in(family(name).choices[argument])
+            choose(f"{name}: {argument}", value, dict.fromkeys(table))
         # No count of ours is 0 unless that is its default, and no weight negative.
         least = int(not decimal and default != 0)
         number = isinstance(value, int | float) and not isinstance(value, bool)

@@ -10,6 +10,12 @@ FAMILY = Family(
     stages=("reconstruction", "adversarial"),
     sizes=lambda **arguments: Sizes(multiple=8, least=16, padding="symmetric"),
     options={"refine": False},
+    choices={
+        "topology": "inpainting_zoo.lama.architectures:TOPOLOGIES",
+        "hole_fill": "inpainting_zoo.layers.pull_push:HOLE_FILLS",
+        "judged": "inpainting_zoo.lama.model:JUDGED",
+        "perceptual": "inpainting_zoo.lama.architectures:PERCEPTUAL",
+    },
 )
 RELEASES = "https://github.com/Sanster/models/releases/download"
 TRAINING = {"batch_size": 8, "learning_rate": 1e-3, "adam_betas": [0.9, 0.999]}

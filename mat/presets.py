@@ -24,6 +24,7 @@ FAMILY = Family(
     stages=("adversarial",),
     sizes=sizes,
     options={"truncation": 1.0, "expected": False, "noise": "stored"},
+    choices={"perceptual": "inpainting_zoo.mat.model:TAPS"},
     draws=True,
 )
 RELEASES = "https://github.com/Sanster/models/releases/download"

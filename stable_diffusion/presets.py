@@ -37,6 +37,10 @@ FAMILY = Family(
         "lora_scale": 1.0,
         "attention_slices": 0,
     },
+    choices={
+        "predicts": "inpainting_zoo.stable_diffusion.samplers:PREDICTS",
+        "task": "inpainting_zoo.stable_diffusion.tasks:TASKS",
+    },
     draws=True,
     adapters="inpainting_zoo.stable_diffusion.tasks",
 )

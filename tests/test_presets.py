@@ -1,6 +1,7 @@
 """Building, using and loading presets; what holds for every one is in test_zoo."""
 
 import inspect
+import pkgutil
 import subprocess
 import sys
 import typing
@@ -12,8 +13,12 @@ import pytest
 from inpainting_zoo import presets
 from inpainting_zoo.engine.batches import stream
 from inpainting_zoo.errors import InputError, WeightsError
+from inpainting_zoo.families import names_in
 from inpainting_zoo.gmcnn import model as gmcnn_model
 from inpainting_zoo.storage.checkpoints import as_arrays, save_weights
+
+# Arguments that are texts, or names with rules of their own.
+FREE = {"dtype", "masks", "prompt", "pad_token", "first", "second"}
 
 
 def small(**overrides):
@@ -147,6 +152,18 @@ def test_arguments_are_known_before_the_engine_is(name):
         assert parameter.default in (None, taken[argument].default), argument
     side, sizes = presets.sized(name)
     sizes.check(side)
+
+
+@pytest.mark.parametrize("name", presets.PRESETS)
+def test_choices_are_known_before_the_engine_is(name):
+    """All arguments that are names have a table, which is the one that decides."""
+    family = presets.family(name)
+    texts = {k for k, a in family.arguments.items() if a.annotation == "str"}
+    assert texts - FREE == set(family.choices)
+    for argument, place in family.choices.items():
+        assert names_in(place) == [*pkgutil.resolve_name(place)]
+        with pytest.raises(InputError, match=rf"^{name}: {argument}: one of .*, recei"):
+            presets.configured(name, **{argument: "magic"})
 
 
 def test_errors_of_programmers_are_not_those_of_users(monkeypatch):

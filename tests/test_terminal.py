@@ -1,5 +1,6 @@
 """What the terminal shows, how fast, and what it never shows."""
 
+import json
 import os
 import statistics
 import subprocess
@@ -106,6 +107,8 @@ CONVERT = ["convert", "-preset", "gmcnn_small", "-save_to", "nowhere.npz"]
         ([*TRAIN, "-set", "width=3"], 4),
         ([*TRAIN, "-set", "known_weight=many"], 4),
         ([*TRAIN, "-set", "base_channels=-1"], 4),
+        ([*TRAIN, "-set", "attention=b2"], 4),
+        ([*TRAIN, "-preset", "mat_small", "-set", "perceptual=vgg18"], 4),
         ([*TRAIN, "-image_size", "3"], 4),
         ([*TRAIN, "-preset", "mat_small", "-image_size", "100"], 4),
         ([*TRAIN, "-preset", "mae_small", "-image_size", "100"], 4),
@@ -169,6 +172,17 @@ def test_help_and_refusals_load_no_engine(arguments, code):
     assert len(lines) == (code != 0) and all(x.startswith("error: ") for x in lines)
     processor, _ = map(float, times.split())
     assert processor < 1 or seconds(*arguments)[0] < 1
+
+
+def test_other_settings_than_recorded_load_no_engine(tmp_path):
+    record = {"stage": "wgan", "settings": {"preset": "gmcnn_small", "seed": 3}}
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run/config.json").write_text(json.dumps(record))
+    words = ("-resume", "-output_path", str(tmp_path), "-experiment_name", "run")
+    found = python(COMMAND, *words, "-seed", "4")
+    printed, *loaded = found.stdout.splitlines()[0].split(",")
+    assert (printed, ENGINES & set(loaded)) == ("4", set())
+    assert "must stay as recorded, received seed 3 -> 4" in found.stderr
 
 
 def test_refusals_answer_as_soon_as_help():

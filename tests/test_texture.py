@@ -225,6 +225,11 @@ def test_commands_take_it(evaluate, pictures, tmp_path):
     psnr = [next(iter(r["methods"].values()))["psnr"] for r in found.values()]
     assert psnr[0] != psnr[1]
     assert any("texture by patchmatch" in note for note in found["followed"]["notes"])
+    own = presets.WEIGHTS / "lama_photos_256.safetensors"  # its texture needs no name
+    report = tmp_path / "own.json"
+    words = ("-image_size", 64, "-methods", "none", "-report", report)
+    assert evaluate(*where, *words, "-from_weights", own) == 0
+    assert any("by patchmatch" in n for n in json.loads(report.read_text())["notes"])
     report = ("-protocol", "report_000", "-report", tmp_path / "r.json")
     assert evaluate(*where, *report, "-texture", "patchmatch") == 4
 

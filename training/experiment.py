@@ -1,7 +1,6 @@
 """The folder of an experiment: its settings, states, pictures and numbers."""
 
 import contextlib
-import dataclasses
 import json
 import logging
 import platform
@@ -35,14 +34,9 @@ from inpainting_zoo.storage.files import (
 )
 from inpainting_zoo.storage.locks import locked
 from inpainting_zoo.training.event_log import EventLog
+from inpainting_zoo.training.record import not_recorded, read_record
 
 log = logging.getLogger(__name__)
-
-# What a resumed run may change without becoming another run.
-FREE_SETTINGS = {"steps", "epochs", "save_every", "sample_every", "gpu"}
-FREE_SETTINGS |= {"output_path", "experiment_name"}  # the folder may have moved
-ALWAYS_NEW = {"distributed", "process"}  # of this process, whatever is on record
-FREE_SETTINGS |= ALWAYS_NEW
 
 
 class Experiment:
@@ -66,7 +60,7 @@ class Experiment:
     @property
     def stage(self) -> str | None:
         """The stage that was begun last."""
-        return self._recorded()[1].get("stage")
+        return read_record(self.folder).get("stage")
 
     @contextlib.contextmanager
     def in_use(self):
@@ -92,61 +86,11 @@ class Experiment:
         recorded = config.is_file() and b'"settings"' in config.read_bytes()
         return recorded or self.checkpoints.manifest.is_file()
 
-    def resumed_settings(self, settings: TrainSettings) -> TrainSettings:
-        """Returns the recorded settings; those that are given again must not differ.
-
-        Settings that the record lacks, as of an earlier version, take their defaults.
-
-        Raises:
-            InputError: if one differs, or nothing is recorded that can be resumed.
-        """
-        recorded, config = self._recorded()
-        fields = {field.name for field in settings.options()}
-        if unknown := sorted(recorded.keys() - fields):
-            raise InputError(
-                f"resume: {self.folder / 'config.json'} must hold settings of this "
-                f"version, received {', '.join(unknown)}"
-            )
-        if missing := sorted(fields - recorded.keys() - {"stage"} - ALWAYS_NEW):
+    def compare(self):
+        """Says what a resumed run takes beyond its record, such as another machine."""
+        config = read_record(self.folder)
+        if missing := not_recorded(config["settings"]):
             log.info("resume: not recorded, by default: %s", ", ".join(missing))
-        former = TrainSettings(**{"stage": config.get("stage"), **recorded})
-        # The flag is another name of a stage.
-        given = {"stage" if name == WARM_UP else name for name in settings.given}
-        pairs = {n: (getattr(former, n), getattr(settings, n)) for n in given}
-        if changed := [
-            f"{name} {old!r} -> {new!r}"
-            for name, (old, new) in sorted(pairs.items())
-            if name not in FREE_SETTINGS | {"resume"} and old != new
-        ]:
-            raise InputError(
-                f"resume: settings must stay as recorded, received {', '.join(changed)}"
-            )
-        self._compare_machines(config)
-        free = {n: new for n, (_, new) in pairs.items() if n in FREE_SETTINGS}
-        free |= {name: getattr(settings, name) for name in ALWAYS_NEW}
-        if "epochs" in free:
-            free.setdefault("steps", None)
-        return dataclasses.replace(former, **free, resume=True)
-
-    def _recorded(self):
-        """Returns the settings in config.json, and all of it."""
-        path = self.folder / "config.json"
-        if not path.is_file():
-            raise InputError(f"resume: {self.folder} must hold a run, received nothing")
-        try:
-            config = json.loads(path.read_text(encoding="utf-8-sig"))
-            recorded = dict(config["settings"])
-            if "preset" not in recorded:
-                raise KeyError("preset")
-        except (ValueError, TypeError, KeyError) as error:
-            raise InputError(
-                f"resume: {path} must hold the settings of a run, received "
-                f"{type(error).__name__} {error}"
-            ) from error
-        return recorded, config
-
-    def _compare_machines(self, config):
-        """Warns where a run goes on on what does not compute bit for bit the same."""
         here = {"engine": backend.BACKEND, "cpu": processor()["model"]}
         there = {"engine": config.get("engine"), "cpu": config.get("cpu") or {}}
         there["cpu"] = there["cpu"].get("model")

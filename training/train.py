@@ -33,6 +33,7 @@ from inpainting_zoo.training.data import (
 from inpainting_zoo.training.event_log import EventLog
 from inpainting_zoo.training.experiment import Experiment, check_same_generator
 from inpainting_zoo.training.optimizers import make_optimizer
+from inpainting_zoo.training.record import resumed
 from inpainting_zoo.training.validation import Validation
 
 log = logging.getLogger(__name__)
@@ -95,7 +96,8 @@ def train(settings: TrainSettings):
     """
     experiment = Experiment(settings.folder, writes=distribution.leads())
     if settings.resume:
-        settings = experiment.resumed_settings(settings)
+        settings = resumed(settings)
+        experiment.compare()
     with experiment.in_use():
         run = begin(settings)
         load_frozen(run.model, run.about, experiment)

@@ -196,10 +196,7 @@ class TrainSettings(Settings):
     def check_sources(self):
         check_files(self, "vgg_weights")
         if self.resume:
-            if not (self.folder / "config.json").is_file():
-                raise InputError(
-                    f"resume: {self.folder} must hold a run, received nothing"
-                )
+            found("inpainting_zoo.training.record:resumed")(self)
             return
         if self.captions:
             found("inpainting_zoo.data.captions:read_prompts")(self.captions)

@@ -1,0 +1,77 @@
+"""The settings of a training on record, which a resumed one keeps."""
+
+import dataclasses
+import json
+from pathlib import Path
+
+from inpainting_zoo.errors import InputError
+from inpainting_zoo.options import TrainSettings
+from inpainting_zoo.options.fields import WARM_UP
+
+# What a resumed run may change without becoming another run.
+FREE_SETTINGS = {"steps", "epochs", "save_every", "sample_every", "gpu"}
+FREE_SETTINGS |= {"output_path", "experiment_name"}  # the folder may have moved
+ALWAYS_NEW = {"distributed", "process"}  # of this process, whatever is on record
+FREE_SETTINGS |= ALWAYS_NEW
+
+
+def resumed(settings: TrainSettings) -> TrainSettings:
+    """Returns the recorded settings; those that are given again must not differ.
+
+    Settings that the record lacks, as of an earlier version, take their defaults.
+
+    Raises:
+        InputError: if one differs, or nothing is recorded that can be resumed.
+    """
+    config = read_record(settings.folder)
+    recorded = dict(config["settings"])
+    fields = {field.name for field in settings.options()}
+    if unknown := sorted(recorded.keys() - fields):
+        raise InputError(
+            f"resume: {settings.folder / 'config.json'} must hold settings of this "
+            f"version, received {', '.join(unknown)}"
+        )
+    former = TrainSettings(**{"stage": config.get("stage"), **recorded})
+    # The flag is another name of a stage.
+    given = {"stage" if name == WARM_UP else name for name in settings.given}
+    pairs = {n: (getattr(former, n), getattr(settings, n)) for n in given}
+    if changed := [
+        f"{name} {old!r} -> {new!r}"
+        for name, (old, new) in sorted(pairs.items())
+        if name not in FREE_SETTINGS | {"resume"} and old != new
+    ]:
+        raise InputError(
+            f"resume: settings must stay as recorded, received {', '.join(changed)}"
+        )
+    free = {n: new for n, (_, new) in pairs.items() if n in FREE_SETTINGS}
+    free |= {name: getattr(settings, name) for name in ALWAYS_NEW}
+    if "epochs" in free:
+        free.setdefault("steps", None)
+    return dataclasses.replace(former, **free, resume=True)
+
+
+def not_recorded(recorded: dict) -> list:
+    """Returns the names of the settings that a record of an earlier version lacks."""
+    fields = {field.name for field in TrainSettings.options()}
+    return sorted(fields - recorded.keys() - {"stage"} - ALWAYS_NEW)
+
+
+def read_record(folder: Path) -> dict:
+    """Returns what config.json of an experiment says of the stage begun last.
+
+    Raises:
+        InputError: if there is none, or it says no settings.
+    """
+    path = folder / "config.json"
+    if not path.is_file():
+        raise InputError(f"resume: {folder} must hold a run, received nothing")
+    try:
+        config = json.loads(path.read_text(encoding="utf-8-sig"))
+        if "preset" not in dict(config["settings"]):
+            raise KeyError("preset")
+    except (ValueError, TypeError, KeyError) as error:
+        raise InputError(
+            f"resume: {path} must hold the settings of a run, received "
+            f"{type(error).__name__} {error}"
+        ) from error
+    return config
