@@ -149,6 +149,7 @@ WITHOUT_FEATURES = {
     "stable_diffusion": {"perceptual_weight": 0},
     "asuka": {"perceptual_weight": 0},
 }
+SLOW = {"stable_diffusion", "asuka", "mat"}  # to be compiled by JAX
 names = pytest.mark.parametrize("name", PARAMETERS)
 
 
@@ -164,9 +165,10 @@ def distinct():
 
 
 def timed(name):
-    """Marks what JAX compiles for over ten seconds, but for one of a family."""
+    """Marks what JAX compiles for over ten seconds, and others of a family but one."""
     last = {presets.family(name).folder: name for name in distinct()}
-    short = backend.BACKEND != "jax" or name in last.values()
+    last = {name for folder, name in last.items() if folder not in SLOW}
+    short = backend.BACKEND != "jax" or name in last
     return name if short else pytest.param(name, marks=pytest.mark.long)
 
 
