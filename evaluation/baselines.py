@@ -7,6 +7,7 @@ import numpy as np
 import skimage
 
 from inpainting_zoo.errors import choose
+from inpainting_zoo.patch_match import model as patch_match
 
 NEAREST = "nearest_neighbour"  # which takes pictures, see evaluation/nearest_neighbour
 MID_GREY = 128
@@ -89,6 +90,17 @@ def biharmonic(image, mask):
 
 
 @completing
+def patchmatch(image, mask):
+    """Copies patches of the known pixels, radius 3; see `patch_match.model.PatchMatch`.
+
+    Args:
+        image: uint8 (H, W, 3).
+        mask: (H, W), 1 in the hole.
+    """
+    return patch_match.complete(image, mask.astype(np.uint8), RADIUS, seed=0)
+
+
+@completing
 def frequency_selective(image, mask):
     """Extrapolates the frequencies of the known pixels around each block of the hole.
 
@@ -126,6 +138,7 @@ BASELINES = {
     "telea": telea,
     "navier_stokes": navier_stokes,
     "biharmonic": biharmonic,
+    "patchmatch": patchmatch,
 }
 if hasattr(cv2, "xphoto"):
     BASELINES["frequency_selective"] = frequency_selective

@@ -25,6 +25,7 @@ from inpainting_zoo.evaluation.shares import joined, measure_shard, shards_of
 from inpainting_zoo.inpainting import strategies
 from inpainting_zoo.metrics.measures import chosen_measures, wanted_measures
 from inpainting_zoo.models.pixels import blend, dilate
+from inpainting_zoo.models.texture import check_library
 from inpainting_zoo.options import EvaluateSettings
 from inpainting_zoo.storage import shards
 
@@ -53,6 +54,7 @@ def evaluate(settings: EvaluateSettings):
     files_seen = [*images, *mask_files, *sorted(annotated), *known]
     check_report(settings.report, [*inputs, *files_seen])
     name, model, weights = chosen_model(settings)
+    baselines.pop(name, None)  # the preset patchmatch is one of them
     if settings.protocol == "completed_1" and settings.texture is None:
         own = model.texture or "none"
         settings = dataclasses.replace(settings, texture=own)
@@ -114,6 +116,8 @@ def choose_baselines(names: str | None, known=(), max_pixels: int = MAX_PIXELS):
     chosen = [*BASELINES, *([NEAREST] if known else [])]
     chosen = chosen if names is None else listed(names)
     methods = {name: BASELINES.get(name) for name in chosen}
+    if "patchmatch" in methods:
+        check_library("methods")
     if NEAREST in methods:
         if not known:
             raise InputError(f"train_path: is needed by {NEAREST}, received none")
