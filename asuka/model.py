@@ -59,7 +59,7 @@ class ASUKA(StableDiffusion):
         discriminator_channels: width of the discriminator's first convolution.
     """
 
-    STAGES, OPTIONS = FAMILY.stages, FAMILY.options
+    STAGES, OPTIONS, RULES = FAMILY.stages, FAMILY.options, FAMILY.rules
     PRIOR = True
 
     def __init__(
@@ -163,17 +163,7 @@ class ASUKA(StableDiffusion):
             prior_strength: how much of the prior counts, from 0, that of a picture of
                 which nothing is known, to 1, the autoencoder's.
         """
-        arrays = self._schedule(num_steps, sampler, strength, attention_slices)
-        number = isinstance(prior_strength, int | float)
-        if (
-            not number
-            or isinstance(prior_strength, bool)
-            or not 0 <= prior_strength <= 1
-        ):
-            raise InputError(
-                f"prior_strength: must be a number from 0 to 1, received "
-                f"{prior_strength!r}"
-            )
+        arrays = self._schedule(num_steps, sampler, strength)
         if prior_strength < 1:
             arrays["prior_strength"] = np.float32([prior_strength])
         return arrays

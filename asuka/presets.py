@@ -1,7 +1,7 @@
 """Configurations of ASUKA by name."""
 
 from inpainting_zoo.families import Family
-from inpainting_zoo.stable_diffusion.presets import sizes
+from inpainting_zoo.stable_diffusion.presets import SAMPLING, sizes
 
 FAMILY = Family(
     "inpainting_zoo.asuka.model:ASUKA",
@@ -14,6 +14,7 @@ FAMILY = Family(
         "prior_strength": 1.0,
         "attention_slices": 0,
     },
+    rules=SAMPLING | {"prior_strength": {"least": 0, "most": 1}},
     choices={"predicts": "inpainting_zoo.stable_diffusion.samplers:PREDICTS"},
     draws=True,
 )

@@ -265,6 +265,8 @@ def list_images(
         InputError: if there is no such source, it cannot be read, or holds no picture.
     """
     try:
+        if not isinstance(source, str | os.PathLike):
+            raise OSError("no path")
         if os.path.isdir(source):
             found, others = _walk(source)
             if others and warn:

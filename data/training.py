@@ -267,6 +267,11 @@ def check_batch_size(batch_size: int, images):
 
 def check_pairs(images, image_size, seed):
     """Checks what pairs of every kind are made of; raises InputError."""
+    if isinstance(images, str | Path):
+        raise InputError(
+            f"images: must be a list of files, as list_images returns, received "
+            f"{str(images)!r}"
+        )
     if not images:
         raise InputError("images: must be at least one, received none")
     if image_size < 1:

@@ -122,6 +122,11 @@ class StepModel(keras.Model):
         self.jit_compile = BACKEND == "jax"  # until `compile`, as it has it
         self.means = {name: keras.metrics.Mean(name) for name in self.EVALUATED}
 
+    @property
+    def metrics(self):
+        """What `evaluation_step` returns; without Keras's loss, which nothing fills."""
+        return [*getattr(self, "means", {}).values()]
+
     def training_step(self, batch):
         """Takes a step of training; returns scalars by name."""
         raise NotImplementedError

@@ -215,7 +215,8 @@ def completing(model, strategy: str, texture: str | None = None) -> Callable:
     """Returns complete(image, mask) by which a model takes pictures of any size."""
     if strategy == "original":  # which must fail, not shrink, without memory
         return partial(model.inpaint, texture=texture)
-    return partial(strategies.complete, model, strategy=strategy, texture=texture)
+    options = {"strategy": strategy, "texture": texture, "notes": []}
+    return partial(strategies.complete, model, **options)
 
 
 def widening(method: Callable, mask_dilation: float, feathering: float) -> Callable:

@@ -9,7 +9,7 @@ import inspect
 import keras
 from keras import ops
 
-from inpainting_zoo.errors import InputError, choose
+from inpainting_zoo.errors import choose
 from inpainting_zoo.features.load import advising
 from inpainting_zoo.gmcnn.networks import build_critic, build_generator
 from inpainting_zoo.gmcnn.presets import FAMILY
@@ -79,13 +79,9 @@ class GMCNN(GeneratorInpainter):
         **generator,
     ):
         generator = build_generator(**generator)
-        super().__init__(generator, image_size, FAMILY.sizes(), seed)
+        sizes = FAMILY.sizes(image_size=image_size, local_size=local_size)
+        super().__init__(generator, image_size, sizes, seed)
         self.local_size = local_size or image_size // 2
-        if self.local_size > image_size:
-            raise InputError(
-                f"local_size: must be at most image_size ({image_size}), received "
-                f"{local_size}"
-            )
         self.critic_channels = critic_channels
         self.critic_steps = critic_steps
         self.critic_topology = critic

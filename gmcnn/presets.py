@@ -1,14 +1,26 @@
 """Configurations of GMCNN by name."""
 
+from inpainting_zoo.errors import InputError
 from inpainting_zoo.families import Family
 from inpainting_zoo.models.sizes import Sizes
 from inpainting_zoo.storage.downloads import Weights
+
+
+def sizes(image_size: int, local_size: int | None = None, **others) -> Sizes:
+    """Returns the sizes of the generator, see `Family`; the local critic's must fit."""
+    if local_size and local_size > image_size:
+        raise InputError(
+            f"local_size: must be at most image_size, received {local_size} for "
+            f"{image_size}"
+        )
+    return Sizes(multiple=4)
+
 
 FAMILY = Family(
     "inpainting_zoo.gmcnn.model:GMCNN",
     network="inpainting_zoo.gmcnn.networks:build_generator",
     stages=("warm_up_generator", "wgan"),
-    sizes=lambda **arguments: Sizes(multiple=4),
+    sizes=sizes,
     choices={
         "topology": "inpainting_zoo.gmcnn.architectures:TOPOLOGIES",
         "padding": "inpainting_zoo.gmcnn.networks:PADDINGS",

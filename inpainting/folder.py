@@ -14,6 +14,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from inpainting_zoo.chosen import Later
 from inpainting_zoo.data.captions import rows_of
 from inpainting_zoo.errors import InputError
 from inpainting_zoo.inpainting.ledger import BEGUN, Ledger, holds, key_of, read_rows
@@ -62,7 +63,7 @@ def inpaint_folder(
     same files with the same options, as long as the output is intact.
 
     Args:
-        model: as for `inpaint_file`; None with `elsewhere`.
+        model: as for `inpaint_file`, or `chosen.Later`; None with `elsewhere`.
         image_dir: searched recursively.
         mask_path: a folder of masks (see `inpainting.pairing.Masks`), or one for all.
         save_dir: made if missing; it may lie in `image_dir`.
@@ -92,6 +93,8 @@ def inpaint_folder(
     if shard:
         images, left_out = shard.of(images), {} if shard.index else left_out
     _check_outputs(images, masks, image_dir, save_dir, in_place)
+    if isinstance(model, Later):
+        model.load()
     own = rows_of(names, own, "with_from") if own is not None else {}
     run = FolderRun(image_dir, save_dir, options, in_place, own)
     outputs = [save_dir / name for name in images]

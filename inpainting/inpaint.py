@@ -6,15 +6,15 @@ from functools import partial
 from pathlib import Path
 
 from inpainting_zoo import presets
-from inpainting_zoo.chosen import chosen_model, named
+from inpainting_zoo.chosen import Later, identified, named
 from inpainting_zoo.data.captions import read_table
 from inpainting_zoo.data.images import read_header
-from inpainting_zoo.errors import InputError, choose
+from inpainting_zoo.errors import InputError
+from inpainting_zoo.families import check_options
 from inpainting_zoo.inpainting.folder import inpaint_folder
 from inpainting_zoo.inpainting.on_ray import rows_on_ray
-from inpainting_zoo.inpainting.picture import check_output, inpaint_file, is_picture
+from inpainting_zoo.inpainting.picture import check_output, check_replaced, inpaint_file
 from inpainting_zoo.options import InpaintSettings
-from inpainting_zoo.storage.files import refuse_replacing
 from inpainting_zoo.storage.shards import parse_shard
 from inpainting_zoo.video.job import VideoJob
 
@@ -44,13 +44,8 @@ def inpaint(settings: InpaintSettings) -> int:
         outputs = [save_to for _, save_to in variants(settings)]
         for save_to in outputs:
             check_output(*paths, save_to, settings.in_place)
-        words = "a picture, and that with -overwrite"
-
-        def may_go(path):
-            itself = settings.in_place and os.path.samefile(path, settings.image)
-            return is_picture(path) and (settings.overwrite or itself)
-
-        refuse_replacing("save_to", outputs, words, may_go)
+        itself = settings.image if settings.in_place else None
+        check_replaced(outputs, settings.overwrite, itself)
     elif settings.overwrite:
         raise InputError(
             "overwrite: must be for a file, since a folder run replaces what it has "
@@ -58,10 +53,10 @@ def inpaint(settings: InpaintSettings) -> int:
         )
     if settings.preset or not settings.names_a_model:  # known without an engine
         family = presets.family(settings.preset or presets.DEFAULT)
-        check_options(settings, family.options, family.draws)
+        check_chosen(settings, family.options, family.rules, family.draws)
     model = recipe = None
     if not settings.ray:  # whose workers load it, each for itself
-        model, recipe = load(settings)
+        model, recipe = later(settings)
     if video:
         return video.complete(model, recipe)
     return max(
@@ -77,31 +72,36 @@ def load(settings: InpaintSettings):
         InputError: if it is not there, or does not take an option.
         WeightsError: if the weights are damaged or do not fit.
     """
-    name, model, weights = chosen_model(settings)
-    check_options(settings, model.OPTIONS, model.draws)
-    return model, f"{name} {weights}"
+    model, recipe = later(settings)
+    return model.load(), recipe
 
 
-def check_options(settings: InpaintSettings, options, draws: bool | None):
+def later(settings: InpaintSettings) -> tuple[Later, str]:
+    """Returns what `load` does, of a model that is not loaded yet."""
+    name, weights, loading = identified(settings)
+
+    def checked():
+        model = loading()
+        check_chosen(settings, model.OPTIONS, model.RULES, model.draws)
+        return model
+
+    return Later(checked), f"{name} {weights}"
+
+
+def check_chosen(settings: InpaintSettings, options, rules, draws: bool | None):
     """Refuses options that a model does not take, and variants that are alike.
 
     Args:
-        options: that it takes, by name.
+        options, rules: that it takes, see `families.check_options`.
         draws: whether another seed gives another picture; None if that is not known.
     """
-    check_model_options(settings.with_options, options)
+    check_options(settings.with_options, options, rules, "with")
     own_options(settings, options)
     if settings.variants > 1 and draws is False:
         raise InputError(
             "variants: must be 1 for a model that draws nothing at random and has one "
             f"answer, received {settings.variants}"
         )
-
-
-def check_model_options(given: dict, options):
-    """Refuses options, by name, that a model does not take."""
-    for name in given:
-        choose("with", name, options or {"(this model takes none)": None})
 
 
 def own_options(settings: InpaintSettings, options) -> dict | None:
@@ -147,9 +147,9 @@ def _complete(settings, model, recipe, seed, save_to):
     paths = settings.image, settings.mask, save_to
     if Path(settings.image).is_dir():
         options["shard"] = settings.shard and parse_shard(settings.shard)
-        if not settings.ray:
+        if settings.with_from:
             options["own"] = own_options(settings, model.OPTIONS)
-        else:
+        if settings.ray:
             options["elsewhere"] = on_ray(settings)
             paths = map(os.path.abspath, paths)  # workers may be in another folder
         return inpaint_folder(model, *paths, recipe=recipe, **options)

@@ -21,10 +21,11 @@ from inpainting_zoo.data.images import (
 from inpainting_zoo.errors import InputError, choose
 from inpainting_zoo.inpainting import modes
 from inpainting_zoo.inpainting.deep import read_deep
-from inpainting_zoo.inpainting.strategies import complete, remarks
+from inpainting_zoo.inpainting.strategies import complete
 from inpainting_zoo.models.pixels import dilate
 from inpainting_zoo.storage.files import (
     refuse_overwriting,
+    refuse_replacing,
     write_bytes,
 )
 
@@ -120,14 +121,13 @@ def complete_bytes(
     edited = read_deep(image, header, picture) or modes.editable(picture, fill_alpha)
     notes += modes.conversions(header, edited)
     if hole.any():
-        ring = mask_dilation, feathering
-        completed = complete(
-            model, to_rgb(picture), hole, strategy, seed, *ring, texture, **options
-        )
+        ring, said = (mask_dilation, feathering), []
+        how = strategy, seed, *ring, texture, said
+        completed = complete(model, to_rgb(picture), hole, *how, **options)
         if not fill_alpha and modes.is_clear(edited, hole):
             notes.append("image: the hole is transparent and stays so, see -fill_alpha")
+        notes += said
         widened = dilate(hole, mask_dilation)
-        notes += remarks(model, widened, strategy, texture, **options)
         edited = modes.paste(edited, completed, widened, fill_alpha)
     content, more = modes.encode(edited, suffix)
     return content, notes + more
@@ -192,12 +192,13 @@ def inpaint_file(
     }
 
 
-def check_output(image_path, mask_path, save_path, in_place: bool):
+def check_output(image_path, mask_path, save_path, in_place: bool | None = None):
     """Checks where a completed picture is saved, before a model is needed.
 
     Args:
         image_path, mask_path: what is read.
         save_path: may be the image with `in_place`.
+        in_place: None if it may never be.
 
     Raises:
         InputError: if it is what is read, or of an unknown format.
@@ -208,8 +209,29 @@ def check_output(image_path, mask_path, save_path, in_place: bool):
     refuse_overwriting(
         [save_path],
         [path for path in read if not (in_place and _is_file(path, image_path))],
-        "save_to: must not be the mask, nor the image unless -in_place is given",
+        "save_to: must not be the mask, nor the image"
+        + " unless -in_place is given" * (in_place is not None),
     )
+
+
+def check_replaced(outputs, overwrite: bool, itself=None):
+    """Checks that what will be written replaces pictures alone, and only if it may.
+
+    Args:
+        outputs: paths.
+        overwrite: whether they may.
+        itself: a picture that may be replaced all the same.
+
+    Raises:
+        InputError: names the first that may not be.
+    """
+    refuse_replacing("save_to", outputs, "a picture", is_picture)
+    for path in filter(os.path.exists, outputs):
+        if not overwrite and not (itself and os.path.samefile(path, itself)):
+            raise InputError(
+                f"save_to: must be new, or -overwrite given, received {str(path)!r}, "
+                "which is there"
+            )
 
 
 def is_picture(path) -> bool:

@@ -18,8 +18,8 @@ from inpainting_zoo.data.holes import hole_of
 from inpainting_zoo.data.images import open_picture, to_rgb
 from inpainting_zoo.drawing import save_png
 from inpainting_zoo.errors import InputError
+from inpainting_zoo.families import check_options
 from inpainting_zoo.inpainting import modes
-from inpainting_zoo.inpainting.inpaint import check_model_options
 from inpainting_zoo.inpainting.move import (
     MOST_SCALE,
     hidden,
@@ -28,11 +28,11 @@ from inpainting_zoo.inpainting.move import (
     mover,
     perspective,
 )
-from inpainting_zoo.inpainting.picture import check_output, fit_hole, is_picture
+from inpainting_zoo.inpainting.picture import check_output, check_replaced, fit_hole
 from inpainting_zoo.inpainting.strategies import complete
 from inpainting_zoo.models.pixels import dilate
 from inpainting_zoo.options import RepositionSettings
-from inpainting_zoo.storage.files import refuse_replacing, write_bytes
+from inpainting_zoo.storage.files import write_bytes
 
 log = logging.getLogger(__name__)
 
@@ -178,13 +178,8 @@ def reposition_file(settings: RepositionSettings):
         InputError: if the model does not take an option, or files break a rule.
     """
     output = Path(settings.save_to)
-    check_output(settings.image, settings.mask, output, in_place=False)
-    refuse_replacing(
-        "save_to",
-        [output],
-        "a picture, and that with -overwrite",
-        lambda path: settings.overwrite and is_picture(path),
-    )
+    check_output(settings.image, settings.mask, output)
+    check_replaced([output], settings.overwrite)
     opened = open_picture(settings.image, settings.max_pixels)
     picture, files = to_rgb(opened), {"mask": settings.mask, "amodal": settings.amodal}
     masks = {
@@ -198,9 +193,9 @@ def reposition_file(settings: RepositionSettings):
         depth = np.asarray(grey.convert("F"))
     if settings.preset or not settings.names_a_model:
         family = presets.family(settings.preset or presets.DEFAULT)
-        check_model_options(settings.with_options, family.options)
+        check_options(settings.with_options, family.options, family.rules, "with")
     _, model, _ = chosen_model(settings)
-    check_model_options(settings.with_options, model.OPTIONS)
+    check_options(settings.with_options, model.OPTIONS, model.RULES, "with")
     found = reposition(
         model,
         picture,

@@ -1,6 +1,7 @@
 """Completing pictures of any size with a model that was made for one size."""
 
 import functools
+import logging
 import math
 
 import numpy as np
@@ -14,10 +15,12 @@ from inpainting_zoo.inpainting.crops import (
     union,
     window_around,
 )
+from inpainting_zoo.models.completer import check_seed
 from inpainting_zoo.models.pixels import blend, dilate
 from inpainting_zoo.models.scaling import enlarge, feather, shrink
 from inpainting_zoo.models.texture import texture_of
 
+log = logging.getLogger(__name__)
 ORIGINAL_UP_TO = 2  # times the model's size
 SMALLEST_SIZE = 64  # the working size is not halved below this
 
@@ -48,6 +51,7 @@ def complete(
     mask_dilation: float = 0,
     feathering: float = 0,
     texture: str | None = None,
+    notes: list | None = None,
     **options,
 ) -> np.ndarray:
     """Completes a picture of any size; its known pixels stay the same, bit for bit.
@@ -66,15 +70,20 @@ def complete(
             the hole was widened; at most `mask_dilation`.
         texture: name of a `models.texture.Texture`, whose patches follow what the model
             predicted, at the picture's own size; see `Completer.inpaint`.
+        notes: list to which what should be known about the result is added; by default
+            it is logged as warnings.
         **options: of the model.
 
     Returns:
         (H, W, 3) in the type of the image, see `data.conversions.as_given`.
 
     Raises:
-        InputError: if sizes are unequal, the strategy or the texture is unknown, or
-            memory does not suffice even at the smallest working size.
+        InputError: if an argument breaks its rule, sizes are unequal, or memory does
+            not suffice even at the smallest working size.
     """
+    if not hasattr(model, "predict_images"):
+        raise InputError(f"model: must be one that `load` returns, received {model!r}")
+    check_seed(seed)
     source = texture_of(model, texture)
     picture = as_picture(image)
     hole = as_mask(mask, picture.shape[:2])
@@ -82,13 +91,18 @@ def complete(
     name = strategy or choose_strategy(*hole.shape, model.image_size)
     fill = choose("strategy", name, STRATEGIES)
     completed = picture.copy()
-    if dilated.any():
+    if not dilated.any():
+        said = ["mask: has no hole, the picture stays as it is"]
+    else:
+        said = remarks(model, dilated, strategy, texture, **options)
         look = functools.partial(predict, model, seed=seed, **options)
         fill(look, completed, dilated, model)
         if source:
             follow = functools.partial(_follow, source, seed)
             name = choose_strategy(*hole.shape, source.image_size)
             STRATEGIES[name](follow, completed, dilated, source)
+    for remark in said:
+        log.warning(remark) if notes is None else notes.append(remark)
     if feathering:
         completed = blend(completed, picture, hole, dilated, feathering)
     return as_given(completed, image, dilated)

@@ -1,7 +1,9 @@
 """The model that a command asks for: of a preset, an experiment or a file."""
 
 import dataclasses
+import functools
 import logging
+from collections.abc import Callable
 
 from inpainting_zoo import presets
 from inpainting_zoo.options import PresetsSettings
@@ -35,15 +37,44 @@ def chosen_model(settings: ModelSettings):
         InputError: if it is not there.
         WeightsError: if the weights are damaged or do not fit.
     """
+    name, sha256, load = identified(settings)
+    return name, load(), sha256
+
+
+def identified(settings: ModelSettings) -> tuple[str, str, Callable]:
+    """Returns what the settings of a command name, before it is loaded.
+
+    Returns:
+        `(name, sha256, load)`: see `chosen_model`; `load` returns the model.
+
+    Raises:
+        InputError, WeightsError: see `chosen_model`.
+    """
     settings = named(settings)
     preset, name = settings.preset, settings.experiment_name
     files, adapters = settings.files, settings.adapters or []
-    digest = [d for file in [*files, *adapters] for d in digests(file).values()]
-    sha256 = " ".join(digest)
+    sha256 = " ".join(d for f in [*files, *adapters] for d in digests(f).values())
     if files and not (preset and len(files) == 1):
-        model, metadata = presets.load_file(*files, adapters=adapters)
-        return name or metadata["preset"], model, sha256
+        loading = functools.partial(presets.load_file, *files, adapters=adapters)
+        preset = presets.described_by(files[0])
+        return name or preset, sha256, lambda: loading()[0]
+    if not files:
+        presets.check_trained(preset)
     if settings.verify:
         presets.verify(preset)
-    model = presets.load(preset, *files, adapters=adapters)
-    return name or preset, model, sha256 or presets.digest(preset)
+    loading = functools.partial(presets.load, preset, *files, adapters=adapters)
+    return name or preset, sha256 or presets.digest(preset), loading
+
+
+class Later:
+    """A model that is loaded when something of it is first needed.
+
+    Args:
+        load: takes nothing, returns the model.
+    """
+
+    def __init__(self, load: Callable):
+        self.load = functools.cache(load)
+
+    def __getattr__(self, name):
+        return getattr(self.load(), name)

@@ -9,6 +9,9 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
+from inpainting_zoo.errors import choose
+from inpainting_zoo.settings import check_value
+
 
 @dataclasses.dataclass(frozen=True)
 class Argument:
@@ -38,6 +41,8 @@ class Family:
         sizes: takes the model's arguments; returns the heights and widths that it can
             be shown, or raises InputError.
         options: what `inpaint` takes beyond image, mask and seed: name -> default.
+        rules: of these options, beyond the types of their defaults; see
+            `check_options`.
         choices: argument of the model that is a name -> where the table of names is,
             "inpainting_zoo.folder.module:TABLE"; see `names_in`.
         draws: whether another seed gives another picture; None if that depends on
@@ -52,6 +57,7 @@ class Family:
     inputs: Mapping = dataclasses.field(default_factory=dict)
     sizes: Callable | None = None
     options: Mapping = dataclasses.field(default_factory=dict)
+    rules: Mapping = dataclasses.field(default_factory=dict)
     choices: Mapping = dataclasses.field(default_factory=dict)
     draws: bool | None = False
     adapters: str | None = None
@@ -69,8 +75,40 @@ class Family:
     @functools.cached_property
     def arguments(self) -> dict:
         """What the model takes: name -> `Argument`."""
-        network = declared(self.network) if self.network else {}
-        return {**network, **declared(self.model)}
+        return {**self._networks, **declared(self.model)}
+
+    @functools.cached_property
+    def generator_options(self) -> list:
+        """Names of the arguments that decide what its networks are."""
+        own = declared(self.model)
+        return [name for name in self._networks if name not in own]
+
+    @property
+    def _networks(self):
+        return declared(self.network) if self.network else {}
+
+
+def check_options(
+    given: Mapping, options: Mapping, rules: Mapping, argument: str = "option"
+):
+    """Checks what a model takes for a picture; this loads no engine.
+
+    Args:
+        given: name -> value.
+        options: name -> default, of whose type a value must be.
+        rules: name -> its bounds (`least`, `most`, `above`) or "choices", where the
+            table of its names is; see `names_in`.
+        argument: what to call an unknown option in an error.
+
+    Raises:
+        InputError: names the first that is unknown or breaks its rule.
+    """
+    for name, value in given.items():
+        default = choose(argument, name, options or {"(this model takes none)": None})
+        rule = rules.get(name, {})
+        check_value(name, type(default), value, rule)
+        if "choices" in rule:
+            choose(name, value, dict.fromkeys(names_in(rule["choices"])))
 
 
 def declared(place: str) -> dict:

@@ -322,6 +322,19 @@ def _assign_beside(model, beside):
     return state
 
 
+def described_by(path: str | Path) -> str:
+    """Returns the preset that a weight file is for.
+
+    Raises:
+        InputError: if there is no such file.
+        WeightsError: if it is damaged, or does not say.
+    """
+    _, metadata = load_weights(path)
+    if "preset" not in metadata:
+        raise WeightsError(f"{path}: must name its preset; give -preset as well")
+    return metadata["preset"]
+
+
 @_random_as_before()
 def load_file(*paths: str | Path, adapters: Sequence[str | Path] = ()):
     """Builds the model that a weight file describes, with its weights.
@@ -340,8 +353,7 @@ def load_file(*paths: str | Path, adapters: Sequence[str | Path] = ()):
     """
     files = {path: load_weights(path) for path in paths}
     _, metadata = files[paths[0]]
-    if "preset" not in metadata:
-        raise WeightsError(f"{paths[0]}: must name its preset; give -preset as well")
+    described_by(paths[0])
     held = {}  # file -> variables of the parts that it holds
     beside = _opened(metadata["preset"], adapters) if adapters else {}
     try:

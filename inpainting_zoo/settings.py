@@ -99,23 +99,29 @@ def check(field, value):
         if not isinstance(value, list | tuple) or len(value) != len(kinds):
             raise InputError(f"{name}: must be {len(kinds)}, received {value!r}")
         for each in zip(kinds, value):
-            _check_one(name, *each, rules)
+            check_value(name, *each, rules)
     else:
-        _check_one(name, kind, value, rules)
+        check_value(name, kind, value, rules)
     if "choices" in rules and value != field.default:
         choose(name, value, dict.fromkeys(found(rules["choices"])))
     if "check" in rules:
         found(rules["check"])(value)
 
 
-def _check_one(name, kind, value, rules):
+def check_value(name: str, kind, value, rules):
+    """Checks one value by its type and by the bounds among its rules.
+
+    Raises:
+        InputError: names the argument, its rule and what was received.
+    """
     if kind in (int, float):
         _check_number(name, kind, value, rules)
     elif not isinstance(value, os.PathLike if kind is str else kind) and not (
         kind is str and isinstance(value, str)
     ):
-        words = getattr(kind, "__name__", kind)
-        raise InputError(f"{name}: must be of type {words}, received {value!r}")
+        words = f"of type {getattr(kind, '__name__', kind)}"
+        words = {bool: "true or false", str: "text"}.get(kind, words)
+        raise InputError(f"{name}: must be {words}, received {value!r}")
 
 
 def _check_number(name, kind, value, rules):

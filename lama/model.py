@@ -122,7 +122,7 @@ class LaMa(GeneratorInpainter):
     """
 
     largest = 2048
-    STAGES, OPTIONS = FAMILY.stages, FAMILY.options
+    STAGES, OPTIONS, RULES = FAMILY.stages, FAMILY.options, FAMILY.rules
     GENERATOR_OPTIONS = inspect.signature(build_generator).parameters
 
     def __init__(
@@ -336,7 +336,7 @@ class LaMa(GeneratorInpainter):
             **options: `refine`: whether pictures whose short side is of 725 pixels or
                 more are predicted from coarse to fine; see `lama.refinement`.
         """
-        if not self._refines(**self.chosen(options)):
+        if not self.chosen(options)["refine"]:
             return super().predict_images(images, masks, seed)
         if self.averages:
             raise InputError(
@@ -359,16 +359,11 @@ class LaMa(GeneratorInpainter):
         return to_uint8(np.concatenate(predictions))
 
     def remarks(self, hole, **options):
-        if not self._refines(**self.chosen(options)):
+        if not self.chosen(options)["refine"]:
             return []
         if refinement.scales(*hole.shape) > 1:
             return []
         return ["refine: changes nothing where the short side is under 725 pixels"]
-
-    def _refines(self, refine):
-        if not isinstance(refine, bool):
-            raise InputError(f"refine: must be true or false, received {refine!r}")
-        return refine
 
     def validation_loss(self, prediction, image, mask):
         terms = self.reconstruction_terms(prediction, image, mask)

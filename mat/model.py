@@ -56,7 +56,7 @@ class MAT(Inpainter):
         **generator: further arguments of `build_generator`.
     """
 
-    STAGES, OPTIONS = FAMILY.stages, FAMILY.options
+    STAGES, OPTIONS, RULES = FAMILY.stages, FAMILY.options, FAMILY.rules
     GENERATOR_OPTIONS = inspect.signature(build_generator).parameters
 
     def __init__(
@@ -154,18 +154,8 @@ class MAT(Inpainter):
             expected: whether both maps are their mean, 0.5, instead of drawn.
             noise: name in `NOISE`.
         """
-        number = isinstance(truncation, int | float) and not isinstance(
-            truncation, bool
-        )
-        if not number or not 0 <= truncation <= 1:
-            raise InputError(
-                f"truncation: must be a number from 0 to 1, received {truncation!r}"
-            )
-        if not isinstance(expected, bool):
-            raise InputError(f"expected: must be true or false, received {expected!r}")
-        shares = choose("noise", noise, NOISE)
         values = {"truncation": [truncation], "expected": [expected]}
-        values["noise_shares"] = shares
+        values["noise_shares"] = NOISE[noise]
         return {name: np.array([v], "float32") for name, v in values.items()}
 
     def draw(self, rng, height, width):

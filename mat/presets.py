@@ -24,6 +24,10 @@ FAMILY = Family(
     stages=("adversarial",),
     sizes=sizes,
     options={"truncation": 1.0, "expected": False, "noise": "stored"},
+    rules={
+        "truncation": {"least": 0, "most": 1},
+        "noise": {"choices": "inpainting_zoo.mat.model:NOISE"},
+    },
     choices={"perceptual": "inpainting_zoo.mat.model:TAPS"},
     draws=True,
 )

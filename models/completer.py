@@ -1,11 +1,14 @@
 """What completes pictures: the half of a model that use sees; takes no engine."""
 
 import logging
+import numbers
+import os
 
 import numpy as np
 
 from inpainting_zoo.data.conversions import as_given, as_mask, as_picture
-from inpainting_zoo.errors import InputError, choose
+from inpainting_zoo.errors import InputError
+from inpainting_zoo.families import check_options
 from inpainting_zoo.models.pixels import blend, dilate
 from inpainting_zoo.models.texture import texture_of
 
@@ -24,6 +27,7 @@ class Completer:
         GENERATOR_OPTIONS: arguments of the constructor that its signature does not
             name and that decide what its parts are: name -> `inspect.Parameter`.
         OPTIONS: what `inpaint` takes beyond image, mask and seed: name -> default.
+        RULES: of these options, see `families.check_options`.
         draws: whether another seed gives another picture.
         members: models that complete a picture before it does, by name; no parts of it.
         tasks: what it has learned prompts of, which its option "task" names.
@@ -35,6 +39,7 @@ class Completer:
     STAGES = ()
     GENERATOR_OPTIONS = {}  # noqa: RUF012
     OPTIONS = {}  # noqa: RUF012
+    RULES = {}  # noqa: RUF012
     draws = False
     members = {}  # noqa: RUF012
     tasks = ()
@@ -72,10 +77,9 @@ class Completer:
         """Returns all `OPTIONS`, with those that are given.
 
         Raises:
-            InputError: if one is unknown.
+            InputError: if one is unknown or breaks its rule.
         """
-        for name in options:
-            choose("option", name, self.OPTIONS or {"(this model takes none)": None})
+        check_options(options, self.OPTIONS, self.RULES)
         return self.OPTIONS | options
 
     def inpaint(
@@ -134,6 +138,8 @@ class Completer:
         Returns:
             (B, H, W, 3); see `inpaint`.
         """
+        if isinstance(images, str | os.PathLike) or images is None:
+            raise InputError(f"images: must be a list of pictures, received {images!r}")
         images, masks = list(images), list(masks)
         pictures = [as_picture(image) for image in images]
         shapes = sorted({picture.shape for picture in pictures})
@@ -143,8 +149,7 @@ class Completer:
                 f"{len(images)} of {', '.join(map(str, shapes)) or 'no size'} and "
                 f"{len(masks)} masks"
             )
-        if seed < 0:
-            raise InputError(f"seed: must be at least 0, received {seed}")
+        check_seed(seed)
         completed = np.stack(pictures)
         masks = [as_mask(mask, completed.shape[1:3]) for mask in masks]
         holes = np.stack([dilate(mask, mask_dilation, feathering) for mask in masks])
@@ -185,3 +190,14 @@ class Completer:
         """
         batch = np.asarray(image)[None], np.asarray(mask)[None]
         return self.predict_images(*batch, seed, **options)[0]
+
+
+def check_seed(seed):
+    """Refuses what generators of random numbers do not take as a seed.
+
+    Raises:
+        InputError: if it is no whole number of 0 or more.
+    """
+    whole = isinstance(seed, numbers.Integral) and not isinstance(seed, bool)
+    if not whole or seed < 0:
+        raise InputError(f"seed: must be a whole number, at least 0, received {seed!r}")

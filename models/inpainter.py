@@ -1,5 +1,7 @@
 """The base of every family: what is trained, saved and used, and how."""
 
+from collections.abc import Mapping
+
 import keras
 import numpy as np
 from keras import ops
@@ -161,6 +163,11 @@ class Inpainter(Completer, StepModel):
                 the precision of its layers.
         """
         choose("stage", stage, dict.fromkeys(self.STAGES))
+        if not callable(make_optimizer):
+            raise InputError(
+                "make_optimizer: must be a function of name, factor and clip that "
+                f"returns an optimizer, received {make_optimizer!r}"
+            )
         self.sizes.check(self.image_size)
         self.stage_name = stage
         self.stage = self.make_stage(stage, features or loader())
@@ -238,15 +245,15 @@ class Inpainter(Completer, StepModel):
         return minimize(loss_fn, self.stage.trainable(name), self.optimizers[name])
 
     def training_step(self, batch):
+        inputs = self.as_inputs(batch)
         if missing := [name for name in self.stage.inputs if name not in batch]:
             raise InputError(
                 f"batch: must hold {', '.join(self.stage.inputs)} beside image and "
                 f"mask in the stage {self.stage_name}, lacks {', '.join(missing)}"
             )
-        batch = self.as_inputs(batch)
-        logs = self.stage.step(batch, self.minimize)
+        logs = self.stage.step(inputs, self.minimize)
         if self.stage.average:
-            self._average(batch["image"].shape[0] // self.stage.batches)
+            self._average(inputs["image"].shape[0] // self.stage.batches)
         return logs
 
     def _average(self, images):
@@ -282,6 +289,11 @@ class Inpainter(Completer, StepModel):
         Pictures, uint8, become floats in [-1, 1], the mask floats of 0 and 1; what is
         of another type stays.
         """
+        if not isinstance(batch, Mapping) or not {"image", "mask"} <= batch.keys():
+            held = [*batch] if isinstance(batch, Mapping) else type(batch).__name__
+            raise InputError(
+                f"batch: must be a dict with image and mask, received {held}"
+            )
         inputs = {
             name: as_floats(x, 0)[0] if x.dtype in ("uint8", np.uint8) else x
             for name, x in batch.items()

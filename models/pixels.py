@@ -1,5 +1,8 @@
 """Ranges of pixels, and what happens where a prediction meets a picture."""
 
+import math
+import numbers
+
 import cv2
 import numpy as np
 
@@ -42,8 +45,8 @@ def dilate(hole, pixels: float, feathering: float = 0):
     Raises:
         InputError: if the distance is negative, or the feathering not within it.
     """
-    if not pixels >= 0:
-        raise InputError(f"mask_dilation: at least 0 pixels, received {pixels}")
+    if not isinstance(pixels, numbers.Real) or not 0 <= pixels < math.inf:
+        raise InputError(f"mask_dilation: at least 0 pixels, received {pixels!r}")
     if not 0 <= feathering <= pixels:
         raise InputError(
             f"feathering: 0 to mask_dilation ({pixels}), within which known pixels may "

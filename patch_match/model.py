@@ -3,12 +3,10 @@
 import cv2
 import numpy as np
 
-from inpainting_zoo.errors import InputError
 from inpainting_zoo.models.completer import Completer
 from inpainting_zoo.models.texture import check_library, copy_patches, knows_a_patch
 from inpainting_zoo.patch_match.presets import FAMILY
 
-MOST_RADIUS = 15
 MID_GREY = 128  # where nothing is known
 RADIUS = 3  # of Telea's method, in pixels
 
@@ -36,7 +34,7 @@ class PatchMatch(Completer):
         2008.
     """
 
-    OPTIONS, draws = FAMILY.options, FAMILY.draws
+    OPTIONS, RULES, draws = FAMILY.options, FAMILY.rules, FAMILY.draws
     context = 0.25
     largest = 2048
 
@@ -56,13 +54,13 @@ class PatchMatch(Completer):
         Raises:
             InputError: if an option is unknown or breaks its rule.
         """
-        radius = _radius(**self.chosen(options))
+        radius = self.chosen(options)["patch_size"]
         holes = (np.asarray(masks) != 0).astype(np.uint8)
         pairs = zip(images, holes)
         return np.stack([complete(*pair, radius, seed) for pair in pairs])
 
     def remarks(self, hole, **options):
-        radius = _radius(**self.chosen(options))
+        radius = self.chosen(options)["patch_size"]
         if np.all(hole):
             return ["mask: leaves nothing known, so the picture becomes mid-grey"]
         if knows_a_patch(hole, radius):
@@ -91,13 +89,3 @@ def complete(image, hole, radius: int, seed: int):
     if not knows_a_patch(hole, radius):
         return cv2.inpaint(image, hole, RADIUS, cv2.INPAINT_TELEA)
     return copy_patches(image, hole, radius, seed)
-
-
-def _radius(patch_size):
-    whole = isinstance(patch_size, int) and not isinstance(patch_size, bool)
-    if not whole or not 1 <= patch_size <= MOST_RADIUS:
-        raise InputError(
-            f"patch_size: must be a whole number of pixels from 1 to {MOST_RADIUS}, "
-            f"received {patch_size!r}"
-        )
-    return patch_size

@@ -66,7 +66,7 @@ class StableDiffusion(LatentTraining):
         seed: of everything random within a training step.
     """
 
-    STAGES, OPTIONS = FAMILY.stages, FAMILY.options
+    STAGES, OPTIONS, RULES = FAMILY.stages, FAMILY.options, FAMILY.rules
     PRIOR = False  # whether something else than a text leads the U-Net
     file_names = {LORA: "unet."}  # noqa: RUF012
 
@@ -221,20 +221,7 @@ class StableDiffusion(LatentTraining):
         Raises:
             InputError: if an option breaks its rule.
         """
-        arrays = self._schedule(num_steps, sampler, strength, attention_slices)
-        number = isinstance(guidance_scale, int | float)
-        if not number or isinstance(guidance_scale, bool) or not guidance_scale >= 1:
-            raise InputError(
-                f"guidance_scale: must be a number from 1, received {guidance_scale!r}"
-            )
-        texts = {"negative_prompt": negative_prompt, "prompt": prompt}
-        for name, text in texts.items():
-            if not isinstance(text, str):
-                raise InputError(f"{name}: must be text, received {text!r}")
-        if not isinstance(lora_scale, int | float) or not 0 <= lora_scale < np.inf:
-            raise InputError(
-                f"lora_scale: must be a number from 0, received {lora_scale!r}"
-            )
+        arrays = self._schedule(num_steps, sampler, strength)
         if not self.lora and lora_scale != 1:
             raise InputError(
                 f"lora_scale: needs a model with LoRA, received {lora_scale!r} for one "
@@ -263,14 +250,8 @@ class StableDiffusion(LatentTraining):
             arrays["negative_prompt"] = self._tokens([negative_prompt])
         return arrays
 
-    def _schedule(self, num_steps, sampler, strength, attention_slices=0):
+    def _schedule(self, num_steps, sampler, strength):
         """Returns what `condition` does of the sampler."""
-        whole = isinstance(attention_slices, int) and attention_slices is not True
-        if not whole or attention_slices < 0:
-            raise InputError(
-                "attention_slices: must be a whole number from 0, received "
-                f"{attention_slices!r}"
-            )
         schedule = samplers.schedule(sampler, num_steps, strength)
         arrays = {
             "rows": schedule.rows(),

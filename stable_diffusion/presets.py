@@ -21,6 +21,12 @@ def sizes(
     return Sizes(multiple=multiple, least=multiple, side=image_size)
 
 
+SAMPLING = {  # rules of options
+    "num_steps": {"least": 1, "most": 999},
+    "sampler": {"choices": "inpainting_zoo.stable_diffusion.samplers:SAMPLERS"},
+    "strength": {"above": 0, "most": 1},
+    "attention_slices": {"least": 0},
+}
 FAMILY = Family(
     "inpainting_zoo.stable_diffusion.model:StableDiffusion",
     stages=("task_inversion", "harmonization", "autoencoder", "denoising"),
@@ -37,6 +43,7 @@ FAMILY = Family(
         "lora_scale": 1.0,
         "attention_slices": 0,
     },
+    rules=SAMPLING | {"guidance_scale": {"least": 1}, "lora_scale": {"least": 0}},
     choices={
         "predicts": "inpainting_zoo.stable_diffusion.samplers:PREDICTS",
         "task": "inpainting_zoo.stable_diffusion.tasks:TASKS",

@@ -17,6 +17,8 @@ import numpy as np
 from keras import ops
 
 from inpainting_zoo.errors import InputError, choose
+from inpainting_zoo.families import check_options
+from inpainting_zoo.stable_diffusion.presets import FAMILY, SAMPLING
 
 STEPS = 1000  # of the diffusion that the network was trained on
 FIRST, LAST = 0.00085, 0.012  # variances of its first and last step
@@ -78,20 +80,13 @@ def schedule(name: str, num_steps: int, strength: float = 1.0) -> Schedule:
     Raises:
         InputError: if an argument breaks its rule, or no step is left.
     """
-    make = choose("sampler", name, SAMPLERS)
-    if not (type(num_steps) is int and 1 <= num_steps < STEPS):
+    given = {"num_steps": num_steps, "strength": strength, "sampler": name}
+    check_options(given, FAMILY.options, SAMPLING)
+    if not int(num_steps * strength):
         raise InputError(
-            f"num_steps: must be a whole number from 1 to {STEPS - 1}, "
-            f"received {num_steps!r}"
+            f"strength: must leave one of {num_steps} steps, received {strength!r}"
         )
-    if isinstance(strength, bool) or not isinstance(strength, int | float):
-        raise InputError(f"strength: must be a number, received {strength!r}")
-    if not 0 < strength <= 1 or not int(num_steps * strength):
-        raise InputError(
-            f"strength: must be above 0, at most 1, and leave one of {num_steps} "
-            f"steps, received {strength!r}"
-        )
-    return make(num_steps, num_steps - int(num_steps * strength))
+    return SAMPLERS[name](num_steps, num_steps - int(num_steps * strength))
 
 
 def ddim(num_steps: int, begin: int = 0, spacing: str = "leading") -> Schedule:

@@ -57,8 +57,8 @@ def test_the_strength_of_the_prior(model, inputs):
     defaults = {**model.OPTIONS, "num_steps": 2}
     assert "prior_strength" not in model.condition(**defaults)
     for wrong in (-0.1, 1.5, "1", True):
-        with pytest.raises(InputError, match="prior_strength: must be a number from 0"):
-            model.condition(**{**defaults, "prior_strength": wrong})
+        with pytest.raises(InputError, match="prior_strength: must be a finite number"):
+            model.chosen({"prior_strength": wrong})
 
 
 def test_pictures(model):

@@ -238,7 +238,7 @@ def test_pictures_and_masks_of_a_batch_belong_together():
         Tinted().inpaint_batch(images, masks)
     with pytest.raises(InputError, match=r"received 0 of no size"):
         Tinted().inpaint_batch([], [])
-    with pytest.raises(InputError, match="seed: must be at least 0, received -1"):
+    with pytest.raises(InputError, match="seed: must be a whole number, at least 0"):
         Tinted().inpaint(images[0], masks[0], seed=-1)
 
 

@@ -342,8 +342,8 @@ def test_variants_have_seeds_and_names_of_their_own(completing, monkeypatch, cap
         def predict_images(self, images, masks, seed=0, lighter=0):
             return np.full_like(images, seed + lighter)
 
-    chosen = ("painter", Painter(), "digest")
-    monkeypatch.setattr(command, "chosen_model", lambda settings: chosen)
+    chosen = ("painter", "digest", Painter)
+    monkeypatch.setattr(command, "identified", lambda settings: chosen)
     words = ("-seed", 5, "-variants", 2, "-with", "lighter=100")
     assert main(*completing, *words) == 0
     out = completing[-1]

@@ -31,6 +31,9 @@ def python(script, *arguments, **environment):
 PICTURE, HOLE = (
     str(ROOT / "docs" / name) for name in ("removal.jpg", "removal_hole.png")
 )
+OTHER = str(ROOT / "weights" / "reports" / "examples.png")  # of another size
+OF_ANOTHER = str(ROOT / "weights" / "lama_faces_256.safetensors")
+FOLDER = ["-image", str(ROOT / "docs" / "gallery"), "-preset", "gmcnn_faces_128"]
 INPAINT = ["inpaint", "-image", PICTURE, "-mask", HOLE, "-save_to", "nowhere.png"]
 COMMAND = """
 import sys, time
@@ -114,6 +117,18 @@ CONVERT = ["convert", "-preset", "gmcnn_small", "-save_to", "nowhere.npz"]
         ([*TRAIN, "-preset", "mae_small", "-image_size", "100"], 4),
         ([*TRAIN, "-preset", "context_encoder", "-image_size", "64"], 4),
         ([*TRAIN, "-preset", "mat_small", "-critic_steps", "3"], 4),
+        ([*TRAIN, "-set", "local_size=1000"], 4),
+        # Values of what a model takes for a picture.
+        ([*INPAINT, "-preset", "lama_photos_256", "-with", "refine=maybe"], 4),
+        ([*INPAINT, "-preset", "mat_512", "-with", "truncation=abc"], 4),
+        ([*INPAINT, "-preset", "mat_512", "-with", "noise=loud"], 4),
+        # Pictures and masks that do not belong together.
+        ([*INPAINT, "-preset", "gmcnn_faces_128", "-mask", OTHER], 4),
+        ([*INPAINT, "-preset", "gmcnn_faces_128", "-mask", PICTURE], 4),
+        ([*INPAINT, "-preset", "gmcnn_faces_128", "-mask_from", "alpha"], 4),
+        ([*INPAINT, *FOLDER, "-mask", "notebooks"], 4),
+        ([*INPAINT, *FOLDER, "-save_to", FOLDER[1]], 4),
+        (["reposition", *INPAINT[1:], "-shift", "0", "0"], 4),
         # What there is to train on, and to start from.
         ([*TRAIN, "-batch_size", "100"], 4),
         ([*TRAIN, "-masks", "files"], 4),
@@ -123,6 +138,8 @@ CONVERT = ["convert", "-preset", "gmcnn_small", "-save_to", "nowhere.npz"]
         ([*TRAIN, "-preset", "ensemble"], 4),
         ([*TRAIN, "-vgg_weights", "nowhere.npz"], 4),
         ([*TRAIN, "-from_weights", "nowhere.npz"], 4),
+        ([*TRAIN, "-from_weights", PICTURE], 5),
+        ([*TRAIN, "-from_weights", OF_ANOTHER], 5),
         ([*TRAIN, "-from_weights", "-output_path", "nowhere"], 4),
         ([*EVALUATE, "-preset", "gmcnn_small"], 4),
         ([*EVALUATE, "-preset", "gmcnn_small", "-verify"], 4),
@@ -142,6 +159,7 @@ CONVERT = ["convert", "-preset", "gmcnn_small", "-save_to", "nowhere.npz"]
         ([*EVALUATE, "-protocol", "res", "-texture", "patchmatch"], 4),
         ([*EVALUATE, "-methods", "nearest_neighbour"], 4),
         ([*EVALUATE, "-masks", "files"], 4),
+        ([*EVALUATE, "-test_path", "requirements.txt"], 4),
         (["join"], 4),
         (["join", "-save_to", "nowhere"], 4),
         (["join", "-report", "nowhere.json"], 4),
@@ -160,6 +178,7 @@ CONVERT = ["convert", "-preset", "gmcnn_small", "-save_to", "nowhere.npz"]
         ([*EXPORT, "-from_weights", PICTURE], 5),
         ([*CONVERT, "-source", "nowhere.pth"], 4),
         ([*CONVERT, "-source", PICTURE, "-set", "width=3"], 4),
+        ([*CONVERT, "-source", PICTURE, "-preset", "ensemble"], 4),
         ([*CONVERT, "-source", PICTURE, "-save_to", "nowhere.pdf"], 4),
     ],
 )
@@ -172,6 +191,18 @@ def test_help_and_refusals_load_no_engine(arguments, code):
     assert len(lines) == (code != 0) and all(x.startswith("error: ") for x in lines)
     processor, _ = map(float, times.split())
     assert processor < 1 or seconds(*arguments)[0] < 1
+
+
+def test_a_stage_that_has_begun_loads_no_engine(tmp_path):
+    states = tmp_path / "run" / "weights"
+    states.mkdir(parents=True)
+    entry = {"file": "wgan-00000002.npz", "stage": "wgan", "step": 2, "sha256": ""}
+    (states / "manifest.json").write_text(json.dumps([entry]))
+    words = ("-output_path", str(tmp_path), "-experiment_name", "run")
+    found = python(COMMAND, *TRAIN, *words)
+    printed, *loaded = found.stdout.splitlines()[0].split(",")
+    assert (printed, ENGINES & set(loaded)) == ("4", set())
+    assert "which holds step 2; continue it with -resume" in found.stderr
 
 
 def test_other_settings_than_recorded_load_no_engine(tmp_path):

@@ -36,7 +36,7 @@ class Grey(Completer):
 @pytest.fixture(autouse=True)
 def grey(monkeypatch):
     """Commands in this process take seconds less without a real model."""
-    monkeypatch.setattr(command, "chosen_model", lambda _: ("grey", Grey(), "none"))
+    monkeypatch.setattr(command, "identified", lambda _: ("grey", "none", Grey))
 
 
 @pytest.fixture

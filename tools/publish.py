@@ -16,7 +16,7 @@ from inpainting_zoo.errors import InputError, NumericError, WeightsError
 from inpainting_zoo.storage.checkpoints import load_weights, part_file, save_weights
 from inpainting_zoo.storage.files import refuse_replacing, sha256, write_json
 from inpainting_zoo.tools.training_report import training_report
-from inpainting_zoo.training.experiment import check_same_generator
+from inpainting_zoo.training.record import check_same_generator
 
 ROOT = Path(__file__).parent.parent
 MOST_BYTES = 16_000_000

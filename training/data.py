@@ -15,7 +15,9 @@ from inpainting_zoo.data.objects import list_objects
 from inpainting_zoo.data.training import TrainingPairs, check_batch_size
 from inpainting_zoo.errors import InputError
 from inpainting_zoo.options import TrainSettings
-from inpainting_zoo.storage.checkpoints import Checkpoints
+from inpainting_zoo.storage.checkpoints import METADATA, Checkpoints, described
+from inpainting_zoo.training.record import check_new, check_same_generator
+from inpainting_zoo.weights.read_checkpoint import read_tensors
 
 
 def check_training(settings: TrainSettings, **decided):
@@ -51,11 +53,18 @@ def check_stage(settings: TrainSettings):
         wanted = presets.family(settings.preset).inputs.get(stage, ())
         check_aligned(wanted, settings.aligned, f"{stage} of {settings.preset}")
     states = Checkpoints(settings.folder / "weights")
+    check_new(states, stage)
     if settings.from_weights is True and not states.entries():
         raise InputError(
             f"from_weights: {states.folder} must hold a saved state, received none; "
             "run -warm_up_generator first or name a weight file"
         )
+    if isinstance(settings.from_weights, str):
+        tensors = read_tensors(settings.from_weights, "from_weights")
+        if METADATA in tensors.metadata:
+            _, metadata = described(tensors, settings.from_weights)
+            about = {"preset": settings.preset, "overrides": overridden(settings)}
+            check_same_generator(metadata, about, settings.from_weights)
 
 
 def check_aligned(wanted, given, stage: str):

@@ -13,7 +13,7 @@ import keras
 from inpainting_zoo import presets
 from inpainting_zoo.engine import backend
 from inpainting_zoo.environment import commit, peak_memory, processor, versions
-from inpainting_zoo.errors import InputError, WeightsError
+from inpainting_zoo.errors import InputError
 from inpainting_zoo.metrics.measures import MEASURES
 from inpainting_zoo.options import TrainSettings
 from inpainting_zoo.options.fields import WARM_UP
@@ -34,7 +34,12 @@ from inpainting_zoo.storage.files import (
 )
 from inpainting_zoo.storage.locks import locked
 from inpainting_zoo.training.event_log import EventLog
-from inpainting_zoo.training.record import not_recorded, read_record
+from inpainting_zoo.training.record import (
+    check_new,
+    check_same_generator,
+    not_recorded,
+    read_record,
+)
 
 log = logging.getLogger(__name__)
 
@@ -120,19 +125,12 @@ class Experiment:
                 have no manifest.
             WeightsError: if the weights are damaged or do not fit.
         """
-        self.checkpoints.check()
         if settings.resume:
             step = self._resume(model, stage, fingerprint)
             if step is not None:
                 return step
             log.info("resume: no state of %s was saved yet, starts at step 0", stage)
-        taken = [e for e in self.checkpoints.entries() if e["stage"] == stage]
-        if taken:
-            raise InputError(
-                f"experiment_name: must be new for {stage}, received "
-                f"{self.folder.name!r}, which holds step "
-                f"{taken[-1]['step']}; continue it with -resume or choose another name"
-            )
+        check_new(self.checkpoints, stage)
         if settings.from_weights:
             self._load_networks(model, settings.from_weights, about)
         elif found := self.checkpoints.load():  # of another stage
@@ -274,31 +272,3 @@ class Experiment:
             "history": kept + history,
         }
         write_json(path, numbers, default=str)
-
-
-def check_same_generator(metadata: dict, about: dict, source):
-    """Refuses weights of another configuration, naming the keys that differ.
-
-    Args:
-        metadata: of the weights; those without a preset are not checked.
-        about: the preset and the overrides that they are for.
-        source: of the weights; named in the error.
-
-    Raises:
-        WeightsError: if the generator of `about` is another.
-    """
-    if "preset" not in metadata:
-        return
-    ours, theirs = _generator_config(about), _generator_config(metadata)
-    different = sorted(k for k in {*ours, *theirs} if ours.get(k) != theirs.get(k))
-    if different:
-        words = [f"{k} {theirs.get(k)!r} -> {ours.get(k)!r}" for k in different]
-        raise WeightsError(
-            f"from_weights: {source} holds another generator, {', '.join(words)}"
-        )
-
-
-def _generator_config(about):
-    config = presets.get(about["preset"])["config"] | about["overrides"]
-    options = presets.model_class(about["preset"]).GENERATOR_OPTIONS
-    return {k: v for k, v in config.items() if k in options}

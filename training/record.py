@@ -4,9 +4,11 @@ import dataclasses
 import json
 from pathlib import Path
 
-from inpainting_zoo.errors import InputError
+from inpainting_zoo import presets
+from inpainting_zoo.errors import InputError, WeightsError
 from inpainting_zoo.options import TrainSettings
 from inpainting_zoo.options.fields import WARM_UP
+from inpainting_zoo.storage.checkpoints import Checkpoints
 
 # What a resumed run may change without becoming another run.
 FREE_SETTINGS = {"steps", "epochs", "save_every", "sample_every", "gpu"}
@@ -75,3 +77,46 @@ def read_record(folder: Path) -> dict:
             f"{type(error).__name__} {error}"
         ) from error
     return config
+
+
+def check_new(states: Checkpoints, stage: str):
+    """Checks that a stage has not begun in an experiment.
+
+    Raises:
+        InputError: if it has, or states have no manifest.
+    """
+    states.check()
+    if taken := [e for e in states.entries() if e["stage"] == stage]:
+        raise InputError(
+            f"experiment_name: must be new for {stage}, received "
+            f"{states.folder.parent.name!r}, which holds step {taken[-1]['step']}; "
+            "continue it with -resume or choose another name"
+        )
+
+
+def check_same_generator(metadata: dict, about: dict, source):
+    """Refuses weights of another configuration, naming the keys that differ.
+
+    Args:
+        metadata: of the weights; those without a preset are not checked.
+        about: the preset and the overrides that they are for.
+        source: of the weights; named in the error.
+
+    Raises:
+        WeightsError: if the generator of `about` is another.
+    """
+    if "preset" not in metadata:
+        return
+    ours, theirs = _generator_config(about), _generator_config(metadata)
+    different = sorted(k for k in {*ours, *theirs} if ours.get(k) != theirs.get(k))
+    if different:
+        words = [f"{k} {theirs.get(k)!r} -> {ours.get(k)!r}" for k in different]
+        raise WeightsError(
+            f"from_weights: {source} holds another generator, {', '.join(words)}"
+        )
+
+
+def _generator_config(about):
+    config = presets.get(about["preset"])["config"] | about["overrides"]
+    options = presets.family(about["preset"]).generator_options
+    return {k: v for k, v in config.items() if k in options}

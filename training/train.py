@@ -31,9 +31,9 @@ from inpainting_zoo.training.data import (
     with_preset_defaults,
 )
 from inpainting_zoo.training.event_log import EventLog
-from inpainting_zoo.training.experiment import Experiment, check_same_generator
+from inpainting_zoo.training.experiment import Experiment
 from inpainting_zoo.training.optimizers import make_optimizer
-from inpainting_zoo.training.record import resumed
+from inpainting_zoo.training.record import check_same_generator, resumed
 from inpainting_zoo.training.validation import Validation
 
 log = logging.getLogger(__name__)

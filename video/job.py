@@ -17,7 +17,7 @@ from inpainting_zoo.errors import InputError, choose
 from inpainting_zoo.inpainting.folder import LEDGER, open_ledger, refuse_strangers
 from inpainting_zoo.inpainting.ledger import key_of
 from inpainting_zoo.inpainting.picture import remarks_on
-from inpainting_zoo.inpainting.strategies import complete, remarks
+from inpainting_zoo.inpainting.strategies import complete
 from inpainting_zoo.models.pixels import blend, dilate
 from inpainting_zoo.options import InpaintSettings
 from inpainting_zoo.storage.files import (
@@ -126,8 +126,10 @@ class VideoJob:
         options |= settings.with_options
 
         def fill(frame, hole):
-            self._say(*remarks(model, hole, **options))
-            return complete(model, frame, hole, seed=settings.seed, **options)
+            notes, seed = [], settings.seed
+            completed = complete(model, frame, hole, seed=seed, notes=notes, **options)
+            self._say(*notes)
+            return completed
 
         ring = settings.mask_dilation, settings.feathering
         if settings.per_frame:

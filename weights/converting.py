@@ -15,6 +15,18 @@ OFFICIAL = ("gmcnn_official_pytorch", "gmcnn_official_tf1", "context_encoder")
 OFFICIAL += ("lama_big", "lama_fourier", "lama_regular", "mat_512", "mat_256")
 
 
+def converter_of(family: str) -> str:
+    """Returns the module of the official names of a family; loads nothing.
+
+    Raises:
+        InputError: if none are known.
+    """
+    module = f"inpainting_zoo.weights.convert_{family}"
+    if not importlib.util.find_spec(module):
+        raise InputError(f"preset: no official names are known of {family}")
+    return module
+
+
 def from_official(
     tensors: Arrays,
     variables: dict,
@@ -51,10 +63,7 @@ def from_official(
         WeightsError: if a tensor is missing, unexpected or of a wrong shape, or, when
             it is read, not of finite floats.
     """
-    module = f"inpainting_zoo.weights.convert_{family}"
-    if not importlib.util.find_spec(module):
-        raise InputError(f"preset: no official names are known of {family}")
-    converter = importlib.import_module(module)
+    converter = importlib.import_module(converter_of(family))
     if hasattr(converter, "canonical"):
         tensors = converter.canonical(tensors, variables, config)
     expected = converter.official_tensors(variables, config)

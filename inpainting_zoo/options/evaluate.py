@@ -8,6 +8,7 @@ from inpainting_zoo.options.fields import (
     LAYOUTS,
     STRATEGIES,
     check_files,
+    check_listed,
     check_mask_files,
     check_pictures,
     mask_label,
@@ -109,6 +110,7 @@ class EvaluateSettings(CompletingSettings):
         super().check_sources()
         listed = () if self.dataset_layout else ("test_path",)
         check_pictures(self, *listed, "mask_path", "objects_path", "train_path")
+        check_listed(self, "test_path", "mask_path", "train_path")
         check_files(self, "lpips_weights", "inception_weights")
         if self.preset and not self.files:
             side, sizes = found("inpainting_zoo.presets:sized")(self.preset)

@@ -112,6 +112,19 @@ def check_pictures(settings, *names):
                 list_images(str(source), name, warn=False)
 
 
+def check_listed(settings, *names):
+    """Refuses list files that name what is not there, where nothing may be missing."""
+    for name in names:
+        source = getattr(settings, name)
+        if source and os.path.isfile(source):
+            listed = found("inpainting_zoo.data.images:list_images")(source, name)
+            if missing := [path for path in listed if not path.is_file()]:
+                raise InputError(
+                    f"{name}: must list files that are there, received "
+                    f"{str(missing[0])!r}"
+                )
+
+
 def check_files(settings, *names):
     """Refuses files that are not there."""
     for name in names:

@@ -36,6 +36,8 @@ class ConvertSettings(Settings):
         check_weights("source", self.source)
         found("inpainting_zoo.storage.checkpoints:check_suffix")(self.save_to)
         found("inpainting_zoo.presets:configured")(self.preset, **self.set)
+        family = found(PRESET)(self.preset)["family"]
+        found("inpainting_zoo.weights.converting:converter_of")(family.folder)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -153,6 +153,11 @@ class RepositionSettings(ModelSettings):
     keep_steps: bool = option(False, "save what comes between, in NAME_steps")
     overwrite: bool = option(False, "allow it to replace another picture")
 
+    def __post_init__(self):
+        super().__post_init__()
+        if self.shift and not any(self.shift) and self.scale in (None, 1):
+            raise InputError("shift: must move or -scale the subject, received 0 0")
+
     def check_sources(self):
         super().check_sources()
         check_files(self, "image", "mask", "amodal", "depth")
