@@ -370,7 +370,7 @@ def test_a_model_tells_what_it_is_for(painter):
 def test_ones_own_model_is_chosen_from_the_start(person):
     about = {"name": "mine", "description": "your own weights", "licence": ""}
     about |= {"bytes": 5_000_000, "here": True}
-    with server(load, own=(about, Negative())) as address:
+    with server(load, own=(about, [Negative()])) as address:
         person.visit(address)
         chosen = person.driver.find_element("css selector", "#model option:checked")
         assert chosen.text == "mine (5 MB)"

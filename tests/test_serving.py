@@ -18,9 +18,10 @@ from inpainting_zoo import __version__, presets
 from inpainting_zoo.errors import InputError
 from inpainting_zoo.inpainting.picture import complete_bytes
 from inpainting_zoo.options import InpaintSettings, ServeSettings
+from inpainting_zoo.serving.catalogue import Catalogue
 from inpainting_zoo.serving.form import FIELDS, completion
 from inpainting_zoo.serving.held import Held
-from inpainting_zoo.serving.serve import is_loopback, listen, own_model, serve
+from inpainting_zoo.serving.serve import is_loopback, listen, own_models, serve
 from served import form, negative, noise, pixels, png, send, server, square
 
 IMAGE, HOLE = noise(40, 50), square(40, 50, 10, 20, 8)
@@ -151,7 +152,7 @@ def test_the_description_knows_every_field(address):
 
 def test_health_tells_the_limits(address):
     _, _, found = send(address, "/api/health")
-    assert found["places"] == 8 and found["taken"] == 0
+    assert found["places"] == 8 and found["taken"] == 0 and found["workers"] == 1
     assert found["max_pixels"] == ServeSettings().max_pixels
 
 
@@ -201,8 +202,7 @@ def test_models_without_weights_take_no_room():
 
 
 def test_the_defaults_of_a_form_are_the_commands():
-    held = Held(1, negative)
-    assert completion({}, held) == (presets.DEFAULT, "png", {}, {})
+    assert completion({}, Catalogue()) == (presets.DEFAULT, "png", {}, {})
 
 
 def test_a_port_that_is_taken_is_an_error():
@@ -219,7 +219,7 @@ def test_addresses_that_others_can_reach():
 
 def test_ones_own_weights_come_first(tmp_path):
     file = save_tiny(tmp_path / "mine.npz")
-    own = own_model(ServeSettings(from_weights=str(file)))
+    own = own_models(ServeSettings(from_weights=str(file)))
     with server(own=own) as address:
         _, _, found = send(address, "/api/models")
         first = found["models"][0]
@@ -232,17 +232,17 @@ def test_ones_own_weights_come_first(tmp_path):
         _, _, about = send(address, "/api/models/gmcnn_small")
         assert about["options"] == {} and not about["draws"]
         _, _, other = send(address, body=form(**PAIR, preset="patchmatch"))
-    expected, _ = complete_bytes(own[1], PAIR["image"], PAIR["mask"])
+    expected, _ = complete_bytes(own[1][0], PAIR["image"], PAIR["mask"])
     np.testing.assert_array_equal(pixels(content), pixels(expected))
     negated = np.where(HOLE[..., None] != 0, 255 - IMAGE, IMAGE)
     np.testing.assert_array_equal(pixels(other), negated)  # by the others' door
 
 
 def test_a_preset_that_is_named_is_the_default():
-    about, model = own_model(ServeSettings(preset="gmcnn_faces_128"))
+    about, (model,) = own_models(ServeSettings(preset="gmcnn_faces_128"))
     assert about == presets.about("gmcnn_faces_128") and model.image_size == 128
-    assert Held(1, negative, (about, model)).default == "gmcnn_faces_128"
-    assert own_model(ServeSettings()) is None
+    assert Catalogue((about, [model])).default == "gmcnn_faces_128"
+    assert own_models(ServeSettings()) is None
 
 
 @contextlib.contextmanager
