@@ -85,7 +85,9 @@ class Service:
     def _hire(self, devices):
         """Lets each of the engine's devices have a worker, whose models are there."""
         for i in range(len(self.line.workers), len(devices)):
-            own = {k: models[min(i, len(models) - 1)] for k, models in self._own.items()}
+            own = {
+                k: models[min(i, len(models) - 1)] for k, models in self._own.items()
+            }
             self.line.hire(self._held(own, devices[i] if i else None))
 
     @contextlib.asynccontextmanager

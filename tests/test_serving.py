@@ -1,12 +1,16 @@
 """The service: what it answers, what it keeps in memory, and what it refuses."""
 
+import asyncio
+import concurrent.futures
 import contextlib
 import json
 import os
+import queue
 import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import numpy as np
@@ -21,11 +25,15 @@ from inpainting_zoo.options import InpaintSettings, ServeSettings
 from inpainting_zoo.serving.catalogue import Catalogue
 from inpainting_zoo.serving.form import FIELDS, completion
 from inpainting_zoo.serving.held import Held
+from inpainting_zoo.serving.line import Line
 from inpainting_zoo.serving.serve import is_loopback, listen, own_models, serve
 from served import form, negative, noise, pixels, png, send, server, square
 
 IMAGE, HOLE = noise(40, 50), square(40, 50, 10, 20, 8)
 PAIR = {"image": png(IMAGE), "mask": png(HOLE)}
+# What tests run once or twice compiles longer than it runs.
+TWO_CPUS = "--xla_force_host_platform_device_count=2 "
+TWO_CPUS += "--xla_backend_optimization_level=0"
 
 
 @pytest.fixture(scope="module")
@@ -246,11 +254,12 @@ def test_a_preset_that_is_named_is_the_default():
 
 
 @contextlib.contextmanager
-def command(*options):
+def command(*options, **environment):
     """Runs `serve` on a free port as a user does; yields its process and address."""
     argv = [sys.executable, str(ROOT / "runner.py"), "serve", "-port", "0", *options]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    process = subprocess.Popen(argv, cwd=ROOT, **pipes)
+    environment = {**os.environ, **environment}
+    process = subprocess.Popen(argv, cwd=ROOT, env=environment, **pipes)
     try:
         line = next(line for line in process.stdout if line.startswith("page: "))
         yield process, line.split()[1].rstrip(";")
@@ -306,6 +315,89 @@ def test_the_command_completes_pictures(preset):
     difference = np.abs(pixels(answer[2]) - pixels(expected).astype(int))
     np.testing.assert_array_equal(difference[hole == 0], 0)
     assert difference.max() <= 1  # of another process, in which threads may round
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("engine", ["tensorflow", "jax"])
+def test_two_devices_complete_two_pictures_at_once(engine, tmp_path):
+    """Each prediction waits for one on the other device, which one worker never has."""
+    file = save_tiny(tmp_path / "mine.npz")
+    environment = {**os.environ, "KERAS_BACKEND": engine, "XLA_FLAGS": TWO_CPUS}
+    command = [sys.executable, str(ROOT / "tests" / "two_devices.py"), str(file)]
+    found = subprocess.run(
+        command, capture_output=True, text=True, timeout=300, env=environment
+    )
+    assert found.returncode == 0, found.stderr
+    told = json.loads(found.stdout.splitlines()[-1])
+    assert told["workers"] == 2 and told["same"] == [True] * 6
+    assert len(set(told["devices"])) == 2
+    assert [told["devices"].count(device) for device in set(told["devices"])] == [3, 3]
+
+
+@pytest.mark.long
+def test_the_first_model_that_loads_the_engine_brings_its_devices():
+    environment = {"KERAS_BACKEND": "jax", "XLA_FLAGS": TWO_CPUS}
+    with command(**environment) as (process, address):
+
+        def ask(preset):
+            body = form(**PAIR, preset=preset)
+            return pixels(send(address, body=body, timeout=300)[2])
+
+        def workers():
+            return send(address, "/api/health")[2]["workers"]
+
+        ask("patchmatch")
+        assert workers() == 1  # without an engine, which may take all of a GPU
+        first = ask("gmcnn_faces_128")
+        assert workers() == 2
+        with concurrent.futures.ThreadPoolExecutor(2) as pool:
+            for again in pool.map(ask, ["gmcnn_faces_128"] * 2):
+                np.testing.assert_array_equal(again, first)
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == 0 and "Traceback" not in err
+
+
+def test_two_workers_take_turns_at_one_line():
+    begun = queue.SimpleQueue()
+    doors = {name: threading.Event() for name in ("first", "second", "fourth")}
+
+    def job(name):
+        def run(worker):
+            begun.put((name, worker))
+            assert doors[name].wait(30)
+            return name
+
+        return run
+
+    async def main():
+        line = Line(8)
+        line.hire("one")
+        line.hire("other")
+        leaves = asyncio.Event()
+        working = [
+            asyncio.ensure_future(line.work(job(name), gone))
+            for name, gone in (
+                *(("first", None), ("second", None)),
+                *(("third", leaves.wait()), ("fourth", None)),
+            )
+        ]
+        found = [await asyncio.to_thread(begun.get, timeout=30) for _ in range(2)]
+        assert sorted(found) == [("first", "one"), ("second", "other")]
+        leaves.set()
+        assert await working[2] is None
+        doors["second"].set()
+        assert await working[1] == "second"
+        found = await asyncio.to_thread(begun.get, timeout=30)
+        assert found == ("fourth", "other")  # the third, who left, never begins
+        for door in doors.values():
+            door.set()
+        assert await asyncio.gather(*working) == ["first", "second", None, "fourth"]
+        assert begun.empty()
+        assert await line.work(lambda worker: worker) == "one"  # where models are
+        line.close()
+
+    asyncio.run(main())
 
 
 @pytest.mark.long
