@@ -94,6 +94,13 @@ class Person:
         )
         self.driver.execute_script(script, name, value)
 
+    def types(self, **texts):
+        """Types into fields of the model's options, instead of what is there."""
+        for name, text in texts.items():
+            field = self.driver.find_element("css selector", f"#options [name={name}]")
+            field.clear()
+            field.send_keys(str(text))
+
     def tool(self, name):
         self.driver.execute_script(f"document.querySelector('[value={name}]').click()")
 

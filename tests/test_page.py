@@ -11,12 +11,17 @@ from PIL import Image, ImageCms, ImageOps
 from browser import CONTROL, SHIFT, Person, browser, capsule, iou
 from conftest import STORED
 from inpainting_zoo import presets
+from inpainting_zoo.inpainting.picture import complete_bytes
+from inpainting_zoo.options import ServeSettings
+from inpainting_zoo.serving.serve import own_models
 from served import Negative, negative, noise, pixels, png, server, square
+from tiny_diffusion import NARROW
 
 WIDTH, HEIGHT = 300, 200
 SIZE = {"size": (WIDTH, HEIGHT)}
 IMAGE = noise(HEIGHT, WIDTH)
 TILTED = capsule(HEIGHT, WIDTH, (60, 60), (200, 120), 30)
+KINDS = {str: "text", int: "number", float: "number"}
 waiting = threading.Event()  # holds the model that "gmcnn_faces_128" stands for
 
 
@@ -332,6 +337,7 @@ def test_one_of_several_variants_is_chosen(painter):
     script = "return [...arguments[0].firstChild.getContext('2d').getImageData(80, 80, "
     script += "1, 1).data].slice(0, 3)"
     assert min(painter.driver.execute_script(script, shown[2])) >= 255 - 6 - 99
+    assert [button.text for button in shown] == ["seed 4", "seed 5", "seed 6"]
     assert pressed() == ["true", "false", "false"] and is_saved(4)
     shown[2].click()
     assert pressed() == ["false", "false", "true"] and is_saved(6)
@@ -391,6 +397,73 @@ def test_options_arrive_as_they_were_set(painter):
     painter.run()
     wanted = {"truncation": 0.5, "expected": True, "noise": "stored"}
     assert Negative.received == wanted
+
+
+@pytest.fixture(scope="module")
+def diffusion(tmp_path_factory):
+    """A tiny Stable Diffusion of one's own, as the service holds it."""
+    from inpainting_zoo.storage.checkpoints import as_arrays, save_weights
+
+    file = tmp_path_factory.mktemp("weights") / "mine.safetensors"
+    arrays = as_arrays(presets.build("sd15_inpainting", **NARROW).use_state())
+    about = {"preset": "sd15_inpainting", "overrides": NARROW}
+    save_weights(file, arrays, about)
+    return own_models(ServeSettings(from_weights=str(file)))
+
+
+@pytest.mark.long
+@pytest.mark.both_engines
+def test_a_prompt_is_painted_by_ones_own_diffusion(person, diffusion):
+    _, (model,) = diffusion
+    photograph = person.folder / "photo.png"
+    chosen = {"num_steps": 2, "guidance_scale": 2.5, "sampler": "euler"}
+    chosen |= {"prompt": "Oh, a red mill", "negative_prompt": "boats"}
+    with server(own=diffusion) as address:
+        person.visit(address)
+        person.opens(photograph)
+        person.wait("return document.querySelector('[name=prompt]')")
+        script = "return [...document.getElementById('options').elements]"
+        names = person.driver.execute_script(f"{script}.map(e => e.name)")
+        assert names == [*model.OPTIONS, "seed", "variants"]
+        kinds = person.driver.execute_script(f"{script}.map(e => e.type)")
+        assert kinds == [KINDS[type(x)] for x in [*model.OPTIONS.values(), 0, 1]]
+        person.set("mask_dilation", 0)
+        person.drags((60, 60), (200, 120), **SIZE)
+        hole = person.mask()
+        person.types(num_steps=900)
+        person.click("run")
+        person.waits_for("Working, ")  # some seconds
+        assert person.find("progress").is_displayed()
+        person.click("cancel")
+        person.waits_for("Cancelled; nothing has changed.")
+        assert not person.find("save").is_enabled()
+        person.types(**chosen, seed=5)
+        person.run("Done, seed 5.", seconds=120)  # after what was cancelled
+        found = pixels(person.saves("save"))
+
+        def wanted(**options):
+            made, _ = complete_bytes(
+                model, photograph.read_bytes(), png(hole), **chosen | options
+            )
+            return pixels(made)
+
+        np.testing.assert_array_equal(found, wanted(seed=5))
+        np.testing.assert_array_equal(found[~hole], IMAGE[~hole])
+        assert (found[hole] != IMAGE[hole]).any()
+        assert (found != wanted(seed=5, prompt="")).any()
+        person.click("undo")
+        person.types(variants=2, seed=6)
+        person.run(seconds=60)
+        shown = person.driver.find_elements("css selector", "#variants button")
+        for seed, button in zip((6, 7), shown, strict=True):
+            assert button.text == f"seed {seed}"
+            button.click()
+            varied = pixels(person.saves("save"))
+            np.testing.assert_array_equal(varied, wanted(seed=seed))
+            np.testing.assert_array_equal(varied[~hole], IMAGE[~hole])
+        person.click("undo", "undo", "undo")
+        person.types(sampler="none")
+        person.run("sampler: one of ddim, euler, ")
 
 
 def test_a_photograph_is_saved_in_its_own_format(person):

@@ -14,7 +14,7 @@ export function build(fieldset, { options, types, draws }) {
   if (seeds) seeds.min = 0;
 }
 
-// {own: the model's options, seed, variants}
+// {own: the model's options, seed, variants, draws: whether the seed matters}
 export function values(fieldset) {
   const found = {};
   for (const input of fieldset.elements) {
@@ -24,7 +24,7 @@ export function values(fieldset) {
       : input.value;
   }
   const { seed = 0, variants = 1, ...own } = found;
-  return { own, seed, variants };
+  return { own, seed, variants, draws: "seed" in found };
 }
 
 // `type` is Python's: "int", "float", "bool", "str"; JavaScript cannot tell 1.0 from 1.
