@@ -191,6 +191,16 @@ class Person:
         sent = [x for x in events if x["method"] == "Network.requestWillBeSent"]
         return [x["params"]["request"]["url"] for x in sent]
 
+    def sees(self, name):
+        """Whether all of something is within the window, and nothing covers it."""
+        script = (
+            "const e = document.getElementById(arguments[0]);"
+            "const b = e.getBoundingClientRect(), y = (b.top + b.bottom) / 2;"
+            "return b.top >= 0 && b.bottom <= innerHeight + 1 && b.height > 0"
+            " && e.contains(document.elementFromPoint(b.left + 9, y))"
+        )
+        return self.driver.execute_script(script, name)
+
     @property
     def focus(self):
         """The identifier of what has the focus, if it has one."""

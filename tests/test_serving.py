@@ -7,6 +7,8 @@ import json
 import os
 import queue
 import re
+import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -61,6 +63,20 @@ def test_the_readmes_lines_of_python(address, tmp_path, monkeypatch):
     Image.fromarray(np.eye(9, dtype=np.uint8) * 255).save("mask.png")
     exec(program.replace("http://127.0.0.1:8000", address))
     assert np.asarray(Image.open("completed.png")).shape == image.shape
+
+
+@pytest.mark.skipif(not shutil.which("curl"), reason="needs curl")
+@pytest.mark.parametrize("page", ["README.md", "docs/page.md"])
+def test_the_line_of_curl(address, page, tmp_path):
+    """As it stands, but for the port."""
+    text = (ROOT / page).read_text().replace("\\\n", "")
+    line = next(x for x in text.splitlines() if x.startswith("    curl "))
+    (tmp_path / "photo.jpg").write_bytes(png(IMAGE, "JPEG"))
+    (tmp_path / "mask.png").write_bytes(PAIR["mask"])
+    words = shlex.split(line.replace("http://127.0.0.1:8000", address))
+    options = ["--fail", "--silent", "--show-error", "--noproxy", "*"]
+    subprocess.run([*words, *options], cwd=tmp_path, check=True, timeout=60)
+    assert pixels((tmp_path / "completed.png").read_bytes()).shape == IMAGE.shape
 
 
 def test_options_are_those_of_the_command(address):
@@ -244,6 +260,18 @@ def test_ones_own_weights_come_first(tmp_path):
     np.testing.assert_array_equal(pixels(content), pixels(expected))
     negated = np.where(HOLE[..., None] != 0, 255 - IMAGE, IMAGE)
     np.testing.assert_array_equal(pixels(other), negated)  # by the others' door
+
+
+def test_ones_own_experiment_has_its_name(tmp_path):
+    save_tiny(tmp_path / "mine" / "weights" / "generator.npz")
+    where = {"experiment_name": "mine", "output_path": str(tmp_path)}
+    about, (model,) = own = own_models(ServeSettings(**where))
+    assert about["description"] == "your own weights, generator.npz"
+    with server(own=own) as address:
+        assert send(address, "/api/models")[2]["default"] == about["name"] == "mine"
+        _, _, content = send(address, body=form(**PAIR, preset="mine"))
+    expected, _ = complete_bytes(model, **PAIR)
+    np.testing.assert_array_equal(pixels(content), pixels(expected))
 
 
 def test_a_preset_that_is_named_is_the_default():

@@ -260,6 +260,7 @@ function offer(found, strokes) {
     const [button, shown] = [document.createElement("button"), document.createElement("canvas")];
     shown.width = shown.height = THUMBNAIL;
     shown.getContext("2d").drawImage(picture.full, left, top, side, side, 0, 0, THUMBNAIL, THUMBNAIL);
+    button.type = "button"; // which sends no form
     button.ariaLabel = `Variant ${i + 1}, seed ${seed}`;
     button.append(shown, Object.assign(document.createElement("small"), { textContent: `seed ${seed}` }));
     button.picture = picture;
