@@ -15,6 +15,7 @@ FAMILY = Family(
         "attention_slices": 0,
     },
     choices={"predicts": "inpainting_zoo.stable_diffusion.samplers:PREDICTS"},
+    option_choices={"sampler": "inpainting_zoo.stable_diffusion.samplers:SAMPLERS"},
     draws=True,
 )
 

@@ -40,6 +40,7 @@ class Family:
         options: what `inpaint` takes beyond image, mask and seed: name -> default.
         choices: argument of the model that is a name -> where the table of names is,
             "inpainting_zoo.folder.module:TABLE"; see `names_in`.
+        option_choices: the same of `options`.
         draws: whether another seed gives another picture; None if that depends on
             what the model is made of.
         adapters: module with `read_adapter` and `arguments`, which open files that
@@ -53,6 +54,7 @@ class Family:
     sizes: Callable | None = None
     options: Mapping = dataclasses.field(default_factory=dict)
     choices: Mapping = dataclasses.field(default_factory=dict)
+    option_choices: Mapping = dataclasses.field(default_factory=dict)
     draws: bool | None = False
     adapters: str | None = None
 

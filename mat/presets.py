@@ -25,6 +25,7 @@ FAMILY = Family(
     sizes=sizes,
     options={"truncation": 1.0, "expected": False, "noise": "stored"},
     choices={"perceptual": "inpainting_zoo.mat.model:TAPS"},
+    option_choices={"noise": "inpainting_zoo.mat.model:NOISE"},
     draws=True,
 )
 RELEASES = "https://github.com/Sanster/models/releases/download"

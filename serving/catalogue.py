@@ -2,6 +2,7 @@
 
 from inpainting_zoo import presets
 from inpainting_zoo.errors import choose
+from inpainting_zoo.families import names_in
 
 
 class Catalogue:
@@ -31,7 +32,9 @@ class Catalogue:
         return [model["name"] for model in self.about()]
 
     def declared(self, name: str) -> dict:
-        """Returns a model's options, their defaults and types, and if a seed matters.
+        """Returns a model's options, their defaults, types and names to choose from.
+
+        It tells, too, whether the model draws, so that a seed matters.
 
         Raises:
             InputError: if no model has this name.
@@ -39,12 +42,21 @@ class Catalogue:
         choose("preset", name, dict.fromkeys(self.names()))
         if name in self._own:
             about, (model, *_) = self._own[name]
-            options, draws = model.OPTIONS, model.draws
+            options, draws, family = model.OPTIONS, model.draws, _family_of(model)
         else:
             about, family = presets.about(name), presets.family(name)
             options, draws = family.options, family.draws
+        choices = family.option_choices if family else {}
         return about | {
             "options": dict(options),
             "types": {k: type(value).__name__ for k, value in options.items()},
+            "choices": {k: names_in(place) for k, place in choices.items()},
             "draws": draws is True,
         }
+
+
+def _family_of(model):
+    """Returns the family of a model, or None if no preset is of it."""
+    place = f"{type(model).__module__}:{type(model).__name__}"
+    families = (preset["family"] for preset in presets.PRESETS.values())
+    return next((family for family in families if family.model == place), None)

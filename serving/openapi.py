@@ -48,6 +48,7 @@ def description(catalogue: Catalogue) -> dict:
             **ABOUT,
             "options": {"type": "object"},
             "types": {"type": "object"},
+            "choices": {"type": "object"},
             "draws": {"type": "boolean"},
         }
     )

@@ -41,6 +41,7 @@ FAMILY = Family(
         "predicts": "inpainting_zoo.stable_diffusion.samplers:PREDICTS",
         "task": "inpainting_zoo.stable_diffusion.tasks:TASKS",
     },
+    option_choices={"sampler": "inpainting_zoo.stable_diffusion.samplers:SAMPLERS"},
     draws=True,
     adapters="inpainting_zoo.stable_diffusion.tasks",
 )

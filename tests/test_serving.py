@@ -156,7 +156,9 @@ def test_models_are_listed_with_what_helps_to_choose(address):
     assert here == sorted(here, reverse=True)  # those on this machine first
     _, _, about = send(address, "/api/models/patchmatch")
     assert about["options"] == {"patch_size": 3} and about["draws"]
-    assert about["types"] == {"patch_size": "int"}
+    assert about["types"] == {"patch_size": "int"} and about["choices"] == {}
+    _, _, about = send(address, "/api/models/mat_512")
+    assert about["choices"] == {"noise": ["stored", "drawn", "none"]}
     assert not presets.model_class("gmcnn_faces_128").draws  # no seed, no variants
     status, _, error = send(address, "/api/models/none")
     assert status == 400 and error["argument"] == "preset"
@@ -438,7 +440,7 @@ def test_no_engine_is_loaded_for_the_page_and_its_default_model():
         with server(presets.load) as address:
             assert send(address, "/api/models")[0] == 200
             assert send(address, "/api/models/patchmatch")[0] == 200
-            assert send(address, "/api/models/gmcnn_faces_128")[0] == 200
+            assert send(address, "/api/models/mat_512")[0] == 200
             assert send(address, body=pair)[0] == 200
             assert not {"keras", "tensorflow", "jax"} & set(sys.modules)
     """

@@ -301,7 +301,7 @@ async function choose() {
   const download = model.here ? "" : ` The first run downloads ${words(model.bytes)}.`;
   const about = model.description[0].toUpperCase() + model.description.slice(1);
   $("about").textContent = `${about}.${licence}${download}`;
-  options.build($("options"), { options: {}, types: {}, draws: false });
+  options.build($("options"), { options: {}, types: {}, choices: {}, draws: false });
   const declared = await api.model(model.name);
   if ($("model").value === model.name) options.build($("options"), declared);
 }
