@@ -58,7 +58,7 @@ def inpaint(settings: InpaintSettings) -> int:
     if not settings.ray:  # whose workers load it, each for itself
         model, recipe = later(settings)
     if video:
-        return video.complete(model, recipe)
+        return video.complete(model.load(), recipe)
     return max(
         _complete(settings, model, recipe, seed, save_to)
         for seed, save_to in variants(settings)

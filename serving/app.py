@@ -1,5 +1,6 @@
 """The service: which address does what."""
 
+import asyncio
 import contextlib
 import functools
 import json
@@ -13,8 +14,10 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from inpainting_zoo import presets
+from inpainting_zoo.engine.placement import placed, placements
 from inpainting_zoo.inpainting.picture import complete_bytes
 from inpainting_zoo.options import ServeSettings
+from inpainting_zoo.serving.catalogue import Catalogue
 from inpainting_zoo.serving.form import completion, read_form
 from inpainting_zoo.serving.guard import Guard
 from inpainting_zoo.serving.held import Held
@@ -29,17 +32,16 @@ MEGABYTE = 1_000_000
 def make_app(
     settings: ServeSettings,
     load: Callable = presets.load,
-    own: tuple[dict, object] | None = None,
+    own: tuple[dict, list] | None = None,
 ) -> Guard:
     """Returns the service as an ASGI application.
 
     Args:
         settings: its limits.
-        load, own: see `Held`.
+        load, own: see `Service`.
     """
-    held = Held(settings.model_megabytes * MEGABYTE, load, own)
     return Guard(
-        Service(settings, held).app,
+        Service(settings, load, own).app,
         settings.host,
         max_bytes=2 * settings.max_megabytes * MEGABYTE + MEGABYTE,
         seconds=settings.body_seconds,
@@ -47,21 +49,25 @@ def make_app(
 
 
 class Service:
-    """What requests share: the line, the models, the limits.
+    """What requests share: the line with its workers, the models, the limits.
 
     Args:
         settings: see `make_app`.
-        held: the models.
+        load: takes a preset's name and returns its model.
+        own: `(about, models)` of the service's own model, see `Catalogue`: one for each
+            of the engine's devices, or one that takes no engine.
 
     Attributes:
         app: the application, without its guard.
     """
 
-    def __init__(self, settings: ServeSettings, held: Held):
+    def __init__(self, settings: ServeSettings, load: Callable, own):
         self.max_bytes = settings.max_megabytes * MEGABYTE
         self.max_pixels = settings.max_pixels
-        self.line = Line(settings.queue)
-        self.held = held
+        self.catalogue, self.line = Catalogue(own), Line(settings.queue)
+        self._own = {self.catalogue.default: own[1]} if own else {}
+        self._held = functools.partial(Held, settings.model_megabytes * MEGABYTE, load)
+        self._hire(placements() or [None])
         self.app = Starlette(
             routes=[
                 Route("/", self.page),
@@ -76,8 +82,17 @@ class Service:
             lifespan=self._lifespan,
         )
 
+    def _hire(self, devices):
+        """Lets each of the engine's devices have a worker, whose models are there."""
+        for i in range(len(self.line.workers), len(devices)):
+            own = {
+                k: models[min(i, len(models) - 1)] for k, models in self._own.items()
+            }
+            self.line.hire(self._held(own, devices[i] if i else None))
+
     @contextlib.asynccontextmanager
     async def _lifespan(self, app):
+        self._loop = asyncio.get_running_loop()
         yield
         self.line.close()
 
@@ -86,24 +101,26 @@ class Service:
 
     async def health(self, request: Request) -> Response:
         places = {"places": self.line.places, "taken": self.line.taken}
+        places["workers"] = len(self.line.workers)
         limits = {"max_bytes": self.max_bytes, "max_pixels": self.max_pixels}
         return JSONResponse({"status": "ok"} | places | limits)
 
     async def models(self, request: Request) -> Response:
-        found = {"default": self.held.default, "models": self.held.about()}
+        found = {"default": self.catalogue.default, "models": self.catalogue.about()}
         return JSONResponse(found)
 
     async def model(self, request: Request) -> Response:
-        return JSONResponse(self.held.declared(request.path_params["name"]))
+        return JSONResponse(self.catalogue.declared(request.path_params["name"]))
 
     async def inpaint(self, request: Request) -> Response:
         with self.line.place():
             parts = await read_form(request, self.max_bytes)
             image, mask = parts.pop("image"), parts.pop("mask")
-            preset, output, options, own = completion(parts, self.held)
+            preset, output, options, own = completion(parts, self.catalogue)
             request.state.model = preset
             options |= {"suffix": f".{output}", "max_pixels": self.max_pixels}
-            job = functools.partial(self.complete, preset, image, mask, own, options)
+            arguments = preset, image, mask, own, options
+            job = functools.partial(self.complete, *arguments)
             found = await self.line.work(job, gone=_gone(request))
         if found is None:
             raise ClientDisconnect
@@ -111,14 +128,17 @@ class Service:
         headers = {"x-seed": str(options.get("seed", 0)), "x-notes": json.dumps(notes)}
         return Response(content, media_type=f"image/{output}", headers=headers)
 
-    def complete(self, preset, image, mask, own, options):
-        """Completes a picture in the worker; see `complete_bytes`."""
-        model = self.held.get(preset)
-        model.chosen(own)  # which may be meant for another
-        return complete_bytes(model, image, mask, **options, **own)
+    def complete(self, preset, image, mask, own, options, held):
+        """Completes a picture in a worker; see `complete_bytes`."""
+        with placed(held.device):
+            model = held.get(preset)
+            # The first model that needs the engine is what has loaded it.
+            self._loop.call_soon_threadsafe(self._hire, placements())
+            model.chosen(own)  # which may be meant for another
+            return complete_bytes(model, image, mask, **options, **own)
 
     async def openapi(self, request: Request) -> Response:
-        return JSONResponse(description(self.held))
+        return JSONResponse(description(self.catalogue))
 
 
 async def _gone(request):

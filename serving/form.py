@@ -8,7 +8,7 @@ from starlette.requests import Request
 
 from inpainting_zoo.errors import InputError, choose
 from inpainting_zoo.options import InpaintSettings
-from inpainting_zoo.serving.held import Held
+from inpainting_zoo.serving.catalogue import Catalogue
 from inpainting_zoo.serving.refusal import Refusal
 from inpainting_zoo.settings import kind_of
 
@@ -85,12 +85,12 @@ async def _parts(request, most):
         ) from error
 
 
-def completion(parts: dict, held: Held) -> tuple[str, str, dict, dict]:
+def completion(parts: dict, catalogue: Catalogue) -> tuple[str, str, dict, dict]:
     """Checks the options of a form.
 
     Args:
         parts: texts by name; pictures among them are left out.
-        held: the models, of which it may name one.
+        catalogue: the models, of which it may name one.
 
     Returns:
         The model's name, the output's format, options of `complete_bytes`, and the
@@ -99,8 +99,8 @@ def completion(parts: dict, held: Held) -> tuple[str, str, dict, dict]:
     Raises:
         InputError: if one breaks its rule.
     """
-    preset, output = parts.get("preset", held.default), parts.get("format", "png")
-    choose("preset", preset, dict.fromkeys(held.names()))
+    preset, output = parts.get("preset", catalogue.default), parts.get("format", "png")
+    choose("preset", preset, dict.fromkeys(catalogue.names()))
     choose("format", output, dict.fromkeys(FORMATS))
     given = {f.name: value_of(f, parts[name]) for name, f in FIELDS.items()
              if name in parts}  # fmt: skip

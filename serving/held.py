@@ -1,75 +1,43 @@
-"""The models that requests may name, and which of them are in memory."""
+"""The models that a worker has in memory."""
 
 import gc
 from collections.abc import Callable
 
 from inpainting_zoo import presets
-from inpainting_zoo.errors import choose
 
 
 class Held:
-    """Models by name, loaded once: the least recently used leaves.
+    """Models of one device by name, loaded once: the least recently used leaves.
 
     Args:
         max_bytes: of the weights of all that are held together; one is always held,
             however large it is.
         load: takes a preset's name and returns its model.
-        own: `(about, model)` of a model that comes first and never leaves, in place of
-            the preset that its name may be; `about` is as of `presets.about`.
+        own: models that never leave, by name; they take the place of presets.
+        device: where they are, see `engine.placement.placed`.
 
     Attributes:
-        models: what is held, the most recently used last.
-        default: name of the model that requests take which name none.
+        models: what may leave, the most recently used last.
     """
 
     def __init__(
         self,
         max_bytes: int,
         load: Callable = presets.load,
-        own: tuple[dict, object] | None = None,
+        own: dict | None = None,
+        device: str | None = None,
     ):
         self.max_bytes, self.load, self.models = max_bytes, load, {}
-        self._own = {own[0]["name"]: own} if own else {}
-        self.default = next(iter(self._own), presets.DEFAULT)
-
-    def about(self) -> list:
-        """Returns what helps to choose, those first that need no download."""
-        own = [about for about, _ in self._own.values()]
-        others = [n for n, preset in presets.PRESETS.items() if "weights" in preset]
-        others = [presets.about(n) for n in others if n not in self._own]
-        return own + sorted(others, key=lambda model: not model["here"])
-
-    def names(self) -> list:
-        """Returns the names that requests may use."""
-        return [model["name"] for model in self.about()]
-
-    def declared(self, name: str) -> dict:
-        """Returns a model's options, their defaults and types, and if a seed matters.
-
-        Raises:
-            InputError: if no model has this name.
-        """
-        choose("preset", name, dict.fromkeys(self.names()))
-        if name in self._own:
-            about, model = self._own[name]
-            options, draws = model.OPTIONS, model.draws
-        else:
-            about, family = presets.about(name), presets.family(name)
-            options, draws = family.options, family.draws
-        return about | {
-            "options": dict(options),
-            "types": {k: type(value).__name__ for k, value in options.items()},
-            "draws": draws is True,
-        }
+        self.device, self._own = device, own or {}
 
     def get(self, name: str):
-        """Returns a model; to be called by one thread at a time.
+        """Returns a model; to be called by one thread at a time, on the device.
 
         Raises:
             InputError, WeightsError: as `presets.load`.
         """
         if name in self._own:
-            return self._own[name][1]
+            return self._own[name]
         if name not in self.models:
             self._make_room(presets.about(name)["bytes"])
             self.models[name] = self.load(name)

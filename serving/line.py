@@ -1,4 +1,4 @@
-"""One worker, and a line of bounded length before it."""
+"""Workers, one for each device, and one line of bounded length before all of them."""
 
 import asyncio
 import contextlib
@@ -10,7 +10,9 @@ from inpainting_zoo.serving.refusal import Refusal
 
 
 class Line:
-    """Requests that wait for the one thread that completes pictures.
+    """Requests that wait for one of the threads that complete pictures.
+
+    But for `close`, to be used in one event loop.
 
     Args:
         places: how many may be there at once, those being uploaded or worked on
@@ -18,12 +20,20 @@ class Line:
 
     Attributes:
         taken: places that are taken.
+        workers: `(thread, held)` of each, in the order in which they came.
     """
 
     def __init__(self, places: int):
-        self.places, self.taken = places, 0
-        self._worker = ThreadPoolExecutor(1, thread_name_prefix="worker")
+        self.places, self.taken, self.workers = places, 0, []
+        self._free = asyncio.PriorityQueue()  # numbers of workers, lower ones first
         self._seconds = 1.0  # that the last job took
+
+    def hire(self, held):
+        """Adds a worker, which gives what it holds to all that it runs."""
+        number = len(self.workers)
+        thread = ThreadPoolExecutor(1, thread_name_prefix=f"worker_{number}")
+        self.workers.append((thread, held))
+        self._free.put_nowait(number)
 
     @contextlib.contextmanager
     def place(self):
@@ -46,35 +56,41 @@ class Line:
         finally:
             self.taken -= 1
 
-    async def work(self, function, *arguments, gone=None):
-        """Runs a function in the worker, after those that came before.
+    async def work(self, function, gone=None):
+        """Runs a function in the first worker that is free, after those before it.
 
         Args:
-            function, *arguments: what to call.
+            function: takes what the worker holds.
             gone: a coroutine that returns when nobody waits for the result any more.
                 What has not begun by then never does; what has is not interrupted.
 
         Returns:
             Its result, or None if nobody waits.
         """
-        submitted = self._worker.submit(self._timed, function, arguments)
-        job = asyncio.wrap_future(submitted)
+        job = asyncio.ensure_future(self._in_turn(function))
         waits = [job, *([asyncio.ensure_future(gone)] if gone else [])]
         try:
             await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
             return job.result() if job.done() else None
         finally:
-            submitted.cancel()
             for wait in waits:
                 wait.cancel()
 
     def close(self):
-        """Forgets those that wait; the one that is worked on is finished."""
-        self._worker.shutdown(wait=False, cancel_futures=True)
+        """Forgets those that wait; those that are worked on are finished."""
+        for thread, _ in self.workers:
+            thread.shutdown(wait=False, cancel_futures=True)
 
-    def _timed(self, function, arguments):
+    async def _in_turn(self, function):
+        number = await self._free.get()
+        thread, held = self.workers[number]
+        begun = asyncio.wrap_future(thread.submit(self._timed, function, held))
+        begun.add_done_callback(lambda _: self._free.put_nowait(number))
+        return await asyncio.shield(begun)
+
+    def _timed(self, function, held):
         start = time.perf_counter()
         try:
-            return function(*arguments)
+            return function(held)
         finally:
             self._seconds = time.perf_counter() - start

@@ -1,8 +1,8 @@
 """The description of the service for programs, made from the settings' own fields."""
 
 from inpainting_zoo import __version__
+from inpainting_zoo.serving.catalogue import Catalogue
 from inpainting_zoo.serving.form import FIELDS, FILES, FORMATS
-from inpainting_zoo.serving.held import Held
 from inpainting_zoo.settings import found, kind_of
 
 KINDS = {int: "integer", float: "number", bool: "boolean", str: "string"}
@@ -20,6 +20,7 @@ ABOUT = {
     "here": {"type": "boolean", "description": "nothing has to be downloaded"},
 }
 WHOLE = {"type": "integer", "minimum": 0}
+HEALTH = ("places", "taken", "workers", "max_bytes", "max_pixels")
 REFUSALS = {
     400: "a rule is broken",
     403: "Host or Origin is another site's",
@@ -38,21 +39,22 @@ ERROR = {
 }
 
 
-def description(held: Held) -> dict:
+def description(catalogue: Catalogue) -> dict:
     """Returns the service of these models as OpenAPI 3.1 describes it."""
-    name = {"type": "string", "enum": held.names()}
+    name = {"type": "string", "enum": catalogue.names()}
     in_path = {"name": "name", "in": "path", "required": True, "schema": name}
     model = _object(
         {
             **ABOUT,
             "options": {"type": "object"},
             "types": {"type": "object"},
+            "choices": {"type": "object"},
             "draws": {"type": "boolean"},
         }
     )
     models = {"default": {"type": "string"}}
     models["models"] = {"type": "array", "items": _object(ABOUT)}
-    whole = dict.fromkeys(("places", "taken", "max_bytes", "max_pixels"), WHOLE)
+    whole = dict.fromkeys(HEALTH, WHOLE)
     health = _object({"status": {"const": "ok"}, **whole})
     return {
         "openapi": "3.1.0",
@@ -66,7 +68,7 @@ def description(held: Held) -> dict:
                 "get": _operation("What a model declares.", model, 400)
                 | {"parameters": [in_path]}
             },
-            "/api/inpaint": {"post": _inpaint(name | {"default": held.default})},
+            "/api/inpaint": {"post": _inpaint(name | {"default": catalogue.default})},
         },
     }
 

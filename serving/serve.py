@@ -9,6 +9,7 @@ from pathlib import Path
 
 from inpainting_zoo import presets
 from inpainting_zoo.chosen import chosen_model
+from inpainting_zoo.engine.placement import placed, placements
 from inpainting_zoo.errors import InputError
 from inpainting_zoo.options import ServeSettings
 from inpainting_zoo.weights.read_checkpoint import files_of
@@ -44,24 +45,31 @@ def serve(settings: ServeSettings):
             settings.host,
         )
     with listening:
-        app = make_app(settings, own=own_model(settings))
+        app = make_app(settings, own=own_models(settings))
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: sys.exit(0))  # uvicorn ends, then calls it
         log.info("page: http://%s:%d; Ctrl-C ends it", host, listening.getsockname()[1])
         make_server(app).run(sockets=[listening])
 
 
-def own_model(settings: ServeSettings) -> tuple[dict, object] | None:
-    """Returns the model that the command names, as `Held` takes it, if it names one."""
+def own_models(settings: ServeSettings) -> tuple[dict, list] | None:
+    """Returns the model that the command names, if it names one, as `Service` takes it.
+
+    All devices have it from the start, so that files which change later do not count.
+    """
     if not settings.names_a_model:
         return None
     name, model, _ = chosen_model(settings)
+    models = [model]
+    for device in placements()[1:]:
+        with placed(device):
+            models.append(chosen_model(settings)[1])
     if not (files := settings.files):
-        return presets.about(name), model
+        return presets.about(name), models
     sizes = [path.stat().st_size for file in files for path in files_of(file)]
     names = ", ".join(Path(file).name for file in files)
     about = {"name": name, "description": f"your own weights, {names}", "licence": ""}
-    return about | {"bytes": sum(sizes), "here": True}, model
+    return about | {"bytes": sum(sizes), "here": True}, models
 
 
 def make_server(app):

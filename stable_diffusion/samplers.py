@@ -124,14 +124,21 @@ def dpm_solver(num_steps: int, begin: int = 0, spacing: str = "leading") -> Sche
     Args:
         num_steps, begin: see `ddim`.
         spacing: "leading", "linspace", or "karras", by the noise rather than the time.
+
+    Raises:
+        InputError: if "leading" has no time step for so many.
     """
     if spacing == "karras":
         high, low = _sigmas()[[-1, 0]] ** (1 / RHO)
         sigmas = (high + np.linspace(0, 1, num_steps) * (low - high)) ** RHO
         t = np.rint(np.interp(np.log(sigmas), np.log(_sigmas()), np.arange(STEPS)))
     else:
-        t = timesteps(spacing, num_steps + 1)[:-1]
-        t = np.rint(t)
+        t = np.rint(timesteps(spacing, num_steps + 1)[:-1])
+        if t[0] >= STEPS:
+            raise InputError(
+                f"num_steps: must be at most {STEPS - 2} with the sampler dpmpp, "
+                f"received {num_steps}"
+            )
         sigmas = _sigmas()[t.astype(int)]
     t, sigmas = t[begin:], np.append(sigmas, 0.0)[begin:]
     alpha = 1 / np.hypot(sigmas, 1)

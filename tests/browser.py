@@ -94,6 +94,13 @@ class Person:
         )
         self.driver.execute_script(script, name, value)
 
+    def types(self, **texts):
+        """Types into fields of the model's options, instead of what is there."""
+        for name, text in texts.items():
+            field = self.driver.find_element("css selector", f"#options [name={name}]")
+            field.clear()
+            field.send_keys(str(text))
+
     def tool(self, name):
         self.driver.execute_script(f"document.querySelector('[value={name}]').click()")
 
@@ -183,6 +190,16 @@ class Person:
         events = [event["message"] for event in events]
         sent = [x for x in events if x["method"] == "Network.requestWillBeSent"]
         return [x["params"]["request"]["url"] for x in sent]
+
+    def sees(self, name):
+        """Whether all of something is within the window, and nothing covers it."""
+        script = (
+            "const e = document.getElementById(arguments[0]);"
+            "const b = e.getBoundingClientRect(), y = (b.top + b.bottom) / 2;"
+            "return b.top >= 0 && b.bottom <= innerHeight + 1 && b.height > 0"
+            " && e.contains(document.elementFromPoint(b.left + 9, y))"
+        )
+        return self.driver.execute_script(script, name)
 
     @property
     def focus(self):

@@ -11,12 +11,18 @@ from PIL import Image, ImageCms, ImageOps
 from browser import CONTROL, SHIFT, Person, browser, capsule, iou
 from conftest import STORED
 from inpainting_zoo import presets
+from inpainting_zoo.inpainting.picture import complete_bytes
+from inpainting_zoo.options import ServeSettings
+from inpainting_zoo.serving.serve import own_models
+from inpainting_zoo.stable_diffusion.samplers import SAMPLERS
 from served import Negative, negative, noise, pixels, png, server, square
+from tiny_diffusion import NARROW
 
 WIDTH, HEIGHT = 300, 200
 SIZE = {"size": (WIDTH, HEIGHT)}
 IMAGE = noise(HEIGHT, WIDTH)
 TILTED = capsule(HEIGHT, WIDTH, (60, 60), (200, 120), 30)
+KINDS = {str: "text", int: "number", float: "number"}
 waiting = threading.Event()  # holds the model that "gmcnn_faces_128" stands for
 
 
@@ -282,6 +288,8 @@ def test_fingers_paint_and_pinch(painter):
     assert iou(painted, TILTED) > 0.95
     painter.touches([at(130, 100), at(170, 100)], [at(90, 100), at(210, 100)])
     assert iou(painter.mask(), painted) == 1  # two fingers do not paint
+    painter.touches([at(100, 50), at(180, 50)], [at(110, 60), at(190, 60)])
+    painter.touches([at(110, 60), at(190, 60)], [at(100, 50), at(180, 50)])  # and back
     painter.set("size", 10)
     painter.touches([at(150, 160)], [at(210, 160)])  # three times as large now
     wanted = capsule(HEIGHT, WIDTH, (150, 120), (170, 120), 10)
@@ -299,6 +307,10 @@ def test_a_run_can_be_cancelled(painter):
     painter.waits_for("Working, ")  # some seconds
     painter.click("cancel")
     painter.waits_for("Cancelled")
+    painter.wait(
+        "return fetch('/api/health').then((x) => x.json())"
+        ".then(({ taken }) => taken === 0)"
+    )
     waiting.set()
     assert not painter.find("save").is_enabled()
     painter.run()
@@ -332,6 +344,7 @@ def test_one_of_several_variants_is_chosen(painter):
     script = "return [...arguments[0].firstChild.getContext('2d').getImageData(80, 80, "
     script += "1, 1).data].slice(0, 3)"
     assert min(painter.driver.execute_script(script, shown[2])) >= 255 - 6 - 99
+    assert [button.text for button in shown] == ["seed 4", "seed 5", "seed 6"]
     assert pressed() == ["true", "false", "false"] and is_saved(4)
     shown[2].click()
     assert pressed() == ["false", "false", "true"] and is_saved(6)
@@ -370,7 +383,7 @@ def test_a_model_tells_what_it_is_for(painter):
 def test_ones_own_model_is_chosen_from_the_start(person):
     about = {"name": "mine", "description": "your own weights", "licence": ""}
     about |= {"bytes": 5_000_000, "here": True}
-    with server(load, own=(about, Negative())) as address:
+    with server(load, own=(about, [Negative()])) as address:
         person.visit(address)
         chosen = person.driver.find_element("css selector", "#model option:checked")
         assert chosen.text == "mine (5 MB)"
@@ -388,21 +401,102 @@ def test_options_arrive_as_they_were_set(painter):
         "document.querySelector('[name=truncation]').value = 0.5;"
         "document.querySelector('[name=expected]').checked = true"
     )
+    painter.driver.find_element("name", "noise").send_keys("drawn")
     painter.run()
-    wanted = {"truncation": 0.5, "expected": True, "noise": "stored"}
+    wanted = {"truncation": 0.5, "expected": True, "noise": "drawn"}
     assert Negative.received == wanted
 
 
-def test_a_photograph_is_saved_in_its_own_format(person):
-    photograph = person.folder / "photo.jpg"
+@pytest.fixture(scope="module")
+def diffusion(tmp_path_factory):
+    """A tiny Stable Diffusion of one's own, as the service holds it."""
+    from inpainting_zoo.storage.checkpoints import as_arrays, save_weights
+
+    file = tmp_path_factory.mktemp("weights") / "mine.safetensors"
+    arrays = as_arrays(presets.build("sd15_inpainting", **NARROW).use_state())
+    about = {"preset": "sd15_inpainting", "overrides": NARROW}
+    save_weights(file, arrays, about)
+    return own_models(ServeSettings(from_weights=str(file)))
+
+
+@pytest.mark.long
+@pytest.mark.both_engines
+def test_a_prompt_is_painted_by_ones_own_diffusion(person, diffusion):
+    _, (model,) = diffusion
+    photograph = person.folder / "photo.png"
+    texts = {"prompt": "Oh, a red mill", "negative_prompt": "boats"}
+    texts |= {"num_steps": 2, "guidance_scale": 2.5}
+    chosen = {**texts, "sampler": "euler"}
+    with server(own=diffusion) as address:
+        person.visit(address)
+        person.opens(photograph)
+        person.wait("return document.querySelector('[name=prompt]')")
+        script = "return [...document.getElementById('options').elements]"
+        names = person.driver.execute_script(f"{script}.map(e => e.name)")
+        assert names == [*model.OPTIONS, "seed", "variants"]
+        kinds = person.driver.execute_script(f"{script}.map(e => e.type)")
+        wanted_kinds = {k: KINDS[type(x)] for k, x in model.OPTIONS.items()}
+        wanted_kinds["sampler"] = "select-one"
+        assert kinds == [*wanted_kinds.values(), "number", "number"]
+        script = (
+            "return [...document.querySelector('[name=sampler]')].map(e => e.value)"
+        )
+        assert person.driver.execute_script(script) == [*SAMPLERS]
+        sampler = person.driver.find_element("name", "sampler")
+        assert sampler.get_property("value") == "dpmpp"
+        person.set("mask_dilation", 0)
+        person.drags((60, 60), (200, 120), **SIZE)
+        hole = person.mask()
+        person.types(num_steps=900)
+        person.click("run")
+        person.waits_for("Working, ")  # some seconds
+        assert person.find("progress").is_displayed()
+        person.click("cancel")
+        person.waits_for("Cancelled; nothing has changed.")
+        assert not person.find("save").is_enabled()
+        person.types(**texts, seed=5)
+        sampler.send_keys("euler")
+        person.run("Done, seed 5.", seconds=120)  # after what was cancelled
+        found = pixels(person.saves("save"))
+
+        def wanted(**options):
+            made, _ = complete_bytes(
+                model, photograph.read_bytes(), png(hole), **chosen | options
+            )
+            return pixels(made)
+
+        np.testing.assert_array_equal(found, wanted(seed=5))
+        np.testing.assert_array_equal(found[~hole], IMAGE[~hole])
+        assert (found[hole] != IMAGE[hole]).any()
+        assert (found != wanted(seed=5, prompt="")).any()
+        person.click("undo")
+        person.types(variants=2, seed=6)
+        person.run(seconds=60)
+        assert person.sees("variants")
+        shown = person.driver.find_elements("css selector", "#variants button")
+        for seed, button in zip((6, 7), shown, strict=True):
+            assert button.text == f"seed {seed}"
+            button.click()
+            varied = pixels(person.saves("save"))
+            np.testing.assert_array_equal(varied, wanted(seed=seed))
+            np.testing.assert_array_equal(varied[~hole], IMAGE[~hole])
+        person.click("undo", "undo", "undo")
+        person.types(num_steps=5000)
+        person.run("num_steps: must be a whole number from 1 to 999")
+        assert person.sees("run") and person.sees("status")  # the form is long
+
+
+@pytest.mark.parametrize("kind", ["jpeg", "webp", "bmp"])
+def test_a_photograph_is_saved_in_its_own_format(person, kind):
+    photograph = person.folder / f"photo.{kind}"
     Image.fromarray(IMAGE).save(photograph, quality=95)
     person.visit(person.address)
     person.opens(photograph)
     person.drags((60, 60), (200, 120), **SIZE)
     person.run()
-    person.set("format", "jpeg")
-    saved = person.saves("save")
-    assert saved.startswith(b"\xff\xd8") and pixels(saved).shape == IMAGE.shape
+    person.set("format", kind)
+    saved = Image.open(io.BytesIO(person.saves("save")))
+    assert saved.format.lower() == kind and saved.size == (WIDTH, HEIGHT)
 
 
 def test_a_turned_photograph_comes_back_upright_with_its_profile(person):
@@ -489,8 +583,9 @@ def test_a_phone_has_room_for_all_of_it(painter, width):
         vary(painter, 3)
         painter.run()
         assert painter.find("compare-bar").is_displayed()
-        assert painter.find("variants").is_displayed()
         assert painter.driver.execute_script(script) <= width
+        painter.driver.execute_script("scrollTo(0, document.body.scrollHeight)")
+        assert painter.sees("variants") and painter.sees("status")
     finally:
         painter.driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
@@ -499,14 +594,14 @@ def test_everything_has_a_name_for_a_screen_reader(painter):
     vary(painter, 3)
     painter.drags((60, 60), (200, 120), **SIZE)
     painter.run()
-    painter.set("model", "mat_512")  # whose noise is a text
+    painter.set("model", "mat_512")  # which has a choice of noise
     painter.wait("return document.querySelector('[name=noise]')")
     painter.driver.execute_script(
         "document.querySelectorAll('details').forEach((e) => { e.open = true; })"
     )
     tree = painter.driver.execute_cdp_cmd("Accessibility.getFullAXTree", {})
     roles = {"button", "slider", "spinbutton", "combobox", "radio", "checkbox"}
-    roles |= {"textbox", "Canvas"}
+    roles |= {"Canvas"}
     found = [n for n in tree["nodes"] if n.get("role", {}).get("value") in roles]
     assert {n["role"]["value"] for n in found} == roles
     script = "return document.querySelectorAll('input, button, select, #canvas').length"
@@ -573,6 +668,28 @@ def test_nothing_is_asked_of_another_host(person):
     assert "/api/inpaint" in {address.path for address in asked}
     hosts = {address.netloc for address in asked if address.scheme != "blob"}
     assert hosts == {urlsplit(person.address).netloc}
+
+
+def test_the_browser_runs_no_script_but_the_pages_own(person):
+    person.visit(person.address)
+    found = person.driver.execute_async_script(
+        """
+        const [done] = arguments, refused = [];
+        addEventListener("securitypolicyviolation", (event) => {
+          refused.push(event.effectiveDirective);
+          if (refused.length === 4) done([refused.sort(), window.foreign ?? null]);
+        });
+        const script = document.createElement("script");
+        script.textContent = "window.foreign = 1";
+        document.body.append(script);
+        document.body.insertAdjacentHTML("beforeend", "<p style='color: red'></p>");
+        new Image().src = "http://127.0.0.2/x.png";
+        fetch("http://127.0.0.2/").catch(() => {});
+        """
+    )
+    refused = ["connect-src", "img-src", "script-src-elem", "style-src-attr"]
+    assert found == [refused, None]
+    person.errors()  # of which the console complains
 
 
 def timed(person, act):

@@ -164,6 +164,11 @@ def test_choices_are_known_before_the_engine_is(name):
         assert names_in(place) == [*pkgutil.resolve_name(place)]
         with pytest.raises(InputError, match=rf"^{name}: {argument}: one of .*, recei"):
             presets.configured(name, **{argument: "magic"})
+    assert family.rules.keys() <= family.options.keys()
+    tables = {k: r["choices"] for k, r in family.rules.items() if "choices" in r}
+    for option, place in tables.items():
+        assert names_in(place) == [*pkgutil.resolve_name(place)]
+        assert family.options[option] in names_in(place)
 
 
 def test_errors_of_programmers_are_not_those_of_users(monkeypatch):

@@ -145,6 +145,7 @@ def test_every_sampler_finds_what_the_noise_hides(name, strength):
         (("heun", 5), "sampler: one of ddim, .* received 'heun'"),
         (("ddim", 0), "num_steps: must be a whole number, .* at most 999, received 0"),
         (("ddim", 2.0), "num_steps: .* received 2.0"),
+        (("dpmpp", 999), "num_steps: must be at most 998 with the sampler dpmpp"),
         (("ddim", 5, 0), "strength: must be .* above 0 and at most 1, rec.* 0"),
         (("ddim", 5, 0.1), "strength: .* received 0.1"),
         (("ddim", 5, "all"), "strength: must be a finite number, .*received 'all'"),

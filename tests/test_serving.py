@@ -1,12 +1,18 @@
 """The service: what it answers, what it keeps in memory, and what it refuses."""
 
+import asyncio
+import concurrent.futures
 import contextlib
 import json
 import os
+import queue
 import re
+import shlex
+import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import numpy as np
@@ -18,13 +24,18 @@ from inpainting_zoo import __version__, presets
 from inpainting_zoo.errors import InputError
 from inpainting_zoo.inpainting.picture import complete_bytes
 from inpainting_zoo.options import InpaintSettings, ServeSettings
+from inpainting_zoo.serving.catalogue import Catalogue
 from inpainting_zoo.serving.form import FIELDS, completion
 from inpainting_zoo.serving.held import Held
-from inpainting_zoo.serving.serve import is_loopback, listen, own_model, serve
+from inpainting_zoo.serving.line import Line
+from inpainting_zoo.serving.serve import is_loopback, listen, own_models, serve
 from served import form, negative, noise, pixels, png, send, server, square
 
 IMAGE, HOLE = noise(40, 50), square(40, 50, 10, 20, 8)
 PAIR = {"image": png(IMAGE), "mask": png(HOLE)}
+# What tests run once or twice compiles longer than it runs.
+TWO_CPUS = "--xla_force_host_platform_device_count=2 "
+TWO_CPUS += "--xla_backend_optimization_level=0"
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +63,20 @@ def test_the_readmes_lines_of_python(address, tmp_path, monkeypatch):
     Image.fromarray(np.eye(9, dtype=np.uint8) * 255).save("mask.png")
     exec(program.replace("http://127.0.0.1:8000", address))
     assert np.asarray(Image.open("completed.png")).shape == image.shape
+
+
+@pytest.mark.skipif(not shutil.which("curl"), reason="needs curl")
+@pytest.mark.parametrize("page", ["README.md", "docs/page.md"])
+def test_the_line_of_curl(address, page, tmp_path):
+    """As it stands, but for the port."""
+    text = (ROOT / page).read_text().replace("\\\n", "")
+    line = next(x for x in text.splitlines() if x.startswith("    curl "))
+    (tmp_path / "photo.jpg").write_bytes(png(IMAGE, "JPEG"))
+    (tmp_path / "mask.png").write_bytes(PAIR["mask"])
+    words = shlex.split(line.replace("http://127.0.0.1:8000", address))
+    options = ["--fail", "--silent", "--show-error", "--noproxy", "*"]
+    subprocess.run([*words, *options], cwd=tmp_path, check=True, timeout=60)
+    assert pixels((tmp_path / "completed.png").read_bytes()).shape == IMAGE.shape
 
 
 def test_options_are_those_of_the_command(address):
@@ -131,7 +156,9 @@ def test_models_are_listed_with_what_helps_to_choose(address):
     assert here == sorted(here, reverse=True)  # those on this machine first
     _, _, about = send(address, "/api/models/patchmatch")
     assert about["options"] == {"patch_size": 3} and about["draws"]
-    assert about["types"] == {"patch_size": "int"}
+    assert about["types"] == {"patch_size": "int"} and about["choices"] == {}
+    _, _, about = send(address, "/api/models/mat_512")
+    assert about["choices"] == {"noise": ["stored", "drawn", "none"]}
     assert not presets.model_class("gmcnn_faces_128").draws  # no seed, no variants
     status, _, error = send(address, "/api/models/none")
     assert status == 400 and error["argument"] == "preset"
@@ -151,7 +178,7 @@ def test_the_description_knows_every_field(address):
 
 def test_health_tells_the_limits(address):
     _, _, found = send(address, "/api/health")
-    assert found["places"] == 8 and found["taken"] == 0
+    assert found["places"] == 8 and found["taken"] == 0 and found["workers"] == 1
     assert found["max_pixels"] == ServeSettings().max_pixels
 
 
@@ -201,8 +228,7 @@ def test_models_without_weights_take_no_room():
 
 
 def test_the_defaults_of_a_form_are_the_commands():
-    held = Held(1, negative)
-    assert completion({}, held) == (presets.DEFAULT, "png", {}, {})
+    assert completion({}, Catalogue()) == (presets.DEFAULT, "png", {}, {})
 
 
 def test_a_port_that_is_taken_is_an_error():
@@ -219,7 +245,7 @@ def test_addresses_that_others_can_reach():
 
 def test_ones_own_weights_come_first(tmp_path):
     file = save_tiny(tmp_path / "mine.npz")
-    own = own_model(ServeSettings(from_weights=str(file)))
+    own = own_models(ServeSettings(from_weights=str(file)))
     with server(own=own) as address:
         _, _, found = send(address, "/api/models")
         first = found["models"][0]
@@ -232,25 +258,38 @@ def test_ones_own_weights_come_first(tmp_path):
         _, _, about = send(address, "/api/models/gmcnn_small")
         assert about["options"] == {} and not about["draws"]
         _, _, other = send(address, body=form(**PAIR, preset="patchmatch"))
-    expected, _ = complete_bytes(own[1], PAIR["image"], PAIR["mask"])
+    expected, _ = complete_bytes(own[1][0], PAIR["image"], PAIR["mask"])
     np.testing.assert_array_equal(pixels(content), pixels(expected))
     negated = np.where(HOLE[..., None] != 0, 255 - IMAGE, IMAGE)
     np.testing.assert_array_equal(pixels(other), negated)  # by the others' door
 
 
+def test_ones_own_experiment_has_its_name(tmp_path):
+    save_tiny(tmp_path / "mine" / "weights" / "generator.npz")
+    where = {"experiment_name": "mine", "output_path": str(tmp_path)}
+    about, (model,) = own = own_models(ServeSettings(**where))
+    assert about["description"] == "your own weights, generator.npz"
+    with server(own=own) as address:
+        assert send(address, "/api/models")[2]["default"] == about["name"] == "mine"
+        _, _, content = send(address, body=form(**PAIR, preset="mine"))
+    expected, _ = complete_bytes(model, **PAIR)
+    np.testing.assert_array_equal(pixels(content), pixels(expected))
+
+
 def test_a_preset_that_is_named_is_the_default():
-    about, model = own_model(ServeSettings(preset="gmcnn_faces_128"))
+    about, (model,) = own_models(ServeSettings(preset="gmcnn_faces_128"))
     assert about == presets.about("gmcnn_faces_128") and model.image_size == 128
-    assert Held(1, negative, (about, model)).default == "gmcnn_faces_128"
-    assert own_model(ServeSettings()) is None
+    assert Catalogue((about, [model])).default == "gmcnn_faces_128"
+    assert own_models(ServeSettings()) is None
 
 
 @contextlib.contextmanager
-def command(*options):
+def command(*options, **environment):
     """Runs `serve` on a free port as a user does; yields its process and address."""
     argv = [sys.executable, str(ROOT / "runner.py"), "serve", "-port", "0", *options]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    process = subprocess.Popen(argv, cwd=ROOT, **pipes)
+    environment = {**os.environ, **environment}
+    process = subprocess.Popen(argv, cwd=ROOT, env=environment, **pipes)
     try:
         line = next(line for line in process.stdout if line.startswith("page: "))
         yield process, line.split()[1].rstrip(";")
@@ -309,6 +348,89 @@ def test_the_command_completes_pictures(preset):
 
 
 @pytest.mark.long
+@pytest.mark.parametrize("engine", ["tensorflow", "jax"])
+def test_two_devices_complete_two_pictures_at_once(engine, tmp_path):
+    """Each prediction waits for one on the other device, which one worker never has."""
+    file = save_tiny(tmp_path / "mine.npz")
+    environment = {**os.environ, "KERAS_BACKEND": engine, "XLA_FLAGS": TWO_CPUS}
+    command = [sys.executable, str(ROOT / "tests" / "two_devices.py"), str(file)]
+    found = subprocess.run(
+        command, capture_output=True, text=True, timeout=300, env=environment
+    )
+    assert found.returncode == 0, found.stderr
+    told = json.loads(found.stdout.splitlines()[-1])
+    assert told["workers"] == 2 and told["same"] == [True] * 6
+    assert len(set(told["devices"])) == 2
+    assert [told["devices"].count(device) for device in set(told["devices"])] == [3, 3]
+
+
+@pytest.mark.long
+def test_the_first_model_that_loads_the_engine_brings_its_devices():
+    environment = {"KERAS_BACKEND": "jax", "XLA_FLAGS": TWO_CPUS}
+    with command(**environment) as (process, address):
+
+        def ask(preset):
+            body = form(**PAIR, preset=preset)
+            return pixels(send(address, body=body, timeout=300)[2])
+
+        def workers():
+            return send(address, "/api/health")[2]["workers"]
+
+        ask("patchmatch")
+        assert workers() == 1  # without an engine, which may take all of a GPU
+        first = ask("gmcnn_faces_128")
+        assert workers() == 2
+        with concurrent.futures.ThreadPoolExecutor(2) as pool:
+            for again in pool.map(ask, ["gmcnn_faces_128"] * 2):
+                np.testing.assert_array_equal(again, first)
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == 0 and "Traceback" not in err
+
+
+def test_two_workers_take_turns_at_one_line():
+    begun = queue.SimpleQueue()
+    doors = {name: threading.Event() for name in ("first", "second", "fourth")}
+
+    def job(name):
+        def run(worker):
+            begun.put((name, worker))
+            assert doors[name].wait(30)
+            return name
+
+        return run
+
+    async def main():
+        line = Line(8)
+        line.hire("one")
+        line.hire("other")
+        leaves = asyncio.Event()
+        working = [
+            asyncio.ensure_future(line.work(job(name), gone))
+            for name, gone in (
+                *(("first", None), ("second", None)),
+                *(("third", leaves.wait()), ("fourth", None)),
+            )
+        ]
+        found = [await asyncio.to_thread(begun.get, timeout=30) for _ in range(2)]
+        assert sorted(found) == [("first", "one"), ("second", "other")]
+        leaves.set()
+        assert await working[2] is None
+        doors["second"].set()
+        assert await working[1] == "second"
+        found = await asyncio.to_thread(begun.get, timeout=30)
+        assert found == ("fourth", "other")  # the third, who left, never begins
+        for door in doors.values():
+            door.set()
+        assert await asyncio.gather(*working) == ["first", "second", None, "fourth"]
+        assert begun.empty()
+        assert await line.work(lambda worker: worker) == "one"  # where models are
+        line.close()
+
+    asyncio.run(main())
+
+
+@pytest.mark.long
 def test_no_engine_is_loaded_for_the_page_and_its_default_model():
     code = """if True:
         import sys
@@ -318,7 +440,7 @@ def test_no_engine_is_loaded_for_the_page_and_its_default_model():
         with server(presets.load) as address:
             assert send(address, "/api/models")[0] == 200
             assert send(address, "/api/models/patchmatch")[0] == 200
-            assert send(address, "/api/models/gmcnn_faces_128")[0] == 200
+            assert send(address, "/api/models/mat_512")[0] == 200
             assert send(address, body=pair)[0] == 200
             assert not {"keras", "tensorflow", "jax"} & set(sys.modules)
     """

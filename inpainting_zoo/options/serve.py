@@ -25,7 +25,9 @@ class ServeSettings(ModelSettings):
         60.0, "within which a request must have been sent", above=0
     )
     model_megabytes: int = option(
-        2000, "weights held at once; the least recently used model leaves", least=1
+        2000,
+        "weights held at once on a device; the least recently used model leaves",
+        least=1,
     )
 
 

@@ -24,7 +24,7 @@ export const health = () => json("/api/health");
 // {default, models: [{name, description, licence, bytes, here}]}
 export const models = () => json("/api/models");
 
-// What a model declares: options with their defaults, and whether it draws.
+// What a model declares: options with defaults, types and choices, and whether it draws.
 export const model = (name) => json(`/api/models/${encodeURIComponent(name)}`);
 
 // Completes a picture; `fields` are those of POST /api/inpaint, and `signal` cancels.

@@ -1,8 +1,11 @@
-// The form of what a model declares: one control for each option, by its default's type.
+// The form of what a model declares: one control for each option, by its default's type
+// or by the names that it can have.
 
 // Fills a fieldset with the controls of a model's options, and of the seed if it draws.
-export function build(fieldset, { options, types, draws }) {
-  const own = Object.entries(options).map(([name, value]) => control(name, value, types[name]));
+export function build(fieldset, { options, types, choices, draws }) {
+  const own = Object.entries(options).map(([name, value]) => (
+    choices[name] ? choice(name, value, choices[name]) : control(name, value, types[name])
+  ));
   const seed = draws ? [
     control("seed", 0, "int", "another number, another result"),
     control("variants", 1, "int", "results to choose from"),
@@ -14,7 +17,7 @@ export function build(fieldset, { options, types, draws }) {
   if (seeds) seeds.min = 0;
 }
 
-// {own: the model's options, seed, variants}
+// {own: the model's options, seed, variants, draws: whether the seed matters}
 export function values(fieldset) {
   const found = {};
   for (const input of fieldset.elements) {
@@ -24,7 +27,22 @@ export function values(fieldset) {
       : input.value;
   }
   const { seed = 0, variants = 1, ...own } = found;
-  return { own, seed, variants };
+  return { own, seed, variants, draws: "seed" in found };
+}
+
+const titled = (name) => {
+  const words = name.replaceAll("_", " ");
+  return words[0].toUpperCase() + words.slice(1);
+};
+
+// One of several names.
+function choice(name, value, names) {
+  const label = document.createElement("label");
+  const select = document.createElement("select");
+  select.name = name;
+  select.append(...names.map((each) => new Option(each, each, each === value, each === value)));
+  label.append(titled(name), select);
+  return label;
 }
 
 // `type` is Python's: "int", "float", "bool", "str"; JavaScript cannot tell 1.0 from 1.
@@ -32,18 +50,16 @@ function control(name, value, type, hint = "") {
   const label = document.createElement("label");
   const input = document.createElement("input");
   input.name = name;
-  const words = name.replaceAll("_", " ");
-  const shown = words[0].toUpperCase() + words.slice(1);
   if (type === "bool") {
     Object.assign(input, { type: "checkbox", checked: value });
     label.className = "line";
-    label.append(input, shown);
+    label.append(input, titled(name));
     return label;
   }
   const isNumber = type === "int" || type === "float";
   Object.assign(input, { type: isNumber ? "number" : "text", value: value ?? "" });
   if (isNumber) Object.assign(input, { step: type === "int" ? 1 : "any", required: true });
-  label.append(shown, input);
+  label.append(titled(name), input);
   if (hint) label.append(Object.assign(document.createElement("small"), { textContent: hint }));
   return label;
 }

@@ -214,7 +214,7 @@ async function start() {
   running = new AbortController();
   setRunning(true);
   const base = history.now;
-  const { own, seed, variants } = options.values($("options"));
+  const { own, seed, variants, draws } = options.values($("options"));
   const found = [];
   const finish = run.watch((working) => tell(variants > 1 ? `${working} ${found.length} of ${variants} variants.` : working));
   try {
@@ -227,11 +227,11 @@ async function start() {
       with: JSON.stringify(own),
     };
     const seeds = Array.from({ length: variants }, (_, i) => seed + i);
-    for await (const { picture, notes } of run.variants(fields, seeds, running.signal)) {
-      found.push({ picture: await Picture.read(picture), notes });
+    for await (const { picture, seed, notes } of run.variants(fields, seeds, running.signal)) {
+      found.push({ picture: await Picture.read(picture), seed, notes });
     }
     finish();
-    accept(base, found);
+    accept(base, found, draws);
   } catch (error) {
     if (error.name === "AbortError") tell("Cancelled; nothing has changed.");
     else fail(error);
@@ -242,25 +242,27 @@ async function start() {
   }
 }
 
-function accept(base, found) {
+function accept(base, found, draws) {
   const strokes = $("keep").checked ? base.strokes : [];
   offer(found, strokes);
   history.push({ picture: found[0].picture, strokes });
-  const notes = found.flatMap(({ notes }) => notes);
-  const done = found.length > 1 ? "Done. Choose a variant, paint on, or save." : "Done. Paint on, or save.";
-  tell(notes.length ? notes.join(" ") : done);
+  const notes = new Set(found.flatMap(({ notes }) => notes));
+  const seed = draws ? `, seed ${found[0].seed}` : "";
+  const done = found.length > 1 ? "Done. Choose a variant, paint on, or save." : `Done${seed}. Paint on, or save.`;
+  tell([done, ...notes].join(" "));
 }
 
 // Pictures to choose from, each of them a step that can be undone.
 function offer(found, strokes) {
   $("variants").hidden = found.length < 2;
   const [left, top, side] = mask.square();
-  $("variants").replaceChildren(...found.map(({ picture }, i) => {
+  $("variants").replaceChildren(...found.map(({ picture, seed }, i) => {
     const [button, shown] = [document.createElement("button"), document.createElement("canvas")];
     shown.width = shown.height = THUMBNAIL;
     shown.getContext("2d").drawImage(picture.full, left, top, side, side, 0, 0, THUMBNAIL, THUMBNAIL);
-    button.ariaLabel = `Variant ${i + 1}`;
-    button.append(shown);
+    button.type = "button"; // which sends no form
+    button.ariaLabel = `Variant ${i + 1}, seed ${seed}`;
+    button.append(shown, Object.assign(document.createElement("small"), { textContent: `seed ${seed}` }));
     button.picture = picture;
     button.onclick = () => change({ picture, strokes });
     return button;
@@ -299,7 +301,7 @@ async function choose() {
   const download = model.here ? "" : ` The first run downloads ${words(model.bytes)}.`;
   const about = model.description[0].toUpperCase() + model.description.slice(1);
   $("about").textContent = `${about}.${licence}${download}`;
-  options.build($("options"), { options: {}, types: {}, draws: false });
+  options.build($("options"), { options: {}, types: {}, choices: {}, draws: false });
   const declared = await api.model(model.name);
   if ($("model").value === model.name) options.build($("options"), declared);
 }

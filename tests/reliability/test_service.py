@@ -1,6 +1,7 @@
 """The service under load, and before strangers."""
 
 import concurrent.futures
+import contextlib
 import gc
 import socket
 import tempfile
@@ -13,6 +14,7 @@ import pytest
 
 from inpainting_zoo.serving import guard
 from inpainting_zoo.serving.form import FIELDS
+from inpainting_zoo.serving.serve import CONNECTIONS
 from served import Negative, form, noise, pixels, png, send, server, square
 
 MB = 2**20
@@ -146,6 +148,29 @@ def test_many_requests_take_no_more_memory(count, record_property):
     record_property("memory growth in MB", growth / MB)
     assert growth < 30 * MB
     assert process.num_fds() <= files
+
+
+@pytest.mark.row("S2")
+def test_no_more_connections_are_taken_than_there_may_be(address):
+    """Those of clients that never come to the end of their header count."""
+    host, port = address.removeprefix("http://").split(":")
+    with contextlib.ExitStack() as stack:
+        for _ in range(CONNECTIONS):
+            client = socket.create_connection((host, int(port)), timeout=30)
+            stack.enter_context(client).sendall(b"POST /api/inpaint HTTP/1.1\r\n")
+        assert send(address, "/api/health")[0] == 503
+    until(lambda: send(address, "/api/health")[0] == 200)
+
+
+@pytest.mark.row("S2")
+def test_who_does_not_read_the_answer_keeps_no_place(address):
+    flat = png(np.zeros((1000, 1000, 3), np.uint8))  # whose answer has three megabytes
+    body = form(image=flat, mask=png(square(1000, 1000, 9, 9, 50)), format="bmp")
+    clients = [connect(address, body) for _ in range(9)]  # more than the queue's places
+    until(lambda: health(address)["taken"] == 0)
+    assert send(address, body=form(**PAIR))[0] == 200
+    for client in clients:
+        client.close()
 
 
 PLACES = ["../../../../etc/passwd", "/etc/passwd", "..\\..\\x", "file:///etc/passwd"]
