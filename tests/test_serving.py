@@ -109,7 +109,7 @@ def test_notes_tell_what_should_be_known(address):
         ({"seed": "[" * 5000}, 400, "seed: must be a whole number"),
         ({"mask_dilation": "NaN"}, 400, "mask_dilation: must be a finite number"),
         ({"feathering": "3"}, 400, "feathering: must be at most"),
-        ({"fill_alpha": "yes"}, 400, "fill_alpha: must be of type bool"),
+        ({"fill_alpha": "yes"}, 400, "fill_alpha: must be true or false"),
         ({"preset": "none"}, 400, "preset: one of"),
         ({"format": "gif"}, 400, "format: one of"),
         ({"with": "[]"}, 400, "with: must be of type dict"),
