@@ -4,6 +4,7 @@ import contextlib
 import json
 import logging
 import os
+import socket
 import threading
 import time
 import warnings
@@ -18,6 +19,8 @@ MOST = 32  # pictures that a worker takes at once; those of one that dies are do
 SHARES = 8  # parts that each worker takes at least, so that none waits for another
 RETRIES = 2  # of the pictures that a worker had when it died
 SILENCE = 60  # seconds without a picture after which that is said
+PATIENCE = 5  # seconds in which a cluster takes a connection
+REFUSAL = 10  # seconds of Ray's tries to get in after which that is said
 # What decides in a worker as it does here.
 VARIABLES = ("KERAS_BACKEND", "INPAINTING_ZOO_HOME", "INPAINTING_ZOO_MIRRORS")
 
@@ -147,7 +150,11 @@ def _connected(address):
     options = {"logging_level": logging.ERROR, "log_to_driver": False}
     if address == "local":
         options["include_dashboard"] = False
+    slow = threading.Timer(REFUSAL, _say_slow, [address])
     try:
+        if address != "local":
+            _check_listens(address)
+            slow.start()
         ray.init(address, runtime_env={"env_vars": variables}, **options)
     except Exception as error:  # of every kind, for clusters that do not answer
         reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
@@ -155,10 +162,29 @@ def _connected(address):
             "ray: must be the address of a cluster, auto for the one that runs here, "
             f"or local to start one, received {address!r}: {reason}"
         ) from error
+    finally:
+        slow.cancel()
     try:
         yield ray
     finally:
         ray.shutdown()
+
+
+def _check_listens(address):
+    """Refuses an address where nothing listens; Ray would go on trying for minutes."""
+    from ray._private import services
+
+    # As Ray finds it: that of "auto" may be of a cluster that has ended.
+    host, _, port = services.canonicalize_bootstrap_address(address).rpartition(":")
+    socket.create_connection((host.strip("[]"), int(port)), PATIENCE).close()
+
+
+def _say_slow(address):
+    log.warning(
+        "ray: not let in at %s for %d s, and Ray goes on trying; it must be the head's "
+        "port, as `ray start --head` says it, and a token needs RAY_AUTH_MODE=token",
+        *(address, REFUSAL),
+    )
 
 
 def _quieten(ray):
