@@ -168,6 +168,46 @@ def test_workers_that_die(cluster, paths):
 
 
 @pytest.mark.slow
+def test_ray_costs_at_most_15_percent(cluster, paths):
+    """Of the time between pictures; of what each worker does, so without loading.
+
+    A model that waits leaves the cores to Ray, however busy they are.
+    """
+    images, mask, out = paths
+    for i in range(10, 128):
+        (images / f"{i}.png").symlink_to(images / "0.png")
+    called = images.parent / "called"
+
+    class Waiting(Completer):
+        image_size = 64
+
+        def predict_images(self, images, masks, seed=0):
+            with open(called, "a") as file:
+                file.write(f"{os.getpid()} {time.monotonic()}\n")
+            time.sleep(0.1)
+            return images
+
+    def load():
+        return Waiting(), "waiting"
+
+    def elsewhere(run, attempts):
+        return rows_on_ray("local", load, run, attempts)
+
+    seconds = []
+    for model, options in ((Waiting(), {}), (None, {"elsewhere": elsewhere})):
+        called.unlink(missing_ok=True)
+        inpaint_folder(model, images, mask, out, recipe=str(options), **options)
+        times = {}
+        for line in called.read_text().splitlines():
+            worker, at = line.split()
+            times.setdefault(worker, []).append(float(at))
+        spans = [(max(at) - min(at)) / (len(at) - 1) for at in times.values()]
+        seconds.append(sum(spans) / len(spans))
+    print(f"seconds a picture: {seconds[0]:.4f}, on Ray {seconds[1]:.4f}")
+    assert len(times) == 2 and seconds[1] <= 1.15 * seconds[0]
+
+
+@pytest.mark.slow
 def test_weights_that_workers_cannot_load(cluster, paths, capsys):
     images, mask, out = paths
     (images.parent / "damaged.npz").write_bytes(b"damaged")
