@@ -15,7 +15,7 @@ from inpainting_zoo.errors import InputError, ZooError
 from inpainting_zoo.inpainting.folder import FolderRun
 
 log = logging.getLogger(__name__)
-MOST = 32  # pictures that a worker takes at once; those of one that dies are done again
+MOST = 32  # pictures of a part; those that a worker has when it dies are done again
 SHARES = 8  # parts that each worker takes at least, so that none waits for another
 RETRIES = 2  # of the pictures that a worker had when it died
 SILENCE = 60  # seconds without a picture after which that is said
@@ -71,9 +71,15 @@ def rows_on_ray(
         kind = "GPU" if gpus and resources.get("GPU", 0) >= 1 else "CPU"
         count = max(1, int(resources.get(kind, 0)))
         log.info("ray: %d workers, each with a %s", min(count, len(left)), kind)
-        for most in (MOST, 1):  # of those whose worker died each alone
+        # A second part waits at each worker, so that it has no pause. One that dies
+        # takes the tries of both: what is left is then done each alone.
+        for most, held in ((MOST, 2), (1, 1)):
             parts = max(-(-len(left) // most), min(count * SHARES, len(left)))
-            for row in _completed(ray, load, run, [*left.values()], parts, kind, count):
+            workers = ray.data.ActorPoolStrategy(
+                size=min(count, parts), max_tasks_in_flight_per_actor=held
+            )
+            items = [*left.values()]
+            for row in _completed(ray, load, run, items, parts, kind, workers):
                 heard()
                 left.pop(row["file"])
                 yield row
@@ -84,14 +90,10 @@ def rows_on_ray(
         yield run.failed(name, reason)
 
 
-def _completed(ray, load, run, items, parts, kind, count):
+def _completed(ray, load, run, items, parts, kind, workers):
     """Yields the rows of items, cut into parts, but for those whose worker dies."""
     texts = [{"attempt": json.dumps(item)} for item in items]
     data = ray.data.from_items(texts, override_num_blocks=parts)
-    # One part at a time: else a worker that dies takes others' tries with it.
-    workers = ray.data.ActorPoolStrategy(
-        size=min(count, parts), max_tasks_in_flight_per_actor=1
-    )
     with warnings.catch_warnings():
         # There is no other way to say how often a part is tried.
         warnings.filterwarnings("ignore", ".*ray_remote_args.*")
