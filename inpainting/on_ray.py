@@ -4,6 +4,7 @@ import contextlib
 import json
 import logging
 import os
+import socket
 import threading
 import time
 import warnings
@@ -14,10 +15,12 @@ from inpainting_zoo.errors import InputError, ZooError
 from inpainting_zoo.inpainting.folder import FolderRun
 
 log = logging.getLogger(__name__)
-MOST = 32  # pictures that a worker takes at once; those of one that dies are done again
+MOST = 32  # pictures of a part; those that a worker has when it dies are done again
 SHARES = 8  # parts that each worker takes at least, so that none waits for another
 RETRIES = 2  # of the pictures that a worker had when it died
 SILENCE = 60  # seconds without a picture after which that is said
+PATIENCE = 5  # seconds in which a cluster takes a connection
+REFUSAL = 10  # seconds of Ray's tries to get in after which that is said
 # What decides in a worker as it does here.
 VARIABLES = ("KERAS_BACKEND", "INPAINTING_ZOO_HOME", "INPAINTING_ZOO_MIRRORS")
 
@@ -68,9 +71,15 @@ def rows_on_ray(
         kind = "GPU" if gpus and resources.get("GPU", 0) >= 1 else "CPU"
         count = max(1, int(resources.get(kind, 0)))
         log.info("ray: %d workers, each with a %s", min(count, len(left)), kind)
-        for most in (MOST, 1):  # of those whose worker died each alone
+        # A second part waits at each worker, so that it has no pause. One that dies
+        # takes the tries of both: what is left is then done each alone.
+        for most, held in ((MOST, 2), (1, 1)):
             parts = max(-(-len(left) // most), min(count * SHARES, len(left)))
-            for row in _completed(ray, load, run, [*left.values()], parts, kind, count):
+            workers = ray.data.ActorPoolStrategy(
+                size=min(count, parts), max_tasks_in_flight_per_actor=held
+            )
+            items = [*left.values()]
+            for row in _completed(ray, load, run, items, parts, kind, workers):
                 heard()
                 left.pop(row["file"])
                 yield row
@@ -81,14 +90,10 @@ def rows_on_ray(
         yield run.failed(name, reason)
 
 
-def _completed(ray, load, run, items, parts, kind, count):
+def _completed(ray, load, run, items, parts, kind, workers):
     """Yields the rows of items, cut into parts, but for those whose worker dies."""
     texts = [{"attempt": json.dumps(item)} for item in items]
     data = ray.data.from_items(texts, override_num_blocks=parts)
-    # One part at a time: else a worker that dies takes others' tries with it.
-    workers = ray.data.ActorPoolStrategy(
-        size=min(count, parts), max_tasks_in_flight_per_actor=1
-    )
     with warnings.catch_warnings():
         # There is no other way to say how often a part is tried.
         warnings.filterwarnings("ignore", ".*ray_remote_args.*")
@@ -147,7 +152,11 @@ def _connected(address):
     options = {"logging_level": logging.ERROR, "log_to_driver": False}
     if address == "local":
         options["include_dashboard"] = False
+    slow = threading.Timer(REFUSAL, _say_slow, [address])
     try:
+        if address != "local":
+            _check_listens(address)
+            slow.start()
         ray.init(address, runtime_env={"env_vars": variables}, **options)
     except Exception as error:  # of every kind, for clusters that do not answer
         reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
@@ -155,10 +164,29 @@ def _connected(address):
             "ray: must be the address of a cluster, auto for the one that runs here, "
             f"or local to start one, received {address!r}: {reason}"
         ) from error
+    finally:
+        slow.cancel()
     try:
         yield ray
     finally:
         ray.shutdown()
+
+
+def _check_listens(address):
+    """Refuses an address where nothing listens; Ray would go on trying for minutes."""
+    from ray._private import services
+
+    # As Ray finds it: that of "auto" may be of a cluster that has ended.
+    host, _, port = services.canonicalize_bootstrap_address(address).rpartition(":")
+    socket.create_connection((host.strip("[]"), int(port)), PATIENCE).close()
+
+
+def _say_slow(address):
+    log.warning(
+        "ray: not let in at %s for %d s, and Ray goes on trying; it must be the head's "
+        "port, as `ray start --head` says it, and a token needs RAY_AUTH_MODE=token",
+        *(address, REFUSAL),
+    )
 
 
 def _quieten(ray):

@@ -25,6 +25,8 @@ pytestmark = pytest.mark.skipif(
     importlib.util.find_spec("ray") is None, reason='needs pip install ".[ray]"'
 )
 
+ASKS = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "1" * 64}
+
 
 @pytest.fixture
 def paths(tmp_path):
@@ -54,7 +56,7 @@ def cluster():
 
 @pytest.fixture(scope="module")
 def started():
-    """A cluster of two CPUs, which `ray start` has started."""
+    """HOST:PORT of a cluster of two CPUs that asks for a token, by `ray start`."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -65,13 +67,14 @@ def started():
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
+        env=os.environ | ASKS,
     )
     printed = ""
     while "Ray runtime started" not in printed:
         line = head.stdout.readline()
         assert line, printed
         printed += line
-    yield
+    yield f"127.0.0.1:{port}"
     head.terminate()
     head.communicate(timeout=60)
 
@@ -165,6 +168,46 @@ def test_workers_that_die(cluster, paths):
 
 
 @pytest.mark.slow
+def test_ray_costs_at_most_15_percent(cluster, paths):
+    """Of the time between pictures; of what each worker does, so without loading.
+
+    A model that waits leaves the cores to Ray, however busy they are.
+    """
+    images, mask, out = paths
+    for i in range(10, 128):
+        (images / f"{i}.png").symlink_to(images / "0.png")
+    called = images.parent / "called"
+
+    class Waiting(Completer):
+        image_size = 64
+
+        def predict_images(self, images, masks, seed=0):
+            with open(called, "a") as file:
+                file.write(f"{os.getpid()} {time.monotonic()}\n")
+            time.sleep(0.1)
+            return images
+
+    def load():
+        return Waiting(), "waiting"
+
+    def elsewhere(run, attempts):
+        return rows_on_ray("local", load, run, attempts)
+
+    seconds = []
+    for model, options in ((Waiting(), {}), (None, {"elsewhere": elsewhere})):
+        called.unlink(missing_ok=True)
+        inpaint_folder(model, images, mask, out, recipe=str(options), **options)
+        times = {}
+        for line in called.read_text().splitlines():
+            worker, at = line.split()
+            times.setdefault(worker, []).append(float(at))
+        spans = [(max(at) - min(at)) / (len(at) - 1) for at in times.values()]
+        seconds.append(sum(spans) / len(spans))
+    print(f"seconds a picture: {seconds[0]:.4f}, on Ray {seconds[1]:.4f}")
+    assert len(times) == 2 and seconds[1] <= 1.15 * seconds[0]
+
+
+@pytest.mark.slow
 def test_weights_that_workers_cannot_load(cluster, paths, capsys):
     images, mask, out = paths
     (images.parent / "damaged.npz").write_bytes(b"damaged")
@@ -176,12 +219,16 @@ def test_weights_that_workers_cannot_load(cluster, paths, capsys):
 
 
 @pytest.mark.slow
-def test_a_cluster_that_was_there_before(started, paths):
+@pytest.mark.parametrize("named", ["auto", "address"])
+def test_a_cluster_that_was_there_before(started, paths, named, monkeypatch):
     """Workers on all its CPUs; then everything is done already."""
     images, mask, out = paths
     (images / "5.png").unlink()
+    monkeypatch.setenv("RAY_AUTH_TOKEN", ASKS["RAY_AUTH_TOKEN"])
+    if named == "address":  # to which Ray shows the token only if it is told to
+        monkeypatch.setenv("RAY_AUTH_MODE", "token")
     given = ["inpaint", "-image", images, "-mask", mask, "-preset", "patchmatch"]
-    given += ["-ray", "auto", "-save_to", out]
+    given += ["-save_to", out, "-ray", "auto" if named == "auto" else started]
     found = run(*given, timeout=600)
     assert found.returncode == 0, found.stderr
     assert "ray: 2 workers, each with a CPU" in found.stdout
@@ -190,3 +237,30 @@ def test_a_cluster_that_was_there_before(started, paths):
     found = run(*given, timeout=600)
     assert found.returncode == 0, found.stderr
     assert "0 ok, 9 skipped, 0 failed" in found.stdout
+
+
+@pytest.mark.slow
+def test_a_cluster_that_asks_for_a_token(started, paths, monkeypatch):
+    """One line says so while Ray goes on trying, and another when it gives up."""
+    images, mask, out = paths
+    monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
+    given = ["inpaint", "-image", images, "-mask", mask, "-preset", "patchmatch"]
+    found = run(*given, "-save_to", out, "-ray", started, timeout=600)
+    assert found.returncode == 4
+    lines = [x for x in found.stderr.splitlines() if x.startswith(("warn", "error"))]
+    assert len(lines) == 2 and "Traceback" not in found.stderr
+    assert "a token needs RAY_AUTH_MODE=token" in lines[0]
+    assert lines[1].startswith("error: -ray: must be the address of a cluster")
+
+
+def test_an_address_where_nothing_answers(paths):
+    images, mask, out = paths
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        dead = f"127.0.0.1:{free.getsockname()[1]}"
+    given = ["inpaint", "-image", images, "-mask", mask, "-preset", "patchmatch"]
+    found = run(*given, "-save_to", out, "-ray", dead, timeout=30)
+    assert found.returncode == 4
+    (error,) = found.stderr.strip().splitlines()
+    assert error.startswith("error: -ray: must be the address of a cluster")
+    assert f"received {dead!r}" in error and "Connection refused" in error

@@ -112,7 +112,7 @@ def test_another_number_of_processes_goes_on(images, tmp_path, record_property):
 @pytest.mark.row("F13")
 @pytest.mark.parametrize(
     "dies",
-    [pytest.param(i, marks=pytest.mark.slow) for i in (0, 1)],
+    [pytest.param(0, marks=pytest.mark.long), pytest.param(1, marks=pytest.mark.slow)],
 )
 def test_the_others_end_when_one_dies(images, tmp_path, dies, record_property):
     """With one clear line; the state that was saved is gone on from."""
