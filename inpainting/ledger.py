@@ -5,6 +5,7 @@ import errno
 import json
 import os
 import re
+from collections.abc import Iterable, Mapping, MutableMapping
 from hashlib import sha256 as sha256_of
 from pathlib import Path
 
@@ -64,6 +65,37 @@ def holds(row: dict, key: str, output: Path) -> bool:
     return sha256(output) == row["sha256"]
 
 
+class Rows(MutableMapping):
+    """Name -> row, kept as its line: a third of the memory of a dict of each.
+
+    Args:
+        rows: that are there at first.
+    """
+
+    def __init__(self, rows: Mapping):
+        self._lines = {}
+        self.update(rows)
+
+    def __getitem__(self, name):
+        return json.loads(self._lines[name])
+
+    def __setitem__(self, name, row):
+        self._lines[name] = json.dumps(row).encode()
+
+    def __delitem__(self, name):
+        del self._lines[name]
+
+    def __iter__(self):
+        return iter(self._lines)
+
+    def __len__(self):
+        return len(self._lines)
+
+    def lines(self) -> Iterable[bytes]:
+        """Returns the lines of all rows, without their ends."""
+        return self._lines.values()
+
+
 class Ledger:
     """A JSONL file with one row (a dict) for each file of a run.
 
@@ -80,7 +112,7 @@ class Ledger:
 
     def __init__(self, path: Path, rows: dict | None = None):
         self.path = path
-        self.rows = read_rows(path) if rows is None else rows
+        self.rows = Rows(read_rows(path) if rows is None else rows)
         self._rewrite()
         # A buffer would hold what a full disk has refused, and try it again.
         self._file = open(path, "ab", buffering=0)  # noqa: SIM115
@@ -126,5 +158,4 @@ class Ledger:
             self.add({"file": file, "status": BEGUN})
 
     def _rewrite(self):
-        lines = "".join(json.dumps(row) + "\n" for row in self.rows.values())
-        write_bytes(self.path, lines.encode())
+        write_bytes(self.path, b"".join(b"%s\n" % x for x in self.rows.lines()))
