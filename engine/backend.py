@@ -102,11 +102,6 @@ def accelerators():
     return [device for device in devices() if "cpu" not in device.lower()]
 
 
-def on_cpu():
-    """Whether the engine has nothing faster."""
-    return not accelerators()
-
-
 def version():
     """Returns the engine's name and version."""
     return {BACKEND: (jax if BACKEND == "jax" else tf).__version__}

@@ -33,7 +33,10 @@ def split(x, sizes, axis: int):
 
 
 def trains_in(dtype: str) -> bool:
-    """Returns whether the engine has convolutions in a dtype here, with gradients."""
+    """Returns whether the engine has convolutions in a dtype here, with gradients.
+
+    JAX has them everywhere: its compiler computes in float32 what a CPU has not.
+    """
     return BACKEND == "jax" or _probe(dtype, 1, tf.executing_eagerly())
 
 

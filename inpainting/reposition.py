@@ -103,24 +103,10 @@ def reposition(
     size = picture.shape[:2]
     subject = as_mask(mask(picture) if callable(mask) else mask, size)
     whole = subject if amodal is None else as_mask(amodal, size) | subject
-    if not subject.any():
-        raise InputError("mask: must show a subject, received none")
-    if not all(isinstance(n, int | np.integer) for n in shift) or len(shift) != 2:
-        raise InputError(f"shift: must be two whole numbers, received {shift!r}")
-    if scale is not None and not 1 / MOST_SCALE <= scale <= MOST_SCALE:
-        raise InputError(
-            f"scale: must be from 1/{MOST_SCALE} to {MOST_SCALE}, received {scale!r}"
-        )
-    if matting < 0:
-        raise InputError(f"matting: must be at least 0, received {matting}")
-    nearness, notes = depth(picture) if callable(depth) else depth, []
-    if nearness is not None:
-        nearness = np.asarray(nearness, "float32")
-        if nearness.shape != size or not np.isfinite(nearness).all():
-            raise InputError(
-                f"depth: must be finite numbers {size}, received {nearness.shape}"
-            )
-        scale = perspective(nearness, subject, shift) if scale is None else scale
+    _check_move(subject, shift, scale, matting)
+    nearness, notes = _nearness(depth, picture), []
+    if nearness is not None and scale is None:
+        scale = perspective(nearness, subject, shift)
     scale = scale or 1.0
     move = mover(subject, shift, scale)
     placed, hole, moved = move_subject(picture, subject, move)
@@ -169,6 +155,32 @@ def reposition(
             'harmonize"'
         )
     return Repositioned(result, moved, scale, steps, notes)
+
+
+def _check_move(subject, shift, scale, matting):
+    if not subject.any():
+        raise InputError("mask: must show a subject, received none")
+    if not all(isinstance(n, int | np.integer) for n in shift) or len(shift) != 2:
+        raise InputError(f"shift: must be two whole numbers, received {shift!r}")
+    if scale is not None and not 1 / MOST_SCALE <= scale <= MOST_SCALE:
+        raise InputError(
+            f"scale: must be from 1/{MOST_SCALE} to {MOST_SCALE}, received {scale!r}"
+        )
+    if matting < 0:
+        raise InputError(f"matting: must be at least 0, received {matting}")
+
+
+def _nearness(depth, picture):
+    """Returns the nearness of a picture (H, W, 3), float32 (H, W), or None."""
+    found = depth(picture) if callable(depth) else depth
+    if found is None:
+        return None
+    found, size = np.asarray(found, "float32"), picture.shape[:2]
+    if found.shape != size or not np.isfinite(found).all():
+        raise InputError(
+            f"depth: must be finite numbers {size}, received {found.shape}"
+        )
+    return found
 
 
 def reposition_file(settings: RepositionSettings):

@@ -1,13 +1,18 @@
 """What the base gives every family, shown by the smallest family that uses it all."""
 
+import functools
+
 import keras
 import numpy as np
 import pytest
 from keras import ops
 
 from inpainting_zoo import presets
+from inpainting_zoo.data.images import list_images
+from inpainting_zoo.data.training import TrainingPairs
 from inpainting_zoo.engine.batches import stream
 from inpainting_zoo.errors import InputError
+from inpainting_zoo.inpainting.strategies import complete
 from inpainting_zoo.models.inpainter import Inpainter
 from inpainting_zoo.models.sizes import Sizes
 from inpainting_zoo.models.stage import Stage
@@ -200,6 +205,53 @@ def test_keras_evaluates_and_validates():
     held_out = stream(data.__getitem__, 0, 2)
     history = fit(model, 2, validation_data=held_out, validation_steps=2).history
     assert history["val_psnr"][0] > 10 and np.isfinite(history["val_loss"]).all()
+
+
+def test_keras_names_each_measure_once():
+    model = begun()
+    found = model.evaluate(stream(lambda i: batch(), 0, 1), verbose=0)
+    named = dict(zip(model.metrics_names, found, strict=True))
+    again = model.evaluate(stream(lambda i: batch(), 0, 1), verbose=0, return_dict=True)
+    assert named == again and set(named) == {"loss", "psnr"}
+
+
+def test_what_is_no_batch_or_optimizer_is_told():
+    model, image = begun(), batch()["image"]
+    for wrong in ({"image": image}, image):
+        with pytest.raises(InputError, match="batch: must be a dict with image and"):
+            model.training_step(wrong)
+    with pytest.raises(InputError, match="make_optimizer: must be a function of name"):
+        model.begin(model.stage_name, keras.optimizers.SGD(1e-3))
+
+
+def test_complete_says_what_inpaint_says(caplog):
+    """Of an empty hole, of one that leaves nothing, and of wrong arguments."""
+    model = presets.load("patchmatch")
+    image, hole = np.full((9, 9, 3), 7, np.uint8), np.zeros((9, 9), np.uint8)
+    complete(model, image, hole)
+    assert "mask: has no hole, the picture stays as it is" in caplog.text
+    complete(model, image, hole + 1)
+    assert "leaves nothing known, so the picture becomes mid-grey" in caplog.text
+    notes = []
+    complete(model, image, hole + 1, notes=notes)
+    assert len(notes) == 1 and caplog.text.count("leaves nothing known") == 1
+    for wrong, words in (
+        ({"seed": -1}, "seed: must be a whole number, at least 0, received -1"),
+        ({"seed": "a"}, "seed: must be a whole number, at least 0, received 'a'"),
+        ({"mask_dilation": "a"}, "mask_dilation: at least 0 pixels, received 'a'"),
+        ({"mask_dilation": np.inf}, "mask_dilation: at least 0 pixels, received inf"),
+    ):
+        for call in (functools.partial(complete, model), model.inpaint):
+            with pytest.raises(InputError, match=words):
+                call(image, hole + 1, **wrong)
+    with pytest.raises(InputError, match="model: must be one that `load` returns"):
+        complete("patchmatch", image, hole)
+    with pytest.raises(InputError, match="images: must be a list of pictures"):
+        model.inpaint_batch("docs", hole)
+    with pytest.raises(InputError, match="images: must be a list of files"):
+        TrainingPairs("samples", "centre", 8, 1, seed=0)
+    with pytest.raises(InputError, match="images: must be a folder, a list file"):
+        list_images(None)
 
 
 def test_averages_begin_at_the_weights_that_are_loaded():
