@@ -70,8 +70,8 @@ class Ensemble(Inpainter):
         self.stacked = build_networks(**networks)
         self.reached = list(self.stacked)
         self.edges = choose("edges", edges, EDGES)
-        self.perceptual = choose("perceptual", perceptual, dict.fromkeys(PERCEPTUAL))
-        self.clip, self.masks = clip, masks
+        choose("perceptual", perceptual, dict.fromkeys(PERCEPTUAL))
+        self.perceptual, self.clip, self.masks = perceptual, clip, masks
         self.combiner_weights = {
             "mse": mse_weight,
             "edge": edge_weight,

@@ -18,8 +18,8 @@ from inpainting_zoo.inpainting.picture import complete_bytes
 from inpainting_zoo.inpainting.strategies import complete, remarks
 from inpainting_zoo.models.texture import Texture, guide_of
 from inpainting_zoo.options import EvaluateSettings, InpaintSettings
+from inpainting_zoo.serving.catalogue import Catalogue
 from inpainting_zoo.serving.form import completion
-from inpainting_zoo.serving.held import Held
 
 DARK, BRIGHT = 60, 180
 
@@ -195,7 +195,7 @@ def test_the_name_has_its_rule(wrong):
 
 
 def test_the_service_takes_it():
-    _, _, options, own = completion({"texture": "patchmatch"}, Held(1))
+    _, _, options, own = completion({"texture": "patchmatch"}, Catalogue())
     assert options == {"texture": "patchmatch"} and own == {}
 
 
