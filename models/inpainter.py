@@ -163,14 +163,14 @@ class Inpainter(Completer, StepModel):
                 the precision of its layers.
         """
         choose("stage", stage, dict.fromkeys(self.STAGES))
+        self.sizes.check(self.image_size)
+        self.stage_name = stage
+        self.stage = self.make_stage(stage, features or loader())
         if not callable(make_optimizer):
             raise InputError(
                 "make_optimizer: must be a function of name, factor and clip that "
                 f"returns an optimizer, received {make_optimizer!r}"
             )
-        self.sizes.check(self.image_size)
-        self.stage_name = stage
-        self.stage = self.make_stage(stage, features or loader())
         for dtype in ("float16", "bfloat16"):
             narrow = any(
                 self.stage.computes_in(name, dtype) for name in self.stage.learns

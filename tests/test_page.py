@@ -482,7 +482,7 @@ def test_a_prompt_is_painted_by_ones_own_diffusion(person, diffusion):
             np.testing.assert_array_equal(varied[~hole], IMAGE[~hole])
         person.click("undo", "undo", "undo")
         person.types(num_steps=5000)
-        person.run("num_steps: must be a whole number from 1 to 999")
+        person.run("num_steps: must be a whole number, at least 1 and at most 999")
         assert person.sees("run") and person.sees("status")  # the form is long
 
 
