@@ -1,9 +1,14 @@
 """The command on videos: files and folders, what is kept and what is said."""
 
+import contextlib
 import json
+import os
+import pty
+import re
 import shutil
 import subprocess
 import sys
+import termios
 import wave
 
 import av
@@ -13,7 +18,7 @@ from PIL import Image
 from reliability.commands import kill, start, wait_for
 
 from clips import pan, psnr, read, sounds, square, write
-from conftest import run
+from conftest import ROOT, run
 from inpainting_zoo import cli
 from inpainting_zoo.inpainting import inpaint as command
 from inpainting_zoo.models.completer import Completer
@@ -64,6 +69,24 @@ def inpaint(video, mask, save_to, *options):
 def folder(path):
     """The pictures of a folder, uint8 (T, H, W, 3)."""
     return np.stack([np.asarray(Image.open(f)) for f in sorted(path.glob("*.png"))])
+
+
+def test_a_terminal_shows_how_far_it_is_and_how_long_it_takes(tmp_path, clip, mask):
+    ours, theirs = pty.openpty()
+    termios.tcsetwinsize(ours, (24, 80))
+    paths = ("-video", clip, "-mask", mask, "-save_to", tmp_path / "out")
+    words = [sys.executable, ROOT / "runner.py", "inpaint", *paths]
+    process = subprocess.Popen(
+        words, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=theirs
+    )
+    os.close(theirs)
+    shown = b""
+    with contextlib.suppress(OSError):  # the other end is closed
+        while found := os.read(ours, 4096):
+            shown += found
+    os.close(ours)
+    assert process.wait() == 0
+    assert re.search(rb"inpaint: +\d+%.*\| \d+/10 \[\d\d:\d\d<", shown), shown
 
 
 def test_a_stranger_completes_a_video_by_one_command(tmp_path, clip, mask):
