@@ -1,4 +1,4 @@
-"""Precisions of training by name, and the policy of data types that Keras has each."""
+"""Precisions by name, their policies in Keras, and the layers that have one."""
 
 from collections.abc import Iterator
 

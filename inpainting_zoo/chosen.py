@@ -8,6 +8,7 @@ from collections.abc import Callable
 from inpainting_zoo import presets
 from inpainting_zoo.options import PresetsSettings
 from inpainting_zoo.options.model import ModelSettings
+from inpainting_zoo.storage.checkpoints import load_weights
 from inpainting_zoo.weights.read_checkpoint import digests
 
 log = logging.getLogger(__name__)
@@ -56,7 +57,8 @@ def identified(settings: ModelSettings) -> tuple[str, str, Callable]:
     sha256 = " ".join(d for f in [*files, *adapters] for d in digests(f).values())
     if files and not (preset and len(files) == 1):
         loading = functools.partial(presets.load_file, *files, adapters=adapters)
-        preset = presets.described_by(files[0])
+        _, metadata = load_weights(files[0])
+        preset = presets.described_by(metadata, files[0])
         return name or preset, sha256, lambda: loading()[0]
     if not files:
         presets.check_trained(preset)

@@ -151,7 +151,12 @@ def names_in(place: str) -> list:
 def _source(place):
     """Returns what stands in the source of "module:name", and the name."""
     module, _, name = place.partition(":")
-    return ast.parse(find_spec(module).loader.get_source(module)).body, name
+    return _statements(module), name
+
+
+@functools.cache  # options are checked for every picture
+def _statements(module):
+    return ast.parse(find_spec(module).loader.get_source(module)).body
 
 
 def _named(nodes, name):

@@ -322,14 +322,16 @@ def _assign_beside(model, beside):
     return state
 
 
-def described_by(path: str | Path) -> str:
+def described_by(metadata: dict, path: str | Path) -> str:
     """Returns the preset that a weight file is for.
 
+    Args:
+        metadata: of the file, see `load_weights`.
+        path: of the file, for errors.
+
     Raises:
-        InputError: if there is no such file.
-        WeightsError: if it is damaged, or does not say.
+        WeightsError: if it does not say.
     """
-    _, metadata = load_weights(path)
     if "preset" not in metadata:
         raise WeightsError(f"{path}: must name its preset; give -preset as well")
     return metadata["preset"]
@@ -353,11 +355,10 @@ def load_file(*paths: str | Path, adapters: Sequence[str | Path] = ()):
     """
     files = {path: load_weights(path) for path in paths}
     _, metadata = files[paths[0]]
-    described_by(paths[0])
+    name = described_by(metadata, paths[0])
     held = {}  # file -> variables of the parts that it holds
-    beside = _opened(metadata["preset"], adapters) if adapters else {}
+    beside = _opened(name, adapters) if adapters else {}
     try:
-        name = metadata["preset"]
         overrides = {}
         for _, told in files.values():
             overrides |= told.get("overrides", {})
@@ -386,7 +387,7 @@ def load_file(*paths: str | Path, adapters: Sequence[str | Path] = ()):
     _assign_beside(model, beside)
     taken = {name.split("/")[0] for variables in held.values() for name in variables}
     others = [part for part in parts if part not in taken]
-    load_parts(model, metadata["preset"], others, metadata.get("frozen"), **overrides)
+    load_parts(model, name, others, metadata.get("frozen"), **overrides)
     return model, metadata
 
 

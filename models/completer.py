@@ -1,7 +1,6 @@
 """What completes pictures: the half of a model that use sees; takes no engine."""
 
 import logging
-import numbers
 import os
 
 import numpy as np
@@ -11,6 +10,7 @@ from inpainting_zoo.errors import InputError
 from inpainting_zoo.families import check_options
 from inpainting_zoo.models.pixels import blend, dilate
 from inpainting_zoo.models.texture import texture_of
+from inpainting_zoo.settings import check_value
 
 log = logging.getLogger(__name__)
 
@@ -198,6 +198,5 @@ def check_seed(seed):
     Raises:
         InputError: if it is no whole number of 0 or more.
     """
-    whole = isinstance(seed, numbers.Integral) and not isinstance(seed, bool)
-    if not whole or seed < 0:
-        raise InputError(f"seed: must be a whole number, at least 0, received {seed!r}")
+    number = seed.item() if isinstance(seed, np.integer) else seed
+    check_value("seed", int, number, {"least": 0})

@@ -126,6 +126,8 @@ class VideoJob:
         options |= settings.with_options
 
         def fill(frame, hole):
+            if not hole.any():  # of this frame, which is nothing to say
+                return frame
             notes, seed = [], settings.seed
             completed = complete(model, frame, hole, seed=seed, notes=notes, **options)
             self._say(*notes)

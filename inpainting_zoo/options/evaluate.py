@@ -8,7 +8,6 @@ from inpainting_zoo.options.fields import (
     LAYOUTS,
     STRATEGIES,
     check_files,
-    check_listed,
     check_mask_files,
     check_pictures,
     mask_label,
@@ -109,8 +108,8 @@ class EvaluateSettings(CompletingSettings):
     def check_sources(self):
         super().check_sources()
         listed = () if self.dataset_layout else ("test_path",)
-        check_pictures(self, *listed, "mask_path", "objects_path", "train_path")
-        check_listed(self, "test_path", "mask_path", "train_path")
+        others = ("mask_path", "objects_path", "train_path")
+        check_pictures(self, *listed, *others, whole=True)
         check_files(self, "lpips_weights", "inception_weights")
         if self.preset and not self.files:
             side, sizes = found("inpainting_zoo.presets:sized")(self.preset)

@@ -99,8 +99,14 @@ def check_mask_files(settings):
             )
 
 
-def check_pictures(settings, *names):
-    """Refuses folders and lists that hold no picture, before an engine is loaded."""
+def check_pictures(settings, *names, whole: bool = False):
+    """Refuses folders and lists that hold no picture, before an engine is loaded.
+
+    Args:
+        settings: that name them.
+        *names: of the settings.
+        whole: whether lists must name nothing that is not there.
+    """
     list_images = found("inpainting_zoo.data.images:list_images")
     for name in names:
         value = getattr(settings, name)
@@ -108,16 +114,11 @@ def check_pictures(settings, *names):
             found("inpainting_zoo.data.objects:list_objects")(value)
             continue
         for source in value.values() if isinstance(value, dict) else [value]:
-            if source:
-                list_images(str(source), name, warn=False)
-
-
-def check_listed(settings, *names):
-    """Refuses list files that name what is not there, where nothing may be missing."""
-    for name in names:
-        source = getattr(settings, name)
-        if source and os.path.isfile(source):
-            listed = found("inpainting_zoo.data.images:list_images")(source, name)
+            if not source:
+                continue
+            listed = list_images(str(source), name, warn=False)
+            if not (whole and os.path.isfile(source)):
+                continue
             if missing := [path for path in listed if not path.is_file()]:
                 raise InputError(
                     f"{name}: must list files that are there, received "
