@@ -94,8 +94,11 @@ class Cache:
             settings.mask_path, settings.train_path, settings.validation_path
         )
         chosen = self._chosen(settings, about, files)
+        # Mask files go to pictures in sorted order, the smallest holes first in many a
+        # collection, and the last pictures are the ones to validate on.
+        names = np.random.default_rng(settings.seed).permutation(list(chosen))
         pairs = EvaluationPairs(
-            [Path(path) for path in chosen.values()],
+            [Path(chosen[name]) for name in names],
             settings.masks or ("files" if files else masks),
             size,
             settings.seed,
@@ -104,7 +107,7 @@ class Cache:
             max_pixels=settings.max_pixels,
             mask_label=settings.mask_label,
         )
-        places = [(self.images / name, self.masks / name) for name in chosen]
+        places = [(self.images / name, self.masks / name) for name in names]
         todo = [i for i, both in enumerate(places) if not all(map(Path.is_file, both))]
         for i in tqdm(todo, "pictures and masks", unit="pair", disable=None):
             _, image, mask = pairs[i]

@@ -12,7 +12,7 @@ from inpainting_zoo.ensemble.members import Member
 from inpainting_zoo.ensemble.networks import build_networks
 from inpainting_zoo.ensemble.presets import FAMILY, ROLES
 from inpainting_zoo.errors import InputError, choose
-from inpainting_zoo.features.load import advising
+from inpainting_zoo.features.load import advising, in_bfloat16
 from inpainting_zoo.losses.edges import laplacian_edge_loss, sobel_edge_loss
 from inpainting_zoo.losses.feature_distance import perceptual_loss
 from inpainting_zoo.losses.style import style_loss
@@ -43,7 +43,8 @@ class Ensemble(Inpainter):
             large where pixels are grey.
         masks: what it is trained and evaluated on by default; see `parse_mixture`.
         seed: of everything random within a training step.
-        **networks: arguments of `build_networks`.
+        **networks: arguments of `build_networks`; in bfloat16 the perceptual network
+            computes in it, too.
     """
 
     STAGES = FAMILY.stages
@@ -67,6 +68,7 @@ class Ensemble(Inpainter):
     ):
         super().__init__(image_size, FAMILY.sizes(), seed)
         self.members = {"first": Member(first), "second": Member(second)}
+        self.lighter_features = networks.get("dtype") == "mixed_bfloat16"
         self.stacked = build_networks(**networks)
         self.reached = list(self.stacked)
         self.edges = choose("edges", edges, EDGES)
@@ -109,7 +111,8 @@ class Ensemble(Inpainter):
         if not (self.loss_weights["perceptual"] or self.loss_weights["style"]):
             return None
         load = advising(features, "it: -set perceptual_weight=0 style_weight=0")
-        return load(self.perceptual, TAPS)
+        network = load(self.perceptual, TAPS)
+        return in_bfloat16(network) if self.lighter_features else network
 
     def as_inputs(self, batch):
         """See `Inpainter.as_inputs`; the mask is the hole that the members filled."""

@@ -14,6 +14,7 @@ def build_networks(
     skips: bool = True,
     color_space: str = "hvi",
     denoise: bool = True,
+    blend: bool = False,
     dtype: str = "float32",
 ) -> dict:
     """Builds what an ensemble trains, by name, in the order that it sees a picture.
@@ -23,19 +24,22 @@ def build_networks(
         skips: whether the combiner's encoder is shown to its decoder.
         color_space: name in `COLOR_SPACES`, which the combiner sees and predicts.
         denoise: whether there are denoisers before and after the combiner.
+        blend: whether networks change what they are shown, at first not at all, and the
+            combiner blends both pictures, at first into their mean; without it they
+            predict colours, as in the report.
         dtype: that the convolutions compute in.
     """
-    combiner = build_combiner(channels, skips, color_space, dtype)
+    combiner = build_combiner(channels, skips, color_space, dtype, blend)
     if not denoise:
         return {"combiner": combiner}
     return {
-        "denoiser": build_denoiser("denoiser", channels, dtype),
+        "denoiser": build_denoiser("denoiser", channels, dtype, blend),
         "combiner": combiner,
-        "final_denoiser": build_denoiser("final_denoiser", channels, dtype),
+        "final_denoiser": build_denoiser("final_denoiser", channels, dtype, blend),
     }
 
 
-def build_denoiser(name: str, channels: int, dtype: str):
+def build_denoiser(name: str, channels: int, dtype: str, blend: bool = False):
     """Builds an autoencoder of [image (B, H, W, 3)], in and out in [-1, 1].
 
     Args:
@@ -43,17 +47,22 @@ def build_denoiser(name: str, channels: int, dtype: str):
         channels: of the first convolution, at half the resolution; twice and four times
             as many follow.
         dtype: that the convolutions compute in.
+        blend: see `build_networks`.
     """
     x = image = keras.Input((None, None, 3), name="image")
     for i in range(3):
         x = _down(x, channels * 2**i, f"down_{i}", dtype)
     for i in (1, 0):
         x = _leaky(_up(x, channels * 2**i, f"up_{i + 1}", dtype))
-    x = ops.cast(_up(x, 3, "up_0", dtype), "float32")
-    return keras.Model([image], 2 * ops.sigmoid(x) - 1, name=name)
+    x = _up(x, 3, "up_0", dtype, "zeros" if blend else "glorot_uniform")
+    x = ops.cast(x, "float32")
+    prediction = ops.clip(image + x, -1, 1) if blend else 2 * ops.sigmoid(x) - 1
+    return keras.Model([image], prediction, name=name)
 
 
-def build_combiner(channels: int, skips: bool, color_space: str, dtype: str):
+def build_combiner(
+    channels: int, skips: bool, color_space: str, dtype: str, blend: bool = False
+):
     """Builds a U-Net of [first, second, mask], three times down and up.
 
     The first two are images (B, H, W, 3), as the prediction in [-1, 1]; the mask is
@@ -61,12 +70,13 @@ def build_combiner(channels: int, skips: bool, color_space: str, dtype: str):
 
     Args:
         channels: at full resolution; each of three levels below has twice as many.
-        skips, color_space, dtype: see `build_networks`.
+        skips, color_space, dtype, blend: see `build_networks`.
     """
-    seen, shown = choose("color_space", color_space, COLOR_SPACES)()
+    seen, bounded, shown = choose("color_space", color_space, COLOR_SPACES)()
     first, second = (keras.Input((None, None, 3), name=n) for n in ("first", "second"))
     mask = keras.Input((None, None, 1), name="mask")
-    x = ops.concatenate([seen(first), seen(second), mask], axis=-1)
+    colours = [seen(first), seen(second)]
+    x = ops.concatenate([*colours, mask], axis=-1)
     levels = []
     for i in range(3):
         x = _block(x, channels * 2**i, f"encoder_{i}", dtype)
@@ -77,9 +87,16 @@ def build_combiner(channels: int, skips: bool, color_space: str, dtype: str):
         x = _leaky(_up(x, channels * 2**i, f"up_{i}", dtype))
         x = ops.concatenate([x, levels[i]], axis=-1) if skips else x
         x = _block(x, channels * 2**i, f"decoder_{i}", dtype)
-    x = keras.layers.Conv2D(3, 3, padding="same", name="output", dtype=dtype)(x)
-    prediction = shown(ops.cast(x, "float32"))
-    return keras.Model([first, second, mask], prediction, name="combiner")
+    options = {"padding": "same", "name": "output", "dtype": dtype}
+    if blend:
+        x = keras.layers.Conv2D(4, 3, kernel_initializer="zeros", **options)(x)
+        change, share = ops.split(ops.cast(x, "float32"), [3], axis=-1)
+        share = ops.sigmoid(share)  # of the first
+        x = share * colours[0] + (1 - share) * colours[1] + change
+    else:
+        x = keras.layers.Conv2D(3, 3, **options)(x)
+        x = bounded(ops.cast(x, "float32"))
+    return keras.Model([first, second, mask], shown(x), name="combiner")
 
 
 def _block(x, channels, name, dtype):
@@ -94,9 +111,11 @@ def _down(x, channels, name, dtype):
     return _leaky(keras.layers.Conv2D(channels, 3, **options)(x))
 
 
-def _up(x, channels, name, dtype):
+def _up(x, channels, name, dtype, initializer="glorot_uniform"):
     options = {"strides": 2, "padding": "same", "name": name, "dtype": dtype}
-    return keras.layers.Conv2DTranspose(channels, 4, **options)(x)
+    return keras.layers.Conv2DTranspose(
+        channels, 4, kernel_initializer=initializer, **options
+    )(x)
 
 
 def _leaky(x):
@@ -104,19 +123,25 @@ def _leaky(x):
 
 
 def _rgb():
-    """Returns what turns images in [-1, 1] into colours, and the output into images."""
-    return lambda image: image, ops.tanh
+    """Returns functions of images in [-1, 1], of any numbers, and of colours.
+
+    The first two return colours, the last one images.
+    """
+    return lambda image: image, ops.tanh, lambda colours: ops.clip(colours, -1, 1)
 
 
 def _hvi():
     """The same in HVI, with one trained k for both ways."""
     hvi = HVI(name="hvi")
 
-    def shown(x):
-        colours = [ops.tanh(x[..., :2]), ops.sigmoid(x[..., 2:])]
-        return 2 * hvi(ops.concatenate(colours, axis=-1), inverse=True) - 1
+    def bounded(x):
+        parts = [ops.tanh(x[..., :2]), ops.sigmoid(x[..., 2:])]
+        return ops.concatenate(parts, axis=-1)
 
-    return lambda image: hvi((image + 1) / 2), shown
+    def shown(colours):
+        return 2 * hvi(colours, inverse=True) - 1
+
+    return lambda image: hvi((image + 1) / 2), bounded, shown
 
 
 COLOR_SPACES = {"rgb": _rgb, "hvi": _hvi}

@@ -9,6 +9,7 @@ from keras import ops
 from inpainting_zoo.engine.backend import explicit_settings
 from inpainting_zoo.engine.inference import compiled
 from inpainting_zoo.engine.operations import trains_in
+from inpainting_zoo.engine.precisions import layers_of
 from inpainting_zoo.engine.steps import StepModel, minimize, substituted
 from inpainting_zoo.errors import InputError, choose
 from inpainting_zoo.features.load import loader
@@ -55,7 +56,16 @@ class Inpainter(Completer, StepModel):
     @classmethod
     @explicit_settings()
     def create(cls, **config):
-        return cls(**config)
+        model = cls(**config)
+        layers = [layer for part in model.parts.values() for layer in layers_of(part)]
+        computed = {getattr(layer, "compute_dtype", None) for layer in layers}
+        for dtype in ("float16", "bfloat16"):
+            if dtype in computed and not trains_in(dtype):
+                raise InputError(
+                    f"precision: must be float32 on this machine, whose engine has no "
+                    f"convolutions in it, received {dtype}"
+                )
+        return model
 
     # What a family writes.
 
@@ -159,8 +169,7 @@ class Inpainter(Completer, StepModel):
             **compile_options: `run_eagerly` and `jit_compile` of Keras.
 
         Raises:
-            InputError: if there is no such stage, or no training at `image_size` or in
-                the precision of its layers.
+            InputError: if there is no such stage, or no training at `image_size`.
         """
         choose("stage", stage, dict.fromkeys(self.STAGES))
         self.sizes.check(self.image_size)
@@ -171,15 +180,6 @@ class Inpainter(Completer, StepModel):
                 "make_optimizer: must be a function of name, factor and clip that "
                 f"returns an optimizer, received {make_optimizer!r}"
             )
-        for dtype in ("float16", "bfloat16"):
-            narrow = any(
-                self.stage.computes_in(name, dtype) for name in self.stage.learns
-            )
-            if narrow and not trains_in(dtype):
-                raise InputError(
-                    f"mixed_precision: must be float32 on this machine, whose engine "
-                    f"has no convolutions in it, received {dtype}"
-                )
         self.optimizers = {}
         for name in self.stage.learns:
             correction = self.stage.correction(name)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from keras import ops
 
+from conftest import needs
 from inpainting_zoo.errors import InputError
 from inpainting_zoo.gmcnn.attention import ATTENTION
 from inpainting_zoo.gmcnn.networks import build_critic, build_generator
@@ -49,6 +50,7 @@ def test_parameters(topology, attention):
 @pytest.mark.parametrize("attention", ATTENTION)
 @pytest.mark.parametrize("dtype", ["float32", "mixed_bfloat16"])
 def test_generators_end_in_float32(attention, dtype):
+    needs(dtype)
     generator = build_generator(2, attention=attention, dtype=dtype)
     image, mask = random(2, 8, 12, 3), np.ones((2, 8, 12, 1), "float32")
     prediction = generator([image, mask])

@@ -11,7 +11,7 @@ import pytest
 from keras import ops
 from PIL import Image
 
-from conftest import save_tiny
+from conftest import needs, save_tiny
 from inpainting_zoo import cli, memory, presets
 from inpainting_zoo.chosen import chosen_model
 from inpainting_zoo.data.images import list_images, read_image, read_mask
@@ -26,6 +26,7 @@ from inpainting_zoo.errors import InputError
 from inpainting_zoo.options import EnsembleSettings
 from inpainting_zoo.options.model import ModelSettings
 from inpainting_zoo.storage.files import sha256
+from parity import difference
 
 pytestmark = pytest.mark.both_engines
 SIDE = 16
@@ -41,9 +42,9 @@ def main(*arguments):
     return cli.main([str(argument) for argument in arguments])
 
 
-def fill(cache, folder):
+def fill(cache, folder, **changed):
     """Fills a cache with the eight pictures that are fit for it."""
-    split = {"validation_split": 0.25, "masks": "rectangle"}
+    split = {"validation_split": 0.25, "masks": "rectangle", **changed}
     settings = EnsembleSettings(train_path=str(folder / "pictures"), **split)
     cache.fill(settings, SIDE, "rectangle")
 
@@ -197,13 +198,36 @@ def test_the_networks_are_what_their_options_say():
     assert counts[True, "hvi"] == counts[True, "rgb"] + 1  # k
     # 3x3 kernels of the decoder that see 2, 4 and 8 further channels.
     assert counts[True, "rgb"] - counts[False, "rgb"] == 9 * (2**2 + 4**2 + 8**2)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+@pytest.mark.parametrize("space", ["rgb", "hvi"])
+def test_combiners_end_in_float32(space, dtype):
+    needs(dtype)
     rng = np.random.default_rng(0)
     images = [rng.uniform(-1, 1, (2, 16, 24, 3)).astype("float32") for _ in range(2)]
-    for space, dtype in (("rgb", "float32"), ("hvi", "float32"), ("hvi", "bfloat16")):
-        network = build_combiner(2, True, space, DTYPES[dtype])
-        found = ops.convert_to_numpy(network([*images, images[0][..., :1]]))
-        assert found.shape == images[0].shape and found.dtype == np.float32
-        assert np.abs(found).max() <= 1
+    network = build_combiner(2, True, space, DTYPES[dtype])
+    found = ops.convert_to_numpy(network([*images, images[0][..., :1]]))
+    assert found.shape == images[0].shape and found.dtype == np.float32
+    assert np.abs(found).max() <= 1
+
+
+def test_blending_begins_with_the_mean():
+    """Of both pictures in the colours of the combiner; denoisers with their picture."""
+    networks = build_networks(2, color_space="rgb", blend=True)
+    rng = np.random.default_rng(0)
+    first, second = (rng.uniform(-1, 1, (2, 16, 24, 3)) for _ in range(2))
+    mask = np.zeros((2, 16, 24, 1))
+    mean = networks["combiner"]([first, second, mask])
+    assert difference(mean, (first + second) / 2) < 1e-6
+    for name in ("denoiser", "final_denoiser"):
+        assert difference(networks[name]([first]), first) < 1e-6
+    hvi = build_networks(2, blend=True)["combiner"]
+    assert difference(hvi([first, first, mask]), first) < 1e-3
+    kernel, bias = networks["combiner"].get_layer("output").get_weights()
+    bias[3] = 20  # share of the first
+    networks["combiner"].get_layer("output").set_weights([kernel, bias])
+    assert difference(networks["combiner"]([first, second, mask]), first) < 1e-6
 
 
 def test_an_ensemble_without_denoisers_has_one_stage():
@@ -266,6 +290,23 @@ def test_a_record_of_something_else_is_no_cache(folder, tmp_path, content, words
     with pytest.raises(InputError, match=f"must hold the settings of a cache, {words}"):
         fill(Cache(tmp_path), folder)
     assert [path.name for path in tmp_path.iterdir()] == ["cache.json"]
+
+
+def test_pictures_to_validate_on_do_not_get_the_largest_holes(folder, tmp_path):
+    """Of mask files whose names go with the size of the hole; each is drawn once."""
+    (tmp_path / "files").mkdir()
+    for i in range(8):
+        mask = np.zeros((SIDE, SIDE), np.uint8)
+        mask[: i + 1] = 255
+        Image.fromarray(mask).save(tmp_path / "files" / f"hole_{i}.png")
+    cache = Cache(tmp_path / "cache")
+    fill(cache, folder, masks="files", mask_path=str(tmp_path / "files"))
+    rows = [
+        np.asarray(Image.open(path)).any(axis=1).sum()
+        for path in sorted(cache.masks.iterdir())
+    ]
+    assert sorted(rows) == [*range(1, 9)] != rows
+    assert {*rows[-2:]} != {7, 8}
 
 
 def test_a_cache_that_was_killed_before_its_lists_has_them(folder, tmp_path):

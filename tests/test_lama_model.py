@@ -9,6 +9,7 @@ import pytest
 from keras import ops
 from safetensors.numpy import save_file
 
+from conftest import needs
 from inpainting_zoo import cli, presets
 from inpainting_zoo.data.masks import MASKS
 from inpainting_zoo.engine import backend
@@ -100,6 +101,7 @@ def test_states_hold_all_that_training_goes_on_from(judged, tmp_path):
 @pytest.mark.parametrize("dtype", ["float32", "mixed_bfloat16"])
 def test_pairs_without_a_hole(dtype, tmp_path):
     """Teach nothing, and no number is lost; at a side that VGG halves unevenly."""
+    needs(dtype)
     features = loader({"vgg16": write(tmp_path / "vgg.npz")})
     options = {"judged": "completed", "perceptual": "vgg16", "image_size": 24}
     model = begun("adversarial", dtype=dtype, features=features, **options)
@@ -137,6 +139,7 @@ def test_stages():
 @pytest.mark.parametrize("dtype", ["mixed_bfloat16", "mixed_float16"])
 @pytest.mark.long
 def test_mixed_precision(dtype):
+    needs(dtype)
     model = begun("reconstruction", dtype=dtype)
     wide = begun("reconstruction")
     assert model.generator.get_layer("block0_conv0").compute_dtype == dtype[6:]

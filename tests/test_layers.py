@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from keras import ops
 from skimage.restoration import inpaint_biharmonic
 
+from conftest import needs
 from inpainting_zoo.engine import operations
 from inpainting_zoo.engine.steps import input_gradient
 from inpainting_zoo.gmcnn.networks import build_generator
@@ -34,6 +35,7 @@ def random(*shape, seed=0):
 @pytest.mark.parametrize("rate", [1, 2, 5])
 def test_dilated_convolution_is_kerass(rate, padding, dtype):
     """So are its gradients, by pixels and by the kernel."""
+    needs(dtype)
     layer = Conv2D(4, 3, padding=padding, dilation_rate=rate, dtype=dtype)
     x, kernel = (ops.convert_to_tensor(random(*s)) for s in ((2, 13, 11, 3), KERNEL))
     layer.build(x.shape)
@@ -69,6 +71,7 @@ KERNEL = (3, 3, 3, 4)
 
 
 def test_machines_without_gradients_of_dilated_kernels_take_kerass(monkeypatch):
+    needs("bfloat16")
     monkeypatch.setattr(operations, "_dilates", lambda dtype: False)
     x, kernel = (ops.cast(random(*s), "bfloat16") for s in ((1, 9, 9, 3), KERNEL))
     ours = operations.dilated_convolution(x, kernel, "valid", (2, 2))

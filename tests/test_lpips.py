@@ -8,8 +8,7 @@ import pytest
 from keras import ops
 from PIL import Image
 
-from conftest import ROOT
-from inpainting_zoo.engine.operations import trains_in
+from conftest import ROOT, needs
 from inpainting_zoo.errors import InputError, WeightsError
 from inpainting_zoo.features.load import in_bfloat16
 from inpainting_zoo.features.lpips import PLANS, lpips_network
@@ -48,9 +47,9 @@ def test_pictures_that_are_too_small_have_no_distance(alexnet):
 
 
 @pytest.mark.both_engines
-@pytest.mark.skipif(not trains_in("bfloat16"), reason="no convolutions in bfloat16")
 def test_features_in_bfloat16_are_nearly_the_same():
     """Products of 8 bits; what comes out is float32, as is what goes in."""
+    needs("bfloat16")
     network, _ = lpips_network("alexnet")
     image = np.random.default_rng(0).uniform(-1, 1, (1, 64, 64, 3)).astype("float32")
     expected = [ops.convert_to_numpy(x) for x in network(image)]

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import pytest
 
+from conftest import needs
 from inpainting_zoo.errors import InputError
 from inpainting_zoo.layers.dot_product_attention import DotProductAttention
 from inpainting_zoo.stable_diffusion.autoencoder import build_decoder, build_encoder
@@ -126,6 +127,7 @@ def test_text_encoders(name):
 
 def test_narrow_numbers():
     """Of rounded weights about the same noise, in float32."""
+    needs("bfloat16")
     options = {"channels": (8,), "heads": (2,), "attention": (True,), "layers": 1}
     options |= {"groups": 4, "context_channels": 6}
     rng = np.random.default_rng(0)

@@ -173,9 +173,7 @@ def test_eager_and_xla_equal_compiled(stage, mode, vgg):
 def test_mixed_precision_learns(stage, precision, vgg):
     """Or is refused, where the engine has no convolutions in it on this processor."""
     if not trains_in(precision):
-        with pytest.raises(
-            InputError, match="mixed_precision: must be float32 on this"
-        ):
+        with pytest.raises(InputError, match="precision: must be float32 on this"):
             make_model(stage, vgg, precision)
         return
     model = make_model(stage, vgg, precision)

@@ -27,6 +27,13 @@ VARIANTS = {
     "rgb_without_denoisers": {"color_space": "rgb", "denoise": "false"},
     "hvi_without_skips": {"skips": "false"},
     "rgb_without_skips": {"color_space": "rgb", "skips": "false"},
+    "hvi_blended": {"blend": "true"},
+    "rgb_blended": {"color_space": "rgb", "blend": "true"},
+    "rgb_blended_without_denoisers": {
+        "color_space": "rgb",
+        "blend": "true",
+        "denoise": "false",
+    },
 }
 
 
