@@ -263,7 +263,8 @@ def macs(network, side: int) -> int:
         lambda x: keras.Input([n or side for n in x.shape[1:]], name=x.name),
         network.input,
     )
-    copy = keras.models.clone_model(network, input_tensors=inputs)
+    with keras.StatelessScope(initialize_variables=False):  # takes no memory
+        copy = keras.models.clone_model(network, input_tensors=inputs)
     return sum(map(_layer_macs, copy.layers))
 
 

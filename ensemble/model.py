@@ -15,14 +15,20 @@ from inpainting_zoo.errors import InputError, choose
 from inpainting_zoo.features.load import advising, in_bfloat16
 from inpainting_zoo.losses.edges import laplacian_edge_loss, sobel_edge_loss
 from inpainting_zoo.losses.feature_distance import perceptual_loss
+from inpainting_zoo.losses.perceptual_similarity import perceptual_similarity_loss
 from inpainting_zoo.losses.style import style_loss
 from inpainting_zoo.models.bookkeeping import weighted_sum
 from inpainting_zoo.models.inpainter import Inpainter
 from inpainting_zoo.models.pixels import as_colours, as_floats, paste
 from inpainting_zoo.models.stage import Stage
 
-PERCEPTUAL = ("vgg16", "vgg19")
 TAPS = ("block1_conv2", "block2_conv2", "block3_conv3")
+# Networks of the perceptual and style losses, and their layers; LPIPS has its own.
+PERCEPTUAL = {
+    "vgg16": ("vgg16", TAPS),
+    "vgg19": ("vgg19", TAPS),
+    "lpips": ("lpips_vgg16", ()),
+}
 
 
 class Ensemble(Inpainter):
@@ -38,7 +44,7 @@ class Ensemble(Inpainter):
         mse_weight, edge_weight, perceptual_weight, style_weight: of the combiner's loss
             terms. The last two need the network of `perceptual` unless they are 0.
         edges: name in `EDGES`.
-        perceptual: "vgg16" or "vgg19".
+        perceptual: name in `PERCEPTUAL`.
         clip: largest norm of all gradients of a network together; those of HVI are
             large where pixels are grey.
         masks: what it is trained and evaluated on by default; see `parse_mixture`.
@@ -72,15 +78,16 @@ class Ensemble(Inpainter):
         self.stacked = build_networks(**networks)
         self.reached = list(self.stacked)
         self.edges = choose("edges", edges, EDGES)
-        choose("perceptual", perceptual, dict.fromkeys(PERCEPTUAL))
-        self.perceptual, self.clip, self.masks = perceptual, clip, masks
+        self.perceptual = choose("perceptual", perceptual, PERCEPTUAL)
+        self.clip, self.masks = clip, masks
         self.combiner_weights = {
             "mse": mse_weight,
             "edge": edge_weight,
             "perceptual": perceptual_weight,
             "style": style_weight,
         }
-        self.loss_weights, self.features = {"mse": 1.0}, None
+        self.loss_weights = {"mse": 1.0}
+        self.features = self.heads = None
 
     @property
     def parts(self):
@@ -95,10 +102,11 @@ class Ensemble(Inpainter):
             )
         names = list(self.stacked)
         self.reached = names[: names.index(name) + 1]
-        self.loss_weights, self.features = {"mse": 1.0}, None
+        self.loss_weights = {"mse": 1.0}
+        self.features = self.heads = None
         if name == "combiner":
             self.loss_weights = self.combiner_weights
-            self.features = self._load_features(features)
+            self.features, self.heads = self._load_features(features)
         return Stage(
             self.stacking_step,
             {name: self.stacked[name]},
@@ -107,12 +115,16 @@ class Ensemble(Inpainter):
         )
 
     def _load_features(self, features):
-        """Loads the network of the perceptual and style losses, if any weighs."""
+        """Returns the network of the perceptual and style losses, if any weighs.
+
+        And the heads of LPIPS, if it is that; else None.
+        """
         if not (self.loss_weights["perceptual"] or self.loss_weights["style"]):
-            return None
+            return None, None
         load = advising(features, "it: -set perceptual_weight=0 style_weight=0")
-        network = load(self.perceptual, TAPS)
-        return in_bfloat16(network) if self.lighter_features else network
+        found = load(*self.perceptual)
+        network, heads = found if isinstance(found, tuple) else (found, None)
+        return in_bfloat16(network) if self.lighter_features else network, heads
 
     def as_inputs(self, batch):
         """See `Inpainter.as_inputs`; the mask is the hole that the members filled."""
@@ -143,14 +155,21 @@ class Ensemble(Inpainter):
         return terms
 
     def feature_terms(self, prediction, image):
-        """Returns distances in features that are divided by their root mean square."""
-        targets, generated = self.features(image), self.features(prediction)
+        """Returns LPIPS or the features' distance, and that of their Gram matrices.
+
+        But for LPIPS, features are divided by their root mean square.
+        """
+        generated, targets = self.features(prediction), self.features(image)
         scales = [ops.sqrt(ops.mean(ops.square(y)) + 1e-8) for y in targets]
-        generated = [x / scale for x, scale in zip(generated, scales)]
-        targets = [y / scale for y, scale in zip(targets, scales)]
+        scaled = [
+            [x / scale for x, scale in zip(maps, scales)]
+            for maps in (generated, targets)
+        ]
         return {
-            "perceptual": perceptual_loss(generated, targets),
-            "style": style_loss(generated, targets),
+            "perceptual": perceptual_loss(*scaled)
+            if self.heads is None
+            else perceptual_similarity_loss(generated, targets, self.heads),
+            "style": style_loss(*scaled),
         }
 
     def call(self, inputs):

@@ -6,6 +6,7 @@ import signal
 import time
 from collections import Counter
 
+import keras
 import numpy as np
 import pytest
 from keras import ops
@@ -23,6 +24,7 @@ from inpainting_zoo.ensemble.members import Member
 from inpainting_zoo.ensemble.networks import build_combiner, build_networks
 from inpainting_zoo.ensemble.presets import ROLES
 from inpainting_zoo.errors import InputError
+from inpainting_zoo.losses.perceptual_similarity import perceptual_similarity_loss
 from inpainting_zoo.options import EnsembleSettings
 from inpainting_zoo.options.model import ModelSettings
 from inpainting_zoo.storage.files import sha256
@@ -228,6 +230,29 @@ def test_blending_begins_with_the_mean():
     bias[3] = 20  # share of the first
     networks["combiner"].get_layer("output").set_weights([kernel, bias])
     assert difference(networks["combiner"]([first, second, mask]), first) < 1e-6
+
+
+@pytest.mark.parametrize("perceptual", ["vgg16", "lpips"])
+def test_features_of_the_combiners_loss(perceptual):
+    """Of their scale only LPIPS, which has heads, knows."""
+    image = x = keras.Input((None, None, 3))
+    maps = [x := keras.layers.Conv2D(2, 3, padding="same")(x) for _ in range(5)]
+    network, heads = keras.Model(image, maps), [np.float32([1, i]) for i in range(5)]
+    model = presets.build("ensemble_faces_128", channels=2, perceptual=perceptual)
+    loaded = (network, heads) if perceptual == "lpips" else network
+    model.make_stage("combiner", lambda name, taps: loaded)
+    rng = np.random.default_rng(0)
+    pictures = [rng.uniform(-1, 1, (1, 8, 8, 3)).astype("float32") for _ in range(2)]
+    terms = model.feature_terms(*pictures)
+    assert float(terms["style"]) > 0
+    if perceptual == "lpips":
+        both = network(pictures[0]), network(pictures[1])
+        expected = float(perceptual_similarity_loss(*both, heads))
+        assert float(terms["perceptual"]) == pytest.approx(expected, rel=1e-5)
+        return
+    model.features = lambda picture: [10 * y for y in network(picture)]
+    for name, value in model.feature_terms(*pictures).items():
+        assert float(terms[name]) == pytest.approx(float(value), rel=1e-3) != 0
 
 
 def test_an_ensemble_without_denoisers_has_one_stage():
