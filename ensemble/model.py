@@ -12,7 +12,7 @@ from inpainting_zoo.ensemble.members import Member
 from inpainting_zoo.ensemble.networks import build_networks
 from inpainting_zoo.ensemble.presets import FAMILY, ROLES
 from inpainting_zoo.errors import InputError, choose
-from inpainting_zoo.features.load import advising, in_bfloat16
+from inpainting_zoo.features.load import advising, perceptual_network
 from inpainting_zoo.losses.edges import laplacian_edge_loss, sobel_edge_loss
 from inpainting_zoo.losses.feature_distance import perceptual_loss
 from inpainting_zoo.losses.perceptual_similarity import perceptual_similarity_loss
@@ -122,9 +122,7 @@ class Ensemble(Inpainter):
         if not (self.loss_weights["perceptual"] or self.loss_weights["style"]):
             return None, None
         load = advising(features, "it: -set perceptual_weight=0 style_weight=0")
-        found = load(*self.perceptual)
-        network, heads = found if isinstance(found, tuple) else (found, None)
-        return in_bfloat16(network) if self.lighter_features else network, heads
+        return perceptual_network(load, *self.perceptual, self.lighter_features)
 
     def as_inputs(self, batch):
         """See `Inpainter.as_inputs`; the mask is the hole that the members filled."""
@@ -155,9 +153,9 @@ class Ensemble(Inpainter):
         return terms
 
     def feature_terms(self, prediction, image):
-        """Returns LPIPS or the features' distance, and that of their Gram matrices.
+        """Returns LPIPS or the distance of features, and that of their Gram matrices.
 
-        But for LPIPS, features are divided by their root mean square.
+        For all but LPIPS features are divided by their root mean square first.
         """
         generated, targets = self.features(prediction), self.features(image)
         scales = [ops.sqrt(ops.mean(ops.square(y)) + 1e-8) for y in targets]

@@ -46,6 +46,19 @@ def advising(load: Callable, advice: str) -> Callable:
     return load_or_advise
 
 
+def perceptual_network(load: Callable, name: str, taps, lighter: bool = False) -> tuple:
+    """Returns `(network, heads)` of a perceptual loss; heads are None but for LPIPS.
+
+    Args:
+        load: see `loader`.
+        name, taps: that it takes.
+        lighter: whether it computes in bfloat16.
+    """
+    found = load(name, taps)
+    network, heads = found if isinstance(found, tuple) else (found, None)
+    return in_bfloat16(network) if lighter else network, heads
+
+
 def in_bfloat16(network):
     """Returns a frozen network whose convolutions compute in bfloat16 from now on.
 

@@ -14,7 +14,7 @@ import numpy as np
 from keras import ops
 
 from inpainting_zoo.errors import InputError, choose
-from inpainting_zoo.features.load import advising, in_bfloat16
+from inpainting_zoo.features.load import advising, perceptual_network
 from inpainting_zoo.lama import refinement
 from inpainting_zoo.lama.architectures import PERCEPTUAL
 from inpainting_zoo.lama.networks import build_generator, split_generator
@@ -206,9 +206,8 @@ class LaMa(GeneratorInpainter):
         name, taps = self.perceptual.network, self.perceptual.taps
         log.info("perceptual loss: %s", ", ".join((name, *taps)))
         advice = "it: -set perceptual_weight=0" + " judged=prediction" * judges
-        found = advising(features, advice)(name, taps)
-        network, heads = found if isinstance(found, tuple) else (found, None)
-        return in_bfloat16(network) if self.lighter_features else network, heads
+        load = advising(features, advice)
+        return perceptual_network(load, name, taps, self.lighter_features)
 
     def reconstruction_step(self, batch, minimize):
         """Takes a step of the generator by reconstruction alone."""
