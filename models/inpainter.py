@@ -9,7 +9,7 @@ from keras import ops
 from inpainting_zoo.engine.backend import explicit_settings
 from inpainting_zoo.engine.inference import compiled
 from inpainting_zoo.engine.operations import trains_in
-from inpainting_zoo.engine.precisions import layers_of
+from inpainting_zoo.engine.precisions import computed_dtypes
 from inpainting_zoo.engine.steps import StepModel, minimize, substituted
 from inpainting_zoo.errors import InputError, choose
 from inpainting_zoo.features.load import loader
@@ -57,13 +57,12 @@ class Inpainter(Completer, StepModel):
     @explicit_settings()
     def create(cls, **config):
         model = cls(**config)
-        layers = [layer for part in model.parts.values() for layer in layers_of(part)]
-        computed = {getattr(layer, "compute_dtype", None) for layer in layers}
+        computed = computed_dtypes(model.parts.values())
         for dtype in ("float16", "bfloat16"):
             if dtype in computed and not trains_in(dtype):
                 raise InputError(
-                    f"precision: must be float32 on this machine, whose engine has no "
-                    f"convolutions in it, received {dtype}"
+                    "mixed_precision: must be float32 on this machine, whose engine "
+                    f"has no convolutions in it, received {dtype}"
                 )
         return model
 

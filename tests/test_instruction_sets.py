@@ -34,7 +34,7 @@ def test_narrow_precisions_train_or_are_refused(
     )
     if done.returncode:
         assert done.returncode == 4
-        assert "precision: must be float32 on this machine" in done.stderr
+        assert "mixed_precision: must be float32 on this machine" in done.stderr
         assert not (tmp_path / "narrow" / "weights").exists()
         return
     losses = json.loads((tmp_path / "narrow" / "metrics.json").read_text())

@@ -22,6 +22,7 @@ from inpainting_zoo.engine.precisions import DTYPES
 from inpainting_zoo.engine.steps import minimize
 from inpainting_zoo.errors import InputError
 from inpainting_zoo.features.load import loader
+from inpainting_zoo.models import inpainter
 from inpainting_zoo.options import TrainSettings
 from inpainting_zoo.training.experiment import Experiment
 from inpainting_zoo.training.optimizers import make_optimizer
@@ -162,6 +163,14 @@ def test_eager_and_xla_equal_compiled(stage, mode, vgg):
         assert one == pytest.approx(two, rel=1e-2, abs=1e-4)
 
 
+def test_precisions_without_convolutions_are_refused(monkeypatch):
+    """When a model is built; on some machines its use would end the process."""
+    monkeypatch.setattr(inpainter, "trains_in", lambda dtype: dtype != "bfloat16")
+    with pytest.raises(InputError, match=r"mixed_precision: .* received bfloat16"):
+        presets.build("gmcnn_small", dtype="mixed_bfloat16")
+    presets.build("gmcnn_small", dtype="mixed_float16")
+
+
 @pytest.mark.parametrize(
     ("stage", "precision"),
     [
@@ -173,7 +182,9 @@ def test_eager_and_xla_equal_compiled(stage, mode, vgg):
 def test_mixed_precision_learns(stage, precision, vgg):
     """Or is refused, where the engine has no convolutions in it on this processor."""
     if not trains_in(precision):
-        with pytest.raises(InputError, match="precision: must be float32 on this"):
+        with pytest.raises(
+            InputError, match="mixed_precision: must be float32 on this"
+        ):
             make_model(stage, vgg, precision)
         return
     model = make_model(stage, vgg, precision)
