@@ -9,7 +9,7 @@ from keras import ops
 from inpainting_zoo.engine import operations
 
 # Sides up to which products with matrices are faster than fast transforms, on CPUs.
-PRODUCTS_UP_TO = {"tensorflow": 32, "jax": 0}
+PRODUCTS_UP_TO = {"tensorflow": 64, "jax": 0}
 _only_products = contextvars.ContextVar("only_products", default=False)
 
 
