@@ -3,7 +3,9 @@
 import concurrent.futures
 import functools
 import itertools
+import time
 
+import numpy as np
 from keras import ops
 
 from inpainting_zoo.engine.backend import BACKEND, jax, tf
@@ -62,6 +64,16 @@ def _probe(dtype, dilation, eagerly):
             return thread.submit(run).result() is not None
         except tf.errors.OpError:
             return False
+
+
+def seconds_of_product(dtype: str, side: int = 1024, repeats: int = 3) -> float:
+    """Returns the least seconds that a product of square matrices takes here."""
+    x, times = ops.cast(np.random.default_rng(0).random((side, side)), dtype), []
+    for _ in range(1 + repeats):
+        began = time.perf_counter()
+        ops.convert_to_numpy(ops.matmul(x, x)[0])  # waits for the result
+        times.append(time.perf_counter() - began)
+    return min(times[1:])  # the first call makes ready
 
 
 def fold(fn, value, parts):

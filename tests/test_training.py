@@ -3,7 +3,9 @@
 import dataclasses
 import functools
 import gc
+import itertools
 import json
+import logging
 import os
 import subprocess
 import sys
@@ -17,13 +19,14 @@ from conftest import ROOT
 from inpainting_zoo import presets
 from inpainting_zoo.engine import backend
 from inpainting_zoo.engine.batches import stream
-from inpainting_zoo.engine.operations import trains_in
+from inpainting_zoo.engine.operations import seconds_of_product, trains_in
 from inpainting_zoo.engine.precisions import DTYPES
 from inpainting_zoo.engine.steps import minimize
 from inpainting_zoo.errors import InputError
 from inpainting_zoo.features.load import loader
 from inpainting_zoo.models import inpainter
 from inpainting_zoo.options import TrainSettings
+from inpainting_zoo.training import callbacks, train
 from inpainting_zoo.training.experiment import Experiment
 from inpainting_zoo.training.optimizers import make_optimizer
 from tiny_vgg import write as write_vgg
@@ -169,6 +172,34 @@ def test_precisions_without_convolutions_are_refused(monkeypatch):
     with pytest.raises(InputError, match=r"mixed_precision: .* received bfloat16"):
         presets.build("gmcnn_small", dtype="mixed_bfloat16")
     presets.build("gmcnn_small", dtype="mixed_float16")
+
+
+@pytest.mark.parametrize(("times", "said"), [(1.9, True), (1.1, False)])
+def test_a_precision_that_is_slower_is_said(monkeypatch, caplog, times, said):
+    seconds = {"float32": 1.0, "bfloat16": times}
+    monkeypatch.setattr(train, "seconds_of_product", seconds.get)
+    train.warn_of_slow("bfloat16")
+    train.warn_of_slow("float32")
+    line = "products in bfloat16 take 1.9 times as long as in float32 on this machine"
+    assert [line in message for message in caplog.messages] == [True] * said
+
+
+@both_engines
+def test_larger_products_take_longer():
+    small, large = (seconds_of_product("float32", side) for side in (128, 1024))
+    assert 0 < 5 * small < large
+
+
+@pytest.mark.parametrize(("steps", "lines"), [(1000, 1), (10, 0)])
+def test_time_left_is_told_without_a_terminal(monkeypatch, caplog, steps, lines):
+    clock = itertools.count(100, 2).__next__
+    monkeypatch.setattr(callbacks.time, "perf_counter", clock)
+    caplog.set_level(logging.INFO)
+    progress = callbacks.Progress(0, steps, "wgan")
+    for i in range(min(steps, 30)):
+        progress.on_train_batch_end(i, {"loss": 1.0})
+    progress.close()
+    assert caplog.messages == ["wgan: 2.00 s a step, 32:46 left"] * lines
 
 
 @pytest.mark.parametrize(

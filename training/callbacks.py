@@ -13,6 +13,7 @@ from inpainting_zoo.errors import NumericError
 
 log = logging.getLogger(__name__)
 STOPS = ("SIGINT", "SIGTERM", "SIGHUP")  # Windows has no SIGHUP
+ESTIMATED = 17  # steps to tell the time by; some losses come in every 16th
 
 
 class NumericGuard(keras.callbacks.Callback):
@@ -33,18 +34,33 @@ class NumericGuard(keras.callbacks.Callback):
 
 
 class Progress(keras.callbacks.Callback):
-    """A tqdm bar with the raw loss terms and the time left; none without a terminal."""
+    """A tqdm bar with the raw loss terms and the time left.
+
+    Without a terminal it logs once how long a step takes and the rest will take.
+    """
 
     def __init__(self, start: int, total: int, description: str):
         super().__init__()
         self.bar = tqdm(
             total=total, initial=start, desc=description, unit="step", disable=None
         )
+        self.description, self.left, self.ends = description, total - start, []
 
     def on_train_batch_end(self, batch, logs=None):
+        if self.bar.disable:
+            self._estimate()
+            return
         terms = {k: v for k, v in logs.items() if not k.startswith("weighted_")}
         self.bar.set_postfix({k: f"{v:.3g}" for k, v in terms.items()}, refresh=False)
         self.bar.update()
+
+    def _estimate(self):
+        self.ends.append(time.perf_counter())
+        if len(self.ends) == ESTIMATED and self.left > ESTIMATED:
+            # The first step, which makes ready for the others, has ended before.
+            seconds = (self.ends[-1] - self.ends[0]) / (ESTIMATED - 1)
+            left = tqdm.format_interval(seconds * (self.left - ESTIMATED))
+            log.info("%s: %.2f s a step, %s left", self.description, seconds, left)
 
     def close(self):
         """Ends the bar, whether training has ended or failed."""

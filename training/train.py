@@ -12,6 +12,7 @@ from inpainting_zoo import presets
 from inpainting_zoo.data.training import TrainingPairs
 from inpainting_zoo.engine import backend, distribution
 from inpainting_zoo.engine.batches import streaming
+from inpainting_zoo.engine.operations import seconds_of_product
 from inpainting_zoo.engine.precisions import DTYPES
 from inpainting_zoo.features.load import FEATURES, loader
 from inpainting_zoo.models.stage import join_batches
@@ -37,6 +38,7 @@ from inpainting_zoo.training.record import check_same_generator, resumed
 from inpainting_zoo.training.validation import Validation
 
 log = logging.getLogger(__name__)
+SLOWER = 1.2  # times as long, from which on it is said; timings differ by less
 
 
 @dataclasses.dataclass(frozen=True)
@@ -163,7 +165,22 @@ def begin(settings: TrainSettings) -> Run:
     # What cannot be learned is refused before anything is written.
     training.look_through_masks()
     run.load(0)
+    warn_of_slow(settings.mixed_precision)
     return run
+
+
+def warn_of_slow(precision: str):
+    """Says so if products in a precision take longer here than those in float32."""
+    if precision == "float32":
+        return
+    times = seconds_of_product(precision) / seconds_of_product("float32")
+    if times > SLOWER:
+        log.warning(
+            "mixed_precision: products in %s take %.1f times as long as in float32 on "
+            "this machine; without it training is faster",
+            precision,
+            times,
+        )
 
 
 def load_frozen(model, about: dict, experiment: Experiment):
