@@ -54,6 +54,10 @@ def distinct(presets: dict) -> tuple:
     return tuple(kept.values())
 
 
+# What photographs at their own resolution are shown to.
+LAMA, LAMA_SIDES = ("lama_big", "lama_small"), (512, 1024, 2048)
+
+
 @dataclasses.dataclass(frozen=True)
 class Scale:
     """How much is measured.
@@ -79,8 +83,9 @@ class Scale:
     step_pixels: int = 4 * 128 * 128
     forward_batches: tuple = (1, 4)
     forward_ways: tuple = (
-        ("lama_big", {"size": 512}),
+        *((name, {"size": side}) for name in LAMA for side in LAMA_SIDES),
         ("lama_big", {"precision": "bfloat16"}),
+        ("lama_big", {"precision": "bfloat16", "size": 512}),
         ("lama_big", {"engine": "jax"}),
         ("lama_big", {"engine": "jax", "size": 512}),
         ("mat_256", {"engine": "jax"}),
@@ -221,6 +226,8 @@ def steps(bench):
     for preset in bench.scale.presets:
         stages = model_class(preset).STAGES
         rows += [print_row(bench.step(preset, stage)) for stage in stages]
+        if "bfloat16" not in PRESETS[preset]["family"].precisions:
+            continue
         # The fastest that data is needed at.
         fast = bench.step(preset, stages[0], precision="bfloat16")
         rows.append(print_row({"way": "bfloat16"} | fast))

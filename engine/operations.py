@@ -34,12 +34,14 @@ def split(x, sizes, axis: int):
     return ops.split(x, list(itertools.accumulate(sizes[:-1])), axis)
 
 
-def trains_in(dtype: str) -> bool:
-    """Returns whether the engine has convolutions in a dtype here, with gradients.
+def computes_in(dtype: str) -> bool:
+    """Returns whether the engine has convolutions in a dtype here, and gradients.
 
     JAX has them everywhere: its compiler computes in float32 what a CPU has not.
     """
-    return BACKEND == "jax" or _probe(dtype, 1, tf.executing_eagerly())
+    if BACKEND == "jax" or dtype == "float32":
+        return True
+    return _probe(dtype, 1, tf.executing_eagerly())
 
 
 def _dilates(dtype):

@@ -89,7 +89,7 @@ class Cache:
             InputError: if it holds those of other settings, or files of something else.
         """
         about = {name: getattr(settings, name) for name in DECISIVE}
-        about |= {"image_size": size, "masks": settings.masks}
+        about |= {"image_size": size, "masks": settings.masks, "order": "random"}
         files = list_masks(
             settings.mask_path, settings.train_path, settings.validation_path
         )

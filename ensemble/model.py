@@ -155,7 +155,8 @@ class Ensemble(Inpainter):
     def feature_terms(self, prediction, image):
         """Returns LPIPS or the distance of features, and that of their Gram matrices.
 
-        For all but LPIPS features are divided by their root mean square first.
+        For all but LPIPS features are divided by their root mean square first. What
+        weighs nothing is left out.
         """
         generated, targets = self.features(prediction), self.features(image)
         scales = [ops.sqrt(ops.mean(ops.square(y)) + 1e-8) for y in targets]
@@ -163,12 +164,16 @@ class Ensemble(Inpainter):
             [x / scale for x, scale in zip(maps, scales)]
             for maps in (generated, targets)
         ]
-        return {
-            "perceptual": perceptual_loss(*scaled)
-            if self.heads is None
-            else perceptual_similarity_loss(generated, targets, self.heads),
-            "style": style_loss(*scaled),
-        }
+        terms = {}
+        if self.loss_weights["perceptual"]:
+            terms["perceptual"] = (
+                perceptual_loss(*scaled)
+                if self.heads is None
+                else perceptual_similarity_loss(generated, targets, self.heads)
+            )
+        if self.loss_weights["style"]:
+            terms["style"] = style_loss(*scaled)
+        return terms
 
     def call(self, inputs):
         """See `Inpainter.call`; takes what members completed as "first" and "second".

@@ -25,8 +25,8 @@ def build_networks(
         color_space: name in `COLOR_SPACES`, which the combiner sees and predicts.
         denoise: whether there are denoisers before and after the combiner.
         blend: whether networks change what they are shown, at first not at all, and the
-            combiner blends both pictures, at first into their mean; without it they
-            predict colours, as in the report.
+            combiner blends both pictures, at first into the mean of their RGB or HVI;
+            without it they predict colours, as in the report.
         dtype: that the convolutions compute in.
     """
     combiner = build_combiner(channels, skips, color_space, dtype, blend)

@@ -126,6 +126,10 @@ def _from_npz(network, path, taps, substitutes):
         for kind in ("kernel", "bias")
     }
     if theirs["block1_conv1__kernel"] in arrays:
+        if network is not VGG16:
+            raise InputError(
+                f"vgg_weights: must be of {network.name}, received vgg16's {path}"
+            )
         ours = {name: arrays[key] for name, key in theirs.items() if key in arrays}
         arrays, normalize = ours, imagenet
     loaded = [n.name for n in vgg.layers if f"{n.name}__kernel" in arrays]

@@ -47,6 +47,7 @@ class Family:
             "inpainting_zoo.folder.module:TABLE"; see `names_in`.
         draws: whether another seed gives another picture; None if that depends on
             what the model is made of.
+        precisions: names that `-mixed_precision` may have.
         adapters: module with `read_adapter` and `arguments`, which open files that
             stand beside the weights; None has none.
     """
@@ -60,6 +61,7 @@ class Family:
     rules: Mapping = dataclasses.field(default_factory=dict)
     choices: Mapping = dataclasses.field(default_factory=dict)
     draws: bool | None = False
+    precisions: tuple = ("float32", "bfloat16", "float16")
     adapters: str | None = None
 
     @property

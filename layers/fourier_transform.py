@@ -7,8 +7,10 @@ import numpy as np
 from keras import ops
 
 from inpainting_zoo.engine import operations
+from inpainting_zoo.engine.backend import accelerators
 
-# Sides up to which products with matrices are faster than fast transforms, on CPUs.
+# Sides up to which products with matrices are faster than fast transforms, on CPUs. On
+# accelerators TensorFlow's products have fewer digits than its transforms.
 PRODUCTS_UP_TO = {"tensorflow": 64, "jax": 0}
 _only_products = contextvars.ContextVar("only_products", default=False)
 
@@ -128,7 +130,7 @@ def _root(shape):
 
 def transforms(height: int | None, width: int | None):
     """Chooses (forward, backward) for images of a size, None where it is not known."""
-    most = PRODUCTS_UP_TO[operations.BACKEND]
+    most = 0 if accelerators() else PRODUCTS_UP_TO[operations.BACKEND]
     known = None not in (height, width)
     by_products = _only_products.get() or (known and max(height, width) <= most)
     return TRANSFORMS["products" if by_products else "fft"]

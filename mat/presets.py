@@ -30,6 +30,7 @@ FAMILY = Family(
     },
     choices={"perceptual": "inpainting_zoo.mat.model:TAPS"},
     draws=True,
+    precisions=("float32",),
 )
 RELEASES = "https://github.com/Sanster/models/releases/download"
 TRAINING = {"batch_size": 8, "learning_rate": 1e-3, "adam_betas": [0.0, 0.99]}
@@ -71,6 +72,7 @@ PRESETS = {
             "latent": 128,
             "mapping_layers": 4,
             "average": 2000.0,
+            "perceptual": "vgg16",
         },
         "training": TRAINING,
     },

@@ -8,8 +8,7 @@ from keras import ops
 
 from inpainting_zoo.engine.backend import explicit_settings
 from inpainting_zoo.engine.inference import compiled
-from inpainting_zoo.engine.operations import trains_in
-from inpainting_zoo.engine.precisions import computed_dtypes
+from inpainting_zoo.engine.operations import computes_in
 from inpainting_zoo.engine.steps import StepModel, minimize, substituted
 from inpainting_zoo.errors import InputError, choose
 from inpainting_zoo.features.load import loader
@@ -56,15 +55,13 @@ class Inpainter(Completer, StepModel):
     @classmethod
     @explicit_settings()
     def create(cls, **config):
-        model = cls(**config)
-        computed = computed_dtypes(model.parts.values())
-        for dtype in ("float16", "bfloat16"):
-            if dtype in computed and not trains_in(dtype):
-                raise InputError(
-                    "mixed_precision: must be float32 on this machine, whose engine "
-                    f"has no convolutions in it, received {dtype}"
-                )
-        return model
+        dtype = config.get("dtype", "float32")
+        if not computes_in(keras.DTypePolicy(dtype).compute_dtype):
+            raise InputError(
+                "mixed_precision: must be float32 on this machine, whose engine has no "
+                f"convolutions in it, received {dtype}"
+            )
+        return cls(**config)
 
     # What a family writes.
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageSequence
 
-from inpainting_zoo.engine.operations import trains_in
+from inpainting_zoo.engine.operations import computes_in
 from inpainting_zoo.models.completer import Completer
 from tiny_vgg import write as write_vgg
 
@@ -78,7 +78,7 @@ def run(*arguments, engine="tensorflow", timeout=180, cwd=None):
 
 def needs(dtype):
     """Skips a test of layers in a dtype that the engine has no convolutions in here."""
-    if not trains_in(dtype.removeprefix("mixed_")):
+    if not computes_in(dtype.removeprefix("mixed_")):
         pytest.skip(f"no convolutions in {dtype} on this machine")
 
 

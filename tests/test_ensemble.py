@@ -226,10 +226,25 @@ def test_blending_begins_with_the_mean():
         assert difference(networks[name]([first]), first) < 1e-6
     hvi = build_networks(2, blend=True)["combiner"]
     assert difference(hvi([first, first, mask]), first) < 1e-3
+    red, blue = (
+        np.full((1, 8, 8, 3), x, "float32") for x in ((1, -1, -1), (-1, -1, 1))
+    )
+    mean = ops.convert_to_numpy(hvi([red, blue, mask[:1, :8, :8]]))[0, 0, 0]
+    assert mean == pytest.approx([1, 0, 1], abs=1e-3)  # of HVI; that of RGB is darker
     kernel, bias = networks["combiner"].get_layer("output").get_weights()
     bias[3] = 20  # share of the first
     networks["combiner"].get_layer("output").set_weights([kernel, bias])
     assert difference(networks["combiner"]([first, second, mask]), first) < 1e-6
+
+
+def test_lpips_asks_for_its_file_at_once():
+    """And not when the combiner learns; where it weighs nothing it is not needed."""
+    lpips = {"perceptual": "lpips", "style_weight": 0}
+    about = {"train_path": "samples", "cache": "cache"}
+    with pytest.raises(InputError, match="vgg_weights: is needed with -set perceptual"):
+        EnsembleSettings(**about, set=lpips).check_sources()
+    lpips["perceptual_weight"] = 0
+    EnsembleSettings(**about, set=lpips).check_sources()
 
 
 @pytest.mark.parametrize("perceptual", ["vgg16", "lpips"])

@@ -44,6 +44,13 @@ def test_vgg16_has_no_substitute(tmp_path):
         build(id_mrf_network="vgg16").make_stage("wgan", files)
 
 
+def test_a_file_of_the_other_network_is_refused(tmp_path):
+    write_as_lpips(tmp_path / "vgg.npz")
+    files = loader({"vgg19": tmp_path / "vgg.npz"})
+    with pytest.raises(InputError, match="must be of vgg19, received vgg16's"):
+        build().make_stage("wgan", files)
+
+
 def test_another_network_is_refused():
     with pytest.raises(InputError, match="id_mrf_network: one of vgg19, vgg16, rec"):
         build(id_mrf_network="alexnet")

@@ -8,6 +8,7 @@ import pytest
 from keras import ops
 
 from inpainting_zoo import cli, presets
+from inpainting_zoo.benchmarks.cases import random_vgg
 from inpainting_zoo.engine import backend
 from inpainting_zoo.engine.batches import stream
 from inpainting_zoo.errors import InputError
@@ -17,6 +18,7 @@ from inpainting_zoo.layers.minibatch_deviation import MinibatchDeviation
 from inpainting_zoo.layers.truncation import Truncation
 from inpainting_zoo.losses.adversarial import lazily
 from inpainting_zoo.losses.feature_distance import absolute_feature_distance
+from inpainting_zoo.mat.model import TAPS
 from parity import difference
 
 both_engines = pytest.mark.both_engines
@@ -142,37 +144,23 @@ def test_groups_of_pictures():
         MinibatchDeviation(3)(x)
 
 
-def write_vgg(path):
-    """Writes a VGG16 file with random weights up to the last tap."""
-    rng, arrays, channels = np.random.default_rng(0), {}, 3
-    blocks = ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3))
-    for block, (width, convolutions) in enumerate(blocks, start=1):
-        for i in range(1, convolutions + 1):
-            kernel = rng.standard_normal((3, 3, channels, width), "float32")
-            name = f"block{block}_conv{i}"
-            arrays[f"{name}__kernel"] = kernel * (2 / 9 / channels) ** 0.5
-            arrays[f"{name}__bias"] = np.zeros(width, "float32")
-            channels = width
-    np.savez(path, **arrays)
-    return path
-
-
-def test_features_before_the_relu(tmp_path, caplog):
+@pytest.mark.parametrize("network", sorted(TAPS))
+def test_features_before_the_relu(network, tmp_path, caplog):
     """They are what a ReLU makes the features after it of, and said in the log."""
-    load = loader({"vgg16": write_vgg(tmp_path / "vgg.npz")})
-    overrides = NARROW | {"perceptual": "vgg16", "perceptual_weight": 0.1}
+    load, taps = loader({network: random_vgg(tmp_path / "vgg.npz")}), TAPS[network]
+    overrides = NARROW | {"perceptual": network, "perceptual_weight": 0.1}
     model = presets.build("mat_small", **overrides)
     with caplog.at_level("INFO"):
         model.make_stage("adversarial", load)
-    assert "perceptual loss: vgg16, block4_conv3, block5_conv3" in caplog.text
+    assert f"perceptual loss: {network}, {', '.join(taps)}" in caplog.text
     image = np.random.default_rng(0).uniform(-1, 1, (1, 32, 32, 3)).astype("float32")
     before = model.features(image)
-    after = load("vgg16", ("block4_conv3", "block5_conv3"))(image)
+    after = load(network, tuple(taps))(image)
     for x, y in zip(before, after):
         assert difference(ops.relu(x), ops.convert_to_numpy(y)) < 1e-4
         assert float(ops.min(x)) < 0
     with pytest.raises(InputError, match="train without it: -set perceptual_weight=0"):
-        model.make_stage("adversarial", loader({"vgg16": tmp_path / "gone.npz"}))
+        model.make_stage("adversarial", loader({network: tmp_path / "gone.npz"}))
 
 
 def test_a_network_that_cannot_be_downloaded(pictures, tmp_path, monkeypatch, capsys):
@@ -185,7 +173,7 @@ def test_a_network_that_cannot_be_downloaded(pictures, tmp_path, monkeypatch, ca
     options = {k: v for k, v in NARROW.items() if k != "perceptual_weight"}
     assert cli.main([*command, "-set", *(f"{k}={v}" for k, v in options.items())]) == 4
     *_, line = capsys.readouterr().err.splitlines()
-    file = "vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5"
+    file = "vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5"
     assert line.startswith(
         f"error: -vgg_weights: {file}: must be at {tmp_path / file} or be downloaded"
     )

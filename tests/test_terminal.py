@@ -80,6 +80,7 @@ CONVERT = ["convert", "-preset", "gmcnn_small", "-save_to", "nowhere.npz"]
         (["-train_path", "samples", "-steps", "-3"], 4),
         (["-train_path", "samples", "-masks", "stars"], 4),
         (["-train_path", "samples", "-mixed_precision", "int8"], 4),
+        ([*TRAIN, "-preset", "mat_small", "-mixed_precision", "bfloat16"], 4),
         (["-train_path", "samples", "-optimizer", "sgd"], 4),
         (["-train_path", "samples", "-output_path", "runner.py"], 4),
         (["evaluate", "-strategy", "shrink", "-preset", "gmcnn_small"], 4),

@@ -36,7 +36,7 @@ class NumericGuard(keras.callbacks.Callback):
 class Progress(keras.callbacks.Callback):
     """A tqdm bar with the raw loss terms and the time left.
 
-    Without a terminal it logs once how long a step takes and the rest will take.
+    Without a terminal it logs once how long a step takes, and all that are left.
     """
 
     def __init__(self, start: int, total: int, description: str):
@@ -55,6 +55,8 @@ class Progress(keras.callbacks.Callback):
         self.bar.update()
 
     def _estimate(self):
+        if len(self.ends) == ESTIMATED:
+            return
         self.ends.append(time.perf_counter())
         if len(self.ends) == ESTIMATED and self.left > ESTIMATED:
             # The first step, which makes ready for the others, has ended before.

@@ -165,7 +165,6 @@ def begin(settings: TrainSettings) -> Run:
     # What cannot be learned is refused before anything is written.
     training.look_through_masks()
     run.load(0)
-    warn_of_slow(settings.mixed_precision)
     return run
 
 
@@ -177,7 +176,7 @@ def warn_of_slow(precision: str):
     if times > SLOWER:
         log.warning(
             "mixed_precision: products in %s take %.1f times as long as in float32 on "
-            "this machine; without it training is faster",
+            "this machine; training is likely to be faster without it",
             precision,
             times,
         )
@@ -210,6 +209,8 @@ def fit(run: Run, experiment: Experiment, start: int, fingerprint: str):
         "%s, from step %d, %s, %s",
         *(run, start, backend.BACKEND, settings.mixed_precision),
     )
+    if start == 0:  # it could not be followed later
+        warn_of_slow(settings.mixed_precision)
 
     def save(model, step):
         position = {"epoch": step / run.per_epoch, "fingerprint": fingerprint}

@@ -150,6 +150,11 @@ class TrainSettings(Settings):
         stages = family.stages
         if not stages:
             raise InputError(f"preset: {self.preset} cannot be trained")
+        if self.mixed_precision not in family.precisions:
+            raise InputError(
+                f"mixed_precision: must be {' or '.join(family.precisions)} for "
+                f"{self.preset}, received {self.mixed_precision}"
+            )
         if self.captions and "prompt" not in family.options:
             raise InputError(
                 f"captions: must be for a model that takes a text, received "
@@ -255,6 +260,12 @@ class EnsembleSettings(TrainSettings):
         if folder != "ensemble":
             raise InputError(
                 f"preset: an ensemble, received {self.preset}, which is none"
+            )
+        weights = [self.set.get(f"{x}_weight", 1) for x in ("perceptual", "style")]
+        lpips = self.set.get("perceptual") == "lpips" and any(weights)
+        if lpips and not self.vgg_weights:  # the combiner would ask for it, hours later
+            raise InputError(
+                "vgg_weights: is needed with -set perceptual=lpips, received none"
             )
         found("inpainting_zoo.metrics.measures:wanted_measures")(self.metrics)
         roles = found("inpainting_zoo.ensemble.presets:ROLES")
