@@ -8,7 +8,7 @@ from PIL import Image
 
 from conftest import ROOT, run
 from inpainting_zoo import presets
-from inpainting_zoo.tools import context, gallery
+from inpainting_zoo.tools import context, gallery, refinement
 
 
 def test_the_page_is_made_of_the_report_of_the_repository():
@@ -52,6 +52,19 @@ def test_texture_is_that_of_the_hole_in_parts_of_its_ring():
     assert abs(gallery.texture_of(image, hole) - 1) < 0.05
     image[40:80, 40:80] //= 2
     assert abs(gallery.texture_of(image, hole) - 0.5) < 0.05
+
+
+def test_windows_and_rings_of_refinement():
+    """The window stays within the picture; an error counts within 32 pixels alone."""
+    hole = np.zeros((100, 300), np.uint8)
+    hole[90, 100:201] = 1
+    assert refinement.window_around(hole, 80) == (slice(20, 100), slice(110, 190))
+    assert refinement.window_around(hole, 200) == (slice(0, 100), slice(50, 250))
+    image = np.full((100, 300, 3), 7, np.uint8)
+    prediction, far = np.full_like(image, 9), hole.copy()
+    far[:50] = far[:, :60] = far[:, 240:] = 1
+    prediction[hole > 0], prediction[far > hole] = 255, 255
+    assert refinement.ring_error(prediction, image, hole) == 2
 
 
 def test_the_readmes_first_picture_is_made_by_the_command_under_it(tmp_path):
