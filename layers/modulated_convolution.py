@@ -20,9 +20,9 @@ class ModulatedConv2D(keras.layers.Layer):
     Takes a list: features (B, H, W, C), a style (B, S), and, where it is `noisy`, drawn
     noise (B, H, W, 1) and (B, 2): how much of the layer's stored noise and of the drawn
     one is added. With s = affine(style) the kernel of a picture would be w' = s w,
-    divided for each filter by the norm of w' (Equations 1 and 3). No kernel is made for
-    each picture: features are multiplied by s before, and divided by the norm after the
-    convolution.
+    divided for each filter by the norm of w' (Equations 1 and 3). For a single picture
+    that kernel is made, which is smaller than the features; for several, features are
+    multiplied by s before, and divided by the norm after the convolution.
 
     Args:
         filters: channels of the output.
@@ -84,11 +84,15 @@ class ModulatedConv2D(keras.layers.Layer):
         x, style, *noise = inputs
         scales = self.affine(style)  # (B, C)
         kernel = scaled_once(x, self.kernel, self.scale)
-        y = self.convolve(x * scales[:, None, None], kernel)
+        factors = 1.0
         if self.demodulate:
             squares = ops.sum(ops.square(kernel), axis=(0, 1))  # (C, filters)
             norm = ops.matmul(ops.square(scales), squares) + 1e-8
-            y = y * ops.rsqrt(norm)[:, None, None]
+            factors = ops.rsqrt(norm)[:, None, None]  # (B, 1, 1, filters)
+        if x.shape[0] == 1:
+            y = self.convolve(x, kernel * scales[0, :, None] * factors)
+        else:
+            y = self.convolve(x * scales[:, None, None], kernel) * factors
         if self.noisy:
             drawn, (stored_share, drawn_share) = noise[0], ops.unstack(noise[1], axis=1)
             added = stored_share[:, None, None, None] * self.noise[None, :, :, None]

@@ -253,11 +253,12 @@ def test_minibatch_deviation(units, name, group):
     assert difference(found, nhwc(expected)) < CLOSE
 
 
-def test_gradients_of_modulation():
+@pytest.mark.parametrize("pictures", [1, 2])
+def test_gradients_of_modulation(pictures):
     """Those of kernels that are made for each picture (Equations 1 and 3)."""
     rng = np.random.default_rng(0)
-    x = rng.standard_normal((2, 5, 6, 3), "float32")
-    style = rng.standard_normal((2, 4), "float32")
+    x = rng.standard_normal((pictures, 5, 6, 3), "float32")
+    style = rng.standard_normal((pictures, 4), "float32")
     layer = ModulatedConv2D(4, activation="linear")
     layer.build([x.shape, style.shape])
     start = layer.get_weights()
@@ -266,7 +267,7 @@ def test_gradients_of_modulation():
         kernel = layer.kernel * layer.scale
         scales = layer.affine(style)
         outputs = []
-        for i in range(2):
+        for i in range(pictures):
             w = kernel * scales[i][:, None]
             w = w * ops.rsqrt(ops.sum(ops.square(w), axis=(0, 1, 2)) + 1e-8)
             outputs.append(ops.conv(x[i : i + 1], w, padding="same"))
