@@ -20,6 +20,7 @@ from inpainting_zoo.losses.adversarial import (
     r1_penalty,
 )
 from inpainting_zoo.losses.feature_distance import absolute_feature_distance
+from inpainting_zoo.losses.reconstruction import reconstruction_loss
 from inpainting_zoo.mat.networks import (
     HEADS,
     build_discriminator,
@@ -90,6 +91,8 @@ class MAT(Inpainter):
         self.average, self.group = average or None, group
         self.channels = generator.get("channels", DEFAULTS["channels"].default)
         self.loss_weights = {
+            "reconstruction": 1.0,
+            "coarse_reconstruction": 1.0,
             "adversarial": 1.0,
             "coarse_adversarial": 1.0,
             "perceptual": perceptual_weight,
@@ -171,7 +174,10 @@ class MAT(Inpainter):
     # Training.
 
     def make_stage(self, name, features):
-        """See `Inpainter.make_stage`."""
+        """See `Inpainter.make_stage`; the first stage has no discriminator."""
+        learns = {"generator": self.generator}
+        if name == "reconstruction":
+            return Stage(self.reconstruction_step, learns, average=self.average)
         if self.loss_weights["perceptual"]:
             taps = TAPS[self.perceptual]
             log.info("perceptual loss: %s, %s", self.perceptual, ", ".join(taps))
@@ -180,9 +186,14 @@ class MAT(Inpainter):
         self.discriminator = build_discriminator(
             self.image_size, self.channels, self.group
         )
-        learns = {"generator": self.generator, "discriminator": self.discriminator}
+        learns["discriminator"] = self.discriminator
         lazy = {"generator": 4, "discriminator": self.gradient_penalty_every}
         return Stage(self.adversarial_step, learns, lazy=lazy, average=self.average)
+
+    def reconstruction_step(self, batch, minimize):
+        """Takes a step of the generator by reconstruction alone."""
+        image, mask = batch["image"], batch["mask"]
+        return minimize("generator", lambda: self.reconstruction_loss(image, mask))
 
     def adversarial_step(self, batch, minimize):
         """Takes a step of the generator, then one of the discriminator."""
@@ -233,6 +244,15 @@ class MAT(Inpainter):
         changes = ops.where(mixes, changes, layers)
         return ops.where(ops.arange(layers)[:, None] < changes, first, second)
 
+    def reconstruction_loss(self, image, mask):
+        """Returns `(loss, logs)` of the first stage: L1 of both predictions' holes."""
+        predictions = self.generate(image, mask)
+        terms = {
+            name: reconstruction_loss(image, x, mask, mask)
+            for name, x in zip(("reconstruction", "coarse_reconstruction"), predictions)
+        }
+        return weighted_sum(terms, self.loss_weights, "generator")
+
     def generator_loss(self, image, mask):
         """Returns `(loss, logs)` of the generator (Equations 7 and 9)."""
         prediction, coarse = self.generate(image, mask)
@@ -267,7 +287,10 @@ class MAT(Inpainter):
 
     def step_macs(self, macs):
         side = self.image_size
-        generator, judged = macs(self.generator, side), macs(self.discriminator, side)
+        generator = macs(self.generator, side)
+        if self.stage_name == "reconstruction":
+            return 3 * generator
+        judged = macs(self.discriminator, side)
         features = macs(self.features, side) if self.features else 0
         # The generator's step: forwards and backwards, and what judges its gradient
         # only goes through; features of both images. The discriminator's: a further

@@ -21,7 +21,7 @@ def sizes(image_size: int, **others) -> Sizes:
 FAMILY = Family(
     "inpainting_zoo.mat.model:MAT",
     network="inpainting_zoo.mat.networks:build_generator",
-    stages=("adversarial",),
+    stages=("reconstruction", "adversarial"),
     sizes=sizes,
     options={"truncation": 1.0, "expected": False, "noise": "stored"},
     rules={

@@ -19,6 +19,7 @@ from inpainting_zoo.layers.truncation import Truncation
 from inpainting_zoo.losses.adversarial import lazily
 from inpainting_zoo.losses.feature_distance import absolute_feature_distance
 from inpainting_zoo.mat.model import TAPS
+from inpainting_zoo.models.pixels import as_floats
 from parity import difference
 
 both_engines = pytest.mark.both_engines
@@ -32,12 +33,12 @@ NARROW = {
 }
 
 
-def begun(**overrides):
+def begun(stage="adversarial", **overrides):
     keras.utils.set_random_seed(0)
     model = presets.build("mat_small", **NARROW | overrides)
     adam = functools.partial(keras.optimizers.Adam, beta_1=0.0, beta_2=0.99)
     model.begin(
-        "adversarial",
+        stage,
         lambda name, factor, clip: adam(1e-3 * factor, name=name),
         run_eagerly=backend.BACKEND == "tensorflow",
     )
@@ -51,6 +52,10 @@ def batch(i):
     return {"image": rng.integers(0, 256, (2, 128, 128, 3), np.uint8), "mask": mask}
 
 
+def as_inputs(batch):
+    return as_floats(batch["image"], batch["mask"])
+
+
 def fit(model, start, stop):
     """Trains; returns the logs of the last step."""
     history = model.fit(
@@ -61,6 +66,31 @@ def fit(model, start, stop):
 
 def numbers(model):
     return {name: ops.convert_to_numpy(v) for name, v in model.state().items()}
+
+
+@both_engines
+def test_reconstruction_is_the_mean_difference_of_the_hole():
+    """Of both predictions, which are pasted: all that differs is in the hole."""
+    model, inputs = begun("reconstruction"), as_inputs(batch(0))
+    predictions = [ops.convert_to_numpy(x) for x in model.generate(*inputs)]
+    model.generate = lambda image, mask: predictions
+    loss, logs = model.reconstruction_loss(*inputs)
+    image, mask = (ops.convert_to_numpy(x) for x in inputs)
+    count = 3 * mask.sum()
+    expected = [float(np.abs(x - image).sum() / count) for x in predictions]
+    names = ("reconstruction", "coarse_reconstruction")
+    assert [float(logs[name]) for name in names] == pytest.approx(expected, rel=1e-4)
+    assert float(loss) == pytest.approx(sum(expected), rel=1e-4)
+
+
+@both_engines
+@pytest.mark.long
+def test_reconstruction_learns():
+    """The same pictures again and again, without a discriminator."""
+    model = begun("reconstruction", average=0)
+    first = fit(model, 0, 1)["generator_loss"]
+    assert fit(model, 0, 12)["generator_loss"] < 0.9 * first
+    assert model.discriminator is None
 
 
 @both_engines
