@@ -67,8 +67,9 @@ PRESETS = {
         "family": FAMILY,
         "config": {
             "image_size": 128,
-            "channels": [32, 64, 128],
-            "width": 60,
+            "channels": [16, 32, 64],
+            "width": 36,
+            "heads": 2,
             "latent": 128,
             "mapping_layers": 4,
             "average": 2000.0,

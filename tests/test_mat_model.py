@@ -216,7 +216,7 @@ def test_sizes(narrow):
     for overrides, words in (
         ({"image_size": 192}, "image_size: must be a power of two, at least 128"),
         ({"image_size": 64}, "image_size: must be a power of two, at least 128"),
-        ({"width": 7}, "heads: must divide the width of 7, received 6"),
+        ({"width": 7}, "heads: must divide the width of 7, received 2"),
         ({"depths": [1, 1]}, r"depths: must be 5 numbers, received \[1, 1\]"),
         ({"dtype": "mixed_float16"}, "mixed_precision: must be float32 for MAT"),
         ({"perceptual": "vgg"}, "perceptual: one of vgg19, vgg16, received 'vgg'"),

@@ -69,7 +69,7 @@ PARAMETERS = {
     # on.
     "mat_512": {"generator": 62_261_654, "discriminator": 36_231_618},
     "mat_256": {"generator": 59_954_682, "discriminator": 36_083_330},
-    "mat_small": {"generator": 3_419_598, "discriminator": 1_869_090},
+    "mat_small": {"generator": 1_124_350, "discriminator": 468_306},
     "mae_base": {"generator": 112_179_713},
     "mae_small": {"generator": 3_582_465},
     "ensemble": ENSEMBLE,
