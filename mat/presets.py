@@ -75,6 +75,10 @@ PRESETS = {
             "average": 2000.0,
             "perceptual": "vgg16",
         },
-        "training": TRAINING,
+        "training": {
+            **TRAINING,
+            "learning_rate": {"reconstruction": 1e-2, "adversarial": 1e-3},
+            "adam_betas": {"reconstruction": [0.9, 0.99], "adversarial": [0.0, 0.99]},
+        },
     },
 }
