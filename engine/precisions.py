@@ -9,12 +9,6 @@ DTYPES = {
 }
 
 
-def computed_dtypes(owners) -> set:
-    """Returns the data types that networks or layers compute in, by name."""
-    layers = [layer for owner in owners for layer in layers_of(owner)]
-    return {getattr(layer, "compute_dtype", None) for layer in layers}
-
-
 def layers_of(owner) -> Iterator:
     """Yields a network or layer, and the layers of networks within it."""
     yield owner
