@@ -19,12 +19,13 @@ def first_stage(inputs, width: int, depths, heads: int):
     """Returns the coarse prediction (B, S, S, 3).
 
     Args:
-        inputs: see `mat.networks.build_synthesis`.
+        inputs: see `mat.networks.build_synthesis`, and "shown" (B, S, S, 3), the image
+            with what fills its hole, to which the stage adds.
         width: channels of all features.
         depths: blocks of each stage of the transformer.
         heads: of the attention.
     """
-    image, known = inputs["image"], 1 - inputs["mask"]
+    shown, known = inputs["shown"], 1 - inputs["mask"]
     conv = functools.partial(EqualizedConv2D, width)
     partial = functools.partial(PartialConv2D, width)
     styled = functools.partial(ModulatedConv2D, width)
@@ -42,7 +43,7 @@ def first_stage(inputs, width: int, depths, heads: int):
         x, *mask = partial(name=f"{name}_exit")(features)
         return [x + first, *mask]
 
-    x = ops.concatenate([known - 0.5, image * known], axis=-1)
+    x = ops.concatenate([known - 0.5, shown], axis=-1)
     features = partial(name="coarse_entry")([x, known])
     outer, inner = [], []  # skipped features
     while features[0].shape[1] > SIDES[0]:
@@ -68,7 +69,7 @@ def first_stage(inputs, width: int, depths, heads: int):
         x = styled(resampling="up", name=f"{name}_conv0")([x, style]) + skip
         x = styled(name=f"{name}_conv1")([x, style])
         rgb = colours(x, style, rgb, f"{name}_rgb")
-    return rgb * (1 - known) + image * known
+    return rgb * (1 - known) + shown
 
 
 def block(features, heads: int, window: int, shift: int, name: str):

@@ -9,9 +9,10 @@ import math
 import keras
 from keras import ops
 
-from inpainting_zoo.errors import InputError
+from inpainting_zoo.errors import InputError, choose
 from inpainting_zoo.layers.equalized import EqualizedConv2D, EqualizedDense
 from inpainting_zoo.layers.minibatch_deviation import MinibatchDeviation
+from inpainting_zoo.layers.pull_push import HOLE_FILLS
 from inpainting_zoo.layers.truncation import Truncation
 from inpainting_zoo.mat.first_stage import SIDES, first_stage
 from inpainting_zoo.mat.presets import FAMILY
@@ -41,12 +42,18 @@ def build_mapping(latent: int, layers: int):
 
 
 def build_synthesis(
-    image_size: int, channels, width: int, latent: int, depths, heads: int
+    image_size: int,
+    channels,
+    width: int,
+    latent: int,
+    depths,
+    heads: int,
+    hole_fill: str,
 ):
     """Builds the two stages: name -> input, to [prediction, coarse prediction].
 
     Inputs are, by name,
-    - "image" (B, S, S, 3) in [-1, 1], whose hole the network empties itself;
+    - "image" (B, S, S, 3) in [-1, 1], whose hole the network empties or fills itself;
     - "mask" (B, S, S, 1), 1 in the hole;
     - "styles" (B, 2 log2(S) - 6, latent), a w for every layer;
     - "stage1_map" (B, 16, 16, width) and "stage2_map" (B, 16, 16, C), drawn of 0 and 1:
@@ -68,8 +75,13 @@ def build_synthesis(
         "noise_shares": (2,),
     }
     inputs = {name: keras.Input(shape, name=name) for name, shape in shapes.items()}
-    coarse = first_stage(inputs, width, depths, heads)
-    prediction = second_stage(inputs, coarse, found)
+    image, hole = inputs["image"], inputs["mask"]
+    if hole_fill != "zero":
+        shown = HOLE_FILLS[hole_fill](name=hole_fill)(image, hole)
+    else:
+        shown = image * (1 - hole)
+    coarse = first_stage({**inputs, "shown": shown}, width, depths, heads)
+    prediction = second_stage({**inputs, "shown": shown}, coarse, found)
     return keras.Model(inputs, [prediction, coarse], name="synthesis")
 
 
@@ -81,6 +93,7 @@ def build_generator(
     mapping_layers: int = 8,
     depths: list | tuple = (2, 3, 4, 3, 2),
     heads: int = 6,
+    hole_fill: str = "zero",
 ):
     """Builds the generator: name -> input, to [prediction, coarse prediction].
 
@@ -96,6 +109,8 @@ def build_generator(
         mapping_layers: of the mapping network.
         depths: blocks of each of the transformer's five stages.
         heads: of the attention; divide the width.
+        hole_fill: name in `layers.pull_push.HOLE_FILLS`: "zero" shows an empty hole, as
+            officially, the others a smooth fill, to which both stages add.
 
     Raises:
         InputError: if an argument breaks its rule.
@@ -106,7 +121,10 @@ def build_generator(
     if len(depths) != len(SIDES):
         raise InputError(f"depths: must be {len(SIDES)} numbers, received {depths!r}")
     mapping = build_mapping(latent, mapping_layers)
-    synthesis = build_synthesis(image_size, channels, width, latent, depths, heads)
+    choose("hole_fill", hole_fill, HOLE_FILLS)
+    synthesis = build_synthesis(
+        image_size, channels, width, latent, depths, heads, hole_fill
+    )
     shapes = {name: x.shape[1:] for name, x in synthesis.input.items()}
     count, _ = shapes.pop("styles")
     shapes |= {"z": (latent,), "truncation": (1,)}

@@ -28,7 +28,10 @@ FAMILY = Family(
         "truncation": {"least": 0, "most": 1},
         "noise": {"choices": "inpainting_zoo.mat.model:NOISE"},
     },
-    choices={"perceptual": "inpainting_zoo.mat.model:TAPS"},
+    choices={
+        "perceptual": "inpainting_zoo.mat.model:TAPS",
+        "hole_fill": "inpainting_zoo.layers.pull_push:HOLE_FILLS",
+    },
     draws=True,
     precisions=("float32",),
 )
@@ -74,6 +77,7 @@ PRESETS = {
             "mapping_layers": 4,
             "average": 2000.0,
             "perceptual": "vgg16",
+            "hole_fill": "biharmonic",
         },
         "training": {
             **TRAINING,

@@ -31,22 +31,20 @@ def second_stage(inputs, coarse, channels):
     """Returns the prediction (B, S, S, 3).
 
     Args:
-        inputs: see `mat.networks.build_synthesis`.
+        inputs: see `first_stage`.
         coarse: prediction of the first stage.
         channels: side of features -> width; see `widths`.
     """
-    image, known = inputs["image"], 1 - inputs["mask"]
+    shown, known = inputs["shown"], 1 - inputs["mask"]
     styles = iter(ops.unstack(inputs["styles"], axis=1))
     first = next(styles)
 
     def conv(x, units, name, size=3, resampling=None):
         return EqualizedConv2D(units, size, resampling, name=name)(x)
 
-    emptied = image * known
-    x = [known - 0.5, emptied + coarse * (1 - known), emptied]
-    x, skips = ops.concatenate(x, axis=-1), {}
+    x, skips = ops.concatenate([known - 0.5, coarse, shown], axis=-1), {}
     for side, units in channels.items():
-        entry = {"size": 1} if side == image.shape[1] else {"resampling": "down"}
+        entry = {"size": 1} if side == shown.shape[1] else {"resampling": "down"}
         x = conv(x, units, f"encoder{side}_conv0", **entry)
         x = skips[side] = conv(x, units, f"encoder{side}_conv1")
     x = skips[SIDE] = mixed(x, first, inputs["stage2_map"], "square")
@@ -56,7 +54,7 @@ def second_stage(inputs, coarse, channels):
         for i in range(3)
     ]
     whole = summary(x, halvings, 2 * width, "style")
-    noise = iter(_noise(inputs["noise"], noise_sides(image.shape[1])))
+    noise = iter(_noise(inputs["noise"], noise_sides(shown.shape[1])))
 
     def style(w):
         return ops.concatenate([w, whole], axis=-1)
@@ -77,7 +75,7 @@ def second_stage(inputs, coarse, channels):
         w = next(styles)
         # Two layers share a style: this one, and the first of the next side.
         rgb = colours(x, style(w), rgb, f"{name}_rgb")
-    return rgb * (1 - known) + emptied
+    return rgb * (1 - known) + shown
 
 
 def _noise(flat, sides):

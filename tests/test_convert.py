@@ -182,8 +182,9 @@ def test_only_the_official_network_takes_official_weights(state_dict, tmp_path, 
     np.savez(tmp_path / "a.npz", **state_dict)
     with pytest.raises(InputError, match="preset: must be the official network, of"):
         convert_file(tmp_path / "a.npz", PYTORCH, tmp_path / "b.npz", NARROW | config)
-    with pytest.raises(InputError, match="hole_fill 'zero', received 'biharmonic'"):
-        presets.load("gmcnn_faces_128", tmp_path / "a.npz")
+    for preset in ("gmcnn_faces_128", "lama_faces_256", "mat_small"):
+        with pytest.raises(InputError, match="hole_fill 'zero', received 'biharmonic'"):
+            presets.load(preset, tmp_path / "a.npz")
 
 
 def test_tf1_checkpoints_and_what_training_adds(tf1_variables, tmp_path):

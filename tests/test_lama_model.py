@@ -305,8 +305,6 @@ def test_official_names_of_the_network_without_fourier():
     assert names["model.29.weight"][1] == (64,)
     assert names["model.32.weight"][1] == (3, 64, 7, 7)
     assert len(names) == len(variables) == 2 * 26 + 4 * 25
-    with pytest.raises(InputError, match="hole_fill 'zero', received 'pull_push'"):
-        official_tensors(variables, config | {"hole_fill": "pull_push"})
 
 
 def test_the_log_names_what_the_perceptual_network_compares(tmp_path, caplog):

@@ -11,6 +11,7 @@ from PIL import Image
 from inpainting_zoo import cli, presets
 from inpainting_zoo.data.masks import MASKS
 from inpainting_zoo.errors import InputError, WeightsError
+from inpainting_zoo.layers.pull_push import HOLE_FILLS
 from inpainting_zoo.storage.checkpoints import as_arrays, save_weights
 from inpainting_zoo.weights.convert import convert_file
 from inpainting_zoo.weights.convert_mat import IGNORED, official_tensors
@@ -182,6 +183,26 @@ def test_a_seed_is_an_answer(narrow):
     for completed in found:
         np.testing.assert_array_equal(completed[hole == 0], image[hole == 0])
     assert narrow.draws
+
+
+@both_engines
+def test_both_stages_add_to_a_fill():
+    """Without colours of their own they leave what the image pyramid fills in."""
+    model = presets.build("mat_small", **NARROW)
+    synthesis = model.synthesis
+    for layer in synthesis.layers:
+        if layer.name.endswith("_rgb"):
+            for v in layer.trainable_variables:
+                v.assign(ops.zeros(v.shape))
+    rng = np.random.default_rng(0)
+    image = rng.uniform(-1, 1, (1, 128, 128, 3)).astype("float32")
+    mask = np.zeros((1, 128, 128, 1), "float32")
+    mask[:, 30:60, 50:90] = 1
+    given = {k: ops.zeros((1, *x.shape[1:])) for k, x in synthesis.input.items()}
+    given |= {k: ops.array(x) for k, x in {"image": image, "mask": mask}.items()}
+    filled = HOLE_FILLS["biharmonic"]()(image, mask)
+    for prediction in synthesis(given):
+        assert difference(prediction, filled) < 1e-6
 
 
 def test_options(narrow):

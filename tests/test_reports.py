@@ -81,7 +81,9 @@ def test_trainings_of_both_reports_are_rows(tmp_path):
     variants = {"none": {"wgan": found}, "laplacian": {"wgan": found | gain}}
     table = {"preset": "small", "steps": {"warm_up_generator": 9, "wgan": 3}}
     table |= {"images": 4, "image_size": 64, "seeds": [0, 1, 2], "variants": variants}
-    (tmp_path / "table1.json").write_text(json.dumps(table))
+    table |= {"vgg_weights": "vgg19.npz"}
+    for name in ("table1", "losses"):
+        (tmp_path / f"{name}.json").write_text(json.dumps(table))
     for kind, psnr in (("rule", 33.0), ("completed", 28.0)):
         write(tmp_path, f"report_004/{kind}", "gmcnn", {}, gmcnn=psnr)
     page = reports_page.page(tmp_path)
@@ -91,13 +93,14 @@ def test_trainings_of_both_reports_are_rows(tmp_path):
     same = "25.00 ± 0.50 | 25.00 ± 0.50"
     assert f"(`none`) | 25.70 | {same} | - | - |" in page
     assert f"| no substantial effect | {same} | 0.50 ± 0.10 | better |" in page
+    assert page.count("VGG19 is `vgg19.npz`") == 2
     assert "(`vgg16`) | not compared | not trained yet | - | - | - |" in page
     assert "| `gmcnn` | 33.00 | 28.00 |" in page
 
 
 def test_without_files_nothing_is_measured(tmp_path):
     page = reports_page.page(tmp_path)
-    assert page.replace("\n", " ").count("Nothing is measured yet.") == 5
+    assert page.replace("\n", " ").count("Nothing is measured yet.") == 6
     assert max(map(len, page.split("\n\n")[1].splitlines())) <= 88
 
 

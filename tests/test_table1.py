@@ -102,6 +102,9 @@ def test_the_table_as_a_page(table):
     assert "| telea | 20.00 | 14.00 | 0.9000 | 0.0200 | 0.1000 | - | - |" in page
     assert "| se_report | 27.78 | 29.00 ± 0.71 | 24.00 ± 0.71 |" in page
     assert "| a2_report | 27.30 | - | - |" in page
+    page = readme_benchmarks.losses(table | {"vgg_weights": "vgg19.npz"})
+    assert page.startswith("## Losses of GMCNN") and "(`vgg19.npz`;" in page
+    assert page.count("| se_report |") == 4 and "27.78" not in page
 
 
 @pytest.mark.parametrize(

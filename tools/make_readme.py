@@ -11,7 +11,12 @@ from inpainting_zoo.evaluation.tables import cell, headlines, markdown, number
 from inpainting_zoo.metrics.measures import MEASURES
 from inpainting_zoo.storage.files import write_bytes
 from inpainting_zoo.tools.curves import draw
-from inpainting_zoo.tools.readme_benchmarks import exported, lambda_ratios, table1
+from inpainting_zoo.tools.readme_benchmarks import (
+    exported,
+    lambda_ratios,
+    losses,
+    table1,
+)
 from inpainting_zoo.tools.training_report import in_order
 
 ROOT = Path(__file__).parent.parent
@@ -83,7 +88,8 @@ def readme(folder: Path) -> str:
         parts += [NUMBERS, *comparisons(evaluations), about(evaluations)]
     if (folder / "examples.png").is_file():
         parts += [EXAMPLES]
-    sections = {"exported": exported, "table1": table1, "lambda_ratios": lambda_ratios}
+    sections = {"exported": exported, "table1": table1, "losses": losses}
+    sections |= {"lambda_ratios": lambda_ratios}
     for name, section in sections.items():
         path = folder / f"{name}.json"
         parts += [section(json.loads(path.read_text()))] if path.is_file() else []

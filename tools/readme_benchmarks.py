@@ -18,13 +18,27 @@ def table1(report: dict) -> str:
     Args:
         report: as tools/table1.py writes it.
     """
+    varied = "other attention or another hole fill"
+    compared = _compared("Attention and hole fills", varied, report)
+    return "\n".join([compared, _claims(report)])
+
+
+def losses(report: dict) -> str:
+    """Returns the section on losses; see `table1`."""
+    varied = f"""other weights of pixels, or ID-MRF of VGG16 instead of VGG19
+(`{report["vgg_weights"]}`; conv3_4 takes the place of conv4_2 where a file ends
+before that)"""
+    return _compared("Losses of GMCNN", varied, report)
+
+
+def _compared(heading, varied, report):
     steps = " and ".join(f"{n} of {STAGES[s]}" for s, n in report["steps"].items())
     seeds = report["seeds"]
     options = f" ({' '.join(report['set'])})" if report["set"] else ""
     more = f", options `{' '.join(report['training'])}`" if report["training"] else ""
-    head = f"""## Attention and hole fills
+    head = f"""## {heading}
 
-Preset `{report["preset"]}`{options} with other attention or another hole fill, all
+Preset `{report["preset"]}`{options} with {varied}, all
 trained alike by `make table1`: steps {steps} of {report["batch_size"]} images, seeds
 {", ".join(map(str, seeds))}{more}. Measured on
 {report["images"]} pictures of {report["image_size"]} px that were not trained on: mean
@@ -37,7 +51,7 @@ holds 0; by chance alone one in twenty does not.
         rows = {name: found[stage] for name, found in report["variants"].items()}
         rows |= report["baselines"]
         parts += [_measures(rows, title, len(seeds)), _by_area(rows, title)]
-    return "\n".join([*parts, _claims(report)])
+    return "\n".join(parts)
 
 
 def _measures(rows, title, seeds):

@@ -3,11 +3,12 @@
     python tools/reports.py -only 000 004_pairs -faces_pairs DIR -train_path DIR
 
 Its parts are report 000's squares and circles, report 001's sweep (which trains),
-report 002's perceptual measures, and of report 004 its rule on its pairs and its Table
-1 (which trains). Means are kept in weights/reports. What was measured with the same
-weights and settings is not measured again, an interrupted evaluation or training goes
-on where it was, and what is not chosen stays on the page. Further options, such as
-`-steps 600`, are those of tools/lambda_ratios.py and tools/table1.py.
+report 002's perceptual measures, and of report 004 its rule on its pairs, its Table 1
+and what it says of losses (which train). Means are kept in weights/reports. What was
+measured with the same weights and settings is not measured again, an interrupted
+evaluation or training goes on where it was, and what is not chosen stays on the page.
+Further options, such as `-steps 600`, are those of tools/lambda_ratios.py and
+tools/table1.py.
 """
 
 import argparse
@@ -19,6 +20,7 @@ from inpainting_zoo.storage.files import write_bytes
 from inpainting_zoo.tools.commands import run
 from inpainting_zoo.tools.measure import MEASURED, is_done, measured
 from inpainting_zoo.tools.reports_page import page
+from inpainting_zoo.tools.table1 import LOSSES, VARIANTS
 
 ROOT = Path(__file__).parent.parent
 TOOLS = Path(__file__).parent
@@ -126,17 +128,27 @@ def sweep(options):
 
 def table1(options):
     """Trains report 004's Table 1."""
-    output = options.output_path / "table1"
-    names = ("train_path", "mask_path", "test_path", "test_masks", "vgg_weights")
-    train(options, "table1.py", output, (*names, "data_set"))
+    compare(options, "table1", [name for name in VARIANTS if name not in LOSSES])
+
+
+def losses(options):
+    """Trains what report 004 says of its losses."""
+    compare(options, "losses", ["none", *LOSSES])
+
+
+def compare(options, name, variants):
+    """Trains variants of GMCNN with several seeds."""
+    output = options.output_path / name
+    paths = (*COMPARED, "data_set")
+    train(options, "table1.py", output, paths, "-variants", *variants)
     found = (output / "table1.json").read_bytes()
-    write_bytes(options.reports / "table1.json", found)
+    write_bytes(options.reports / f"{name}.json", found)
 
 
-def train(options, script, output, names):
+def train(options, script, output, names, *words):
     """Runs a script of trainings, which resumes by itself."""
     given = {name: getattr(options, name) for name in names}
-    words = [word for name, x in given.items() if x for word in (f"-{name}", x)]
+    words += tuple(word for name, x in given.items() if x for word in (f"-{name}", x))
     run(*words, "-output_path", output, *options.further, script=TOOLS / script)
 
 
@@ -180,15 +192,14 @@ def identity(options, model) -> dict:
 
 
 # What measures each part, and the paths that it needs.
+COMPARED = ("train_path", "mask_path", "test_path", "test_masks", "vgg_weights")
 PARTS = {
     "000": (squares_and_circles, ("faces_pairs", "train_path")),
     "001_sweep": (sweep, ("train_path", "test_path")),
     "002": (perceptual, ("scenes", "scene_masks")),
     "004_pairs": (pairs, ("faces_pairs",)),
-    "004_table1": (
-        table1,
-        ("train_path", "mask_path", "test_path", "test_masks", "vgg_weights"),
-    ),
+    "004_table1": (table1, COMPARED),
+    "004_losses": (losses, COMPARED),
 }
 
 

@@ -45,6 +45,8 @@ VARIANTS = {
         "id_mrf_network": "vgg16",
     },
 }
+# Those that learn by another loss; the others are of another network.
+LOSSES = ("laplacian", "vgg16")
 # PSNR in Table 1 of the attention report, in dB, by its own rule.
 CLAIMS = {"none": 25.70, "se_report": 27.78, "a2_report": 27.3}
 
@@ -141,6 +143,7 @@ def about(options) -> dict:
     return {
         "preset": options.preset,
         "data_set": options.data_set,
+        "vgg_weights": Path(options.vgg_weights).name,
         "steps": dict(zip(STAGES, (options.steps, options.wgan_steps))),
         "set": options.set,
         "batch_size": options.batch_size,

@@ -39,13 +39,11 @@ def official_tensors(variables: dict, config: dict) -> dict:
             f"converted, received {topology!r}"
         )
     official_name, to_official, padding = LAYOUTS[topology]
-    official = {"padding": padding, "hole_fill": "zero"}
-    for name, value in official.items():
-        if (received := config.get(name, DEFAULTS[name].default)) != value:
-            raise InputError(
-                f"preset: must be the official network, of {name} {value!r}, received "
-                f"{received!r}; take gmcnn_official_{topology} with -set for the rest"
-            )
+    if (received := config.get("padding", DEFAULTS["padding"].default)) != padding:
+        raise InputError(
+            f"preset: must be the official network, of padding {padding!r}, received "
+            f"{received!r}; take gmcnn_official_{topology} with -set for the rest"
+        )
     wide = "generator/column1_conv12/kernel" in variables
     tensors = {}
     for name, variable in variables.items():

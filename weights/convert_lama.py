@@ -8,7 +8,6 @@ import re
 
 import numpy as np
 
-from inpainting_zoo.errors import InputError
 from inpainting_zoo.lama.architectures import TOPOLOGIES
 from inpainting_zoo.lama.networks import build_generator
 
@@ -54,11 +53,6 @@ def official_tensors(variables: dict, config: dict) -> dict:
         returns ours).
     """
     config = {name: config.get(name, p.default) for name, p in DEFAULTS.items()}
-    if config["hole_fill"] != "zero":
-        raise InputError(
-            "preset: must be the official network, of hole_fill 'zero', received "
-            f"{config['hole_fill']!r}"
-        )
     tensors = {}
     for name, variable in variables.items():
         layer, *parts = name.removeprefix("generator/").split("/")

@@ -63,6 +63,11 @@ def from_official(
         WeightsError: if a tensor is missing, unexpected or of a wrong shape, or, when
             it is read, not of finite floats.
     """
+    if (fill := config.get("hole_fill", "zero")) != "zero":
+        raise InputError(
+            f"preset: must be the official network, of hole_fill 'zero', received "
+            f"{fill!r}"
+        )
     converter = importlib.import_module(converter_of(family))
     if hasattr(converter, "canonical"):
         tensors = converter.canonical(tensors, variables, config)
