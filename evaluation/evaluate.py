@@ -7,7 +7,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from inpainting_zoo.chosen import chosen_model
+from inpainting_zoo.chosen import chosen_with_options
 from inpainting_zoo.data.evaluation import EvaluationPairs
 from inpainting_zoo.data.images import MAX_PIXELS, list_images
 from inpainting_zoo.data.layouts import list_split
@@ -53,7 +53,7 @@ def evaluate(settings: EvaluateSettings):
     annotated = {getattr(labels, "file", labels) for labels in objects}
     files_seen = [*images, *mask_files, *sorted(annotated), *known]
     check_report(settings.report, [*inputs, *files_seen])
-    name, model, weights = chosen_model(settings)
+    name, model, weights = chosen_with_options(settings)
     baselines.pop(name, None)  # the preset patchmatch is one of them
     if settings.protocol == "completed_1" and settings.texture is None:
         own = model.texture or "none"
@@ -193,8 +193,8 @@ def by_completion(settings, pairs, name, model, baselines, **kept) -> dict:
 
 def completions(settings, name, model, baselines) -> dict:
     """Returns complete(image, mask) of the model and of the others, by name."""
-    texture = settings.texture
-    methods = {name: completing(model, settings.strategy, texture), **baselines}
+    options = {"texture": settings.texture, **settings.with_options}
+    methods = {name: completing(model, settings.strategy, **options), **baselines}
     ring = settings.mask_dilation, settings.feathering
     if not any(ring):
         return methods
@@ -208,14 +208,22 @@ def notes_on(settings) -> list:
     notes = [words.format(*ring) + "they are measured"] if any(ring) else []
     if settings.texture not in (None, "none"):
         notes += [f"texture by {settings.texture}, after what the model predicts"]
+    if given := settings.with_options:
+        notes += ["the model's options: " + ", ".join(f"{k}={given[k]}" for k in given)]
     return notes
 
 
-def completing(model, strategy: str, texture: str | None = None) -> Callable:
-    """Returns complete(image, mask) by which a model takes pictures of any size."""
+def completing(model, strategy: str, **options) -> Callable:
+    """Returns complete(image, mask) by which a model takes pictures of any size.
+
+    Args:
+        model: a `models.completer.Completer`.
+        strategy: of `inpainting.strategies`.
+        **options: of `Completer.inpaint`.
+    """
     if strategy == "original":  # which must fail, not shrink, without memory
-        return partial(model.inpaint, texture=texture)
-    options = {"strategy": strategy, "texture": texture, "notes": []}
+        return partial(model.inpaint, **options)
+    options = {"strategy": strategy, "notes": [], **options}
     return partial(strategies.complete, model, **options)
 
 
@@ -232,9 +240,11 @@ def widening(method: Callable, mask_dilation: float, feathering: float) -> Calla
 
 def by_report_000(settings, pairs, name, model, baselines, **kept) -> dict:
     """Returns the report of pictures that the model is shown enlarged."""
-    enlarged = report_000.enlarging(model, pairs.image_size, pairs.seed)
+    options = settings.with_options
+    enlarged = report_000.enlarging(model, pairs.image_size, pairs.seed, **options)
     methods = {name: enlarged, **baselines}
     report = protocol.evaluate(pairs, methods, pairs.seed, **kept)
+    report["notes"] += notes_on(settings)
     return report | {"protocol": report_000.NAME}
 
 

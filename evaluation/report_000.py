@@ -23,13 +23,14 @@ def check_size(size: int, side: int):
         )
 
 
-def enlarging(model, size: int, seed: int = 0) -> Callable:
+def enlarging(model, size: int, seed: int = 0, **options) -> Callable:
     """Returns complete(image, mask) that shows a model small pictures at its own size.
 
     Args:
         model: a `models.completer.Completer`.
         size: side in pixels of the square pictures, smaller than the model's.
         seed: of what the model draws.
+        **options: of the model.
 
     Raises:
         InputError: if pictures are not smaller.
@@ -40,7 +41,7 @@ def enlarging(model, size: int, seed: int = 0) -> Callable:
     def complete(image, mask):
         large = cv2.resize(image, (side, side), interpolation=cv2.INTER_CUBIC)
         hole = cv2.resize(mask, (side, side), interpolation=cv2.INTER_NEAREST)
-        found = model.predict_image(large, hole, seed)
+        found = model.predict_image(large, hole, seed, **options)
         return cv2.resize(found, (size, size), interpolation=cv2.INTER_AREA)
 
     return complete

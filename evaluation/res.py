@@ -52,11 +52,11 @@ def evaluate(settings, model, name: str, baselines: dict, views: list, **kept) -
         raise InputError("test_path: must hold both views of a scene, received none")
     models = {name: model, **{key: Method(f) for key, f in baselines.items()}}
     methods = {key: partial(_moved, m, settings.seed) for key, m in models.items()}
+    methods[name] = partial(_moved, model, settings.seed, **settings.with_options)
     return protocol.evaluate(pairs, methods, settings.seed, **kept) | {"protocol": NAME}
 
 
-def _moved(model, seed, truth, mask, move):
-    found = reposition(
-        model, move.image, move.mask, move.shift, amodal=move.amodal, seed=seed
-    )
+def _moved(model, seed, truth, mask, move, **options):
+    options |= {"amodal": move.amodal, "seed": seed}
+    found = reposition(model, move.image, move.mask, move.shift, **options)
     return found.image

@@ -11,14 +11,12 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from inpainting_zoo import presets
-from inpainting_zoo.chosen import chosen_model
+from inpainting_zoo.chosen import chosen_with_options
 from inpainting_zoo.data.conversions import as_mask, as_picture
 from inpainting_zoo.data.holes import hole_of
 from inpainting_zoo.data.images import open_picture, to_rgb
 from inpainting_zoo.drawing import save_png
 from inpainting_zoo.errors import InputError
-from inpainting_zoo.families import check_options
 from inpainting_zoo.inpainting import modes
 from inpainting_zoo.inpainting.move import (
     MOST_SCALE,
@@ -203,11 +201,7 @@ def reposition_file(settings: RepositionSettings):
     if settings.depth:
         grey = open_picture(settings.depth, settings.max_pixels, argument="depth")
         depth = np.asarray(grey.convert("F"))
-    if settings.preset or not settings.names_a_model:
-        family = presets.family(settings.preset or presets.DEFAULT)
-        check_options(settings.with_options, family.options, family.rules, "with")
-    _, model, _ = chosen_model(settings)
-    check_options(settings.with_options, model.OPTIONS, model.RULES, "with")
+    _, model, _ = chosen_with_options(settings)
     found = reposition(
         model,
         picture,

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable
 
 from inpainting_zoo import presets
+from inpainting_zoo.families import check_options
 from inpainting_zoo.options import PresetsSettings
 from inpainting_zoo.options.model import ModelSettings
 from inpainting_zoo.storage.checkpoints import load_weights
@@ -40,6 +41,25 @@ def chosen_model(settings: ModelSettings):
     """
     name, sha256, load = identified(settings)
     return name, load(), sha256
+
+
+def chosen_with_options(settings):
+    """Does what `chosen_model` does, and refuses options that the model does not take.
+
+    Args:
+        settings: `ModelSettings` with `with_options`.
+
+    Raises:
+        InputError: if the model takes none of such a name or value: before an engine is
+            loaded, where a preset tells; see also `chosen_model`.
+    """
+    given = settings.with_options
+    if settings.preset or not settings.names_a_model:
+        family = presets.family(settings.preset or presets.DEFAULT)
+        check_options(given, family.options, family.rules, "with")
+    name, model, sha256 = chosen_model(settings)
+    check_options(given, model.OPTIONS, model.RULES, "with")
+    return name, model, sha256
 
 
 def identified(settings: ModelSettings) -> tuple[str, str, Callable]:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from inpainting_zoo import cli
 from inpainting_zoo.errors import InputError
 from inpainting_zoo.evaluation.baselines import BASELINES
 from inpainting_zoo.evaluation.evaluate import choose_baselines, completions
@@ -47,6 +48,23 @@ def test_the_rule_of_report_004_is_an_option(evaluate, tmp_path, capsys):
         "-protocol: one of completed_1, report_000, report_004"
         in capsys.readouterr().err
     )
+
+
+def test_options_of_the_model(tmp_path, capsys):
+    report = tmp_path / "r.json"
+    command = ["evaluate", "-preset", "patchmatch", "-methods", "none", "-limit", "1"]
+    command += ["-image_size", "64", "-metrics", "psnr", "-report", str(report)]
+    found = {}
+    for side in ("3", "15"):
+        assert cli.main([*command, "-with", f"patch_size={side}"]) == 0
+        found[side] = json.loads(report.read_text())
+        note = f"the model's options: patch_size={side}"
+        assert note in found[side]["notes"] and note in capsys.readouterr().out
+    three, fifteen = (r["methods"]["patchmatch"]["psnr"] for r in found.values())
+    assert three != fifteen
+    assert cli.main([*command, "-with", "size=3"]) == 4
+    assert "-with: " in capsys.readouterr().err
+    assert cli.main([*command, "-with", "patch_size=3", "-protocol", "report_004"]) == 4
 
 
 def test_measures_may_be_chosen(evaluate, tmp_path, capsys):

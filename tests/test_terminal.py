@@ -153,6 +153,7 @@ CONVERT = ["convert", "-preset", "gmcnn_small", "-save_to", "nowhere.npz"]
         ([*EVALUATE, "-inception_weights", "nowhere.npz"], 4),
         ([*EVALUATE, "-metrics", "lpips_vgg16"], 4),
         ([*EVALUATE, "-metrics", "fid"], 4),
+        ([*EVALUATE, "-with", "steps=3"], 4),
         ([*EVALUATE, "-protocol", "report_004", "-metrics", "psnr"], 4),
         ([*EVALUATE, "-protocol", "report_004", "-image_size", "3"], 4),
         ([*EVALUATE, "-protocol", "report_000", "-image_size", "128"], 4),

@@ -95,6 +95,11 @@ class EvaluateSettings(CompletingSettings):
             raise InputError(
                 f"metrics: none but its own in report_004, received {self.metrics!r}"
             )
+        if self.protocol == "report_004" and self.with_options:
+            raise InputError(
+                "with: none in report_004, which scores what networks give, received "
+                f"{self.with_options!r}"
+            )
         if not self.experiment_name:
             return
         folder = os.path.realpath(os.path.join(self.output_path, self.experiment_name))

@@ -52,9 +52,6 @@ class InpaintSettings(CompletingSettings):
         "crop if the longer side is more than twice the model's, else original",
         choices=STRATEGIES,
     )
-    with_options: dict = option(
-        {}, "what the model takes for a picture, key=value", flag="with"
-    )
     with_from: str | None = option(
         None, "CSV file of such options for each picture, columns file, prompt, ..."
     )

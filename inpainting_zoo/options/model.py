@@ -99,8 +99,11 @@ class ModelSettings(Settings):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class CompletingSettings(ModelSettings):
-    """Which model completes pictures, how wide, and with what texture."""
+    """Which model completes pictures, how, how wide, and with what texture."""
 
+    with_options: dict = option(
+        {}, "what the model takes for a picture, key=value", flag="with"
+    )
     mask_dilation: float = option(
         0.0, "pixels to widen the hole by", least=0, most=MOST_DILATION
     )
