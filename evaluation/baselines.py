@@ -6,9 +6,10 @@ import cv2
 import numpy as np
 import skimage
 
-from inpainting_zoo.errors import choose
+from inpainting_zoo.errors import InputError, choose
 from inpainting_zoo.patch_match import model as patch_match
 
+FSR = "frequency_selective"
 NEAREST = "nearest_neighbour"  # which takes pictures, see evaluation/nearest_neighbour
 MID_GREY = 128
 RADIUS = 3
@@ -125,9 +126,14 @@ def listed(names: str) -> list:
     """Returns the names of a list such as "telea,biharmonic"; "none" has none.
 
     Raises:
-        InputError: if one is unknown.
+        InputError: if one is unknown, or needs what is not installed.
     """
     found = [] if names == "none" else [name.strip() for name in names.split(",")]
+    if FSR in found and FSR not in BASELINES:
+        raise InputError(
+            f"methods: {FSR} needs opencv-contrib-python-headless in the place of "
+            f"opencv-python-headless, received {names}"
+        )
     for name in found:
         choose("methods", name, BASELINES | {NEAREST: None})
     return found
@@ -141,4 +147,4 @@ BASELINES = {
     "patchmatch": patchmatch,
 }
 if hasattr(cv2, "xphoto"):
-    BASELINES["frequency_selective"] = frequency_selective
+    BASELINES[FSR] = frequency_selective

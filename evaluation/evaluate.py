@@ -22,8 +22,9 @@ from inpainting_zoo.evaluation.nearest_neighbour import nearest_neighbour
 from inpainting_zoo.evaluation.progress import resumable
 from inpainting_zoo.evaluation.report import check_report, format_report, write_report
 from inpainting_zoo.evaluation.shares import joined, measure_shard, shards_of
+from inpainting_zoo.features.inception_files import by_network
 from inpainting_zoo.inpainting import strategies
-from inpainting_zoo.metrics.measures import chosen_measures, wanted_measures
+from inpainting_zoo.metrics.measures import FILES, chosen_measures, wanted_measures
 from inpainting_zoo.models.pixels import blend, dilate
 from inpainting_zoo.models.texture import check_library
 from inpainting_zoo.options import EvaluateSettings
@@ -41,11 +42,9 @@ def evaluate(settings: EvaluateSettings):
     images, mask_files, objects = list_files(settings)
     known = list_known(settings, images)
     baselines = choose_baselines(settings.methods, known, settings.max_pixels)
-    inception = settings.inception_weights
-    files = {"vgg16": settings.lpips_weights}
-    files |= {"inception": inception, "inception_torchvision": inception}
+    files = {"vgg16": settings.lpips_weights, **by_network(settings.inception_weights)}
     # What can be refused is refused before an engine is loaded.
-    wanted_measures(settings.metrics, files, len(images))
+    check_used(settings, wanted_measures(settings.metrics, files, len(images)), files)
     if settings.masks:
         mixture_from(settings.masks, mask_file=mask_files, objects=objects)
     paths = ("test_path", "mask_path", "objects_path", "train_path")
@@ -64,6 +63,7 @@ def evaluate(settings: EvaluateSettings):
         measures = chosen_measures(settings.metrics, files, len(images))
         pairs = make_pairs(settings, model, images, mask_files, objects)
         about = decisive(dataclasses.replace(settings, shard=None), weights, files_seen)
+        about["methods"] = [name, *baselines]
         if settings.shard:
             methods = completions(settings, name, model, baselines)
             shard = shards.parse_shard(settings.shard)
@@ -79,6 +79,28 @@ def evaluate(settings: EvaluateSettings):
             report = score(settings, pairs, name, model, baselines, **kept)
             write_report(report, settings.report)
     show(settings, name, report)
+
+
+def check_used(settings, measures: dict, files: dict):
+    """Refuses files that nothing would take.
+
+    Args:
+        settings: `EvaluateSettings`.
+        measures: that are wanted.
+        files: network -> its file.
+    """
+    networks = {measure.network for measure in measures.values()}
+    for network, path in files.items():
+        if path and network not in networks:
+            raise InputError(
+                f"{FILES[network]}: must be for a measure by {network}, received "
+                f"{str(path)!r} for -metrics {settings.metrics}"
+            )
+    methods = settings.methods
+    if settings.train_path and methods and NEAREST not in listed(methods):
+        raise InputError(
+            f"train_path: must be for the method {NEAREST}, received -methods {methods}"
+        )
 
 
 def join_report(path: str):

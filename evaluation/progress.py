@@ -87,13 +87,19 @@ class Progress:
             for line in lines:
                 if not line.endswith(b"\n"):
                     break
-                found = json.loads(line)
+                try:
+                    found = json.loads(line)
+                    self.pictures.append(found["rows"])
+                    self.sizes = found["sizes"]
+                except (ValueError, KeyError, TypeError):
+                    return False
                 length += len(line)
-                self.pictures.append(found["rows"])
-                self.sizes = found["sizes"]
         lengths = {ROWS: length, **self.sizes}
         files = {name: self.folder / name for name in lengths}
-        if any(files[n].stat().st_size < lengths[n] for n in files):
+        if any(
+            not file.is_file() or file.stat().st_size < lengths[name]
+            for name, file in files.items()
+        ):
             return False
         for name, file in files.items():
             with open(file, "r+b") as opened:

@@ -169,7 +169,7 @@ class Scores:
     def report(self, protocol: str, seed, weights_sha256, strategy) -> dict:
         """Returns what `evaluate` does, but for the pictures."""
         pictures = self.progress.pictures
-        rows = dict(zip(self.methods, map(list, zip(*pictures))))
+        rows = dict(zip(self.methods, map(list, zip(*pictures)), strict=True))
         intervals = self._intervals(rows, seed)
         return {
             "protocol": protocol,
@@ -233,6 +233,8 @@ class Scores:
     def _intervals(self, rows, seed):
         """Returns method -> name of each mean -> ends of its interval, or None."""
         means = [n for n, m in self.of_picture.items() if m.total is finite_mean]
+        if not means:
+            return {method: {} for method in self.methods}
         values = [[row[n] for row in rows[m]] for m in self.methods for n in means]
         ends = iter(bootstrap_intervals(np.transpose(values), seed).T.tolist())
         return {

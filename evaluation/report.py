@@ -101,7 +101,7 @@ def format_report(report: dict) -> str:
     """Returns the report as text.
 
     A line per method with its measures, one with the intervals of the means, and one
-    with the PSNR by hole area.
+    with the PSNR, or else the first measure of a picture, by hole area.
     """
     methods = report["methods"]
     some = next(iter(methods.values()))
@@ -114,15 +114,18 @@ def format_report(report: dict) -> str:
     bins = [(b, some["bins"][b]["images"]) for b in BINS if some["bins"][b]["images"]]
     totals = [["method", *(MEASURES[m].title for m in measured)]]
     intervals = [["95 % of means", *(MEASURES[m].title for m in sure)]]
+    head = f"{report['images']} images, protocol {report['protocol']}"
+    by = next((m for m in ("psnr", *MEASURES) if m in some["intervals"]), None)
+    for name, found in methods.items():
+        totals.append([name, *(number(found[m], m) for m in measured)])
+    tables = [f"{head}\n{text(totals)}", *report["notes"]]
+    if not by:  # measures of a set have neither intervals nor bins
+        return "\n\n".join(tables)
     areas = [
-        ["PSNR by hole %", *(b for b, _ in bins)],
+        [f"{MEASURES[by].title} by hole %", *(b for b, _ in bins)],
         ["images", *(n for _, n in bins)],
     ]
     for name, found in methods.items():
-        totals.append([name, *(number(found[m], m) for m in measured)])
         intervals.append([name, *(interval(found["intervals"][m], m) for m in sure)])
-        psnrs = [number(found["bins"][b]["psnr"], "psnr") for b, _ in bins]
-        areas.append([name, *psnrs])
-    head = f"{report['images']} images, protocol {report['protocol']}"
-    tables = [f"{head}\n{text(totals)}", *report["notes"], text(intervals), text(areas)]
-    return "\n\n".join(tables)
+        areas.append([name, *(number(found["bins"][b][by], by) for b, _ in bins)])
+    return "\n\n".join([*tables, text(intervals), text(areas)])

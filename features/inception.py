@@ -8,51 +8,11 @@ from keras import layers as keras_layers
 from keras import ops
 
 from inpainting_zoo.engine.backend import explicit_settings
-from inpainting_zoo.errors import InputError, WeightsError
-from inpainting_zoo.storage.arrays import read_arrays
-from inpainting_zoo.storage.downloads import SHIPPED, Weights, locate
-from inpainting_zoo.storage.torch_files import read_torch
+from inpainting_zoo.errors import WeightsError
+from inpainting_zoo.features.inception_files import CLASSES, opened
 
 SIDE, SHORT_SIDE = 299, 342  # of the network's input, and before torchvision crops it
 EPSILON = 1e-3
-CLASSES = {"inception": 1008, "inception_torchvision": 1000}  # by which files differ
-OF_2015 = Weights(
-    file="pt_inception-2015-12-05-6726825d.pth",
-    digest="6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2",
-    urls=(
-        "https://github.com/mseitzer/pytorch-fid/releases/download/fid_weights/"
-        "pt_inception-2015-12-05-6726825d.pth",
-        "https://github.com/toshas/torch-fidelity/releases/download/v0.2.0/"
-        "weights-inception-2015-12-05-6726825d.pth",
-    ),
-    size=95_628_359,
-    licence="Apache-2.0",
-    source="Google's Inception of 2015-12-05 as pytorch-fid converted it",
-)
-
-
-def inception_file(name: str, weights: str | None = None) -> Path:
-    """Returns the weight file of an Inception; that of 2015 is downloaded once.
-
-    Args:
-        name: "inception", or "inception_torchvision", which must be given.
-        weights: a file instead.
-
-    Raises:
-        InputError: if there is none; see also `storage.downloads.fetch`.
-    """
-    if weights is None and name == "inception":
-        try:
-            return locate(OF_2015, SHIPPED)
-        except (InputError, WeightsError) as error:
-            raise type(error)(
-                f"inception_weights: {error}; name the file with -inception_weights"
-            ) from error
-    if not (weights and Path(weights).is_file()):
-        raise InputError(
-            f"inception_weights: must be a file of {name}, received {weights!r}"
-        )
-    return Path(weights)
 
 
 def inception_network(name: str, weights: Path):
@@ -76,8 +36,7 @@ def inception_network(name: str, weights: Path):
         Heusel et al., GANs trained by a two time-scale update rule converge to a local
         Nash equilibrium, NeurIPS 2017.
     """
-    read = read_torch if weights.suffix == ".pth" else read_arrays
-    arrays = read(weights, "inception_weights")
+    arrays = opened(weights)
     classes = arrays.shapes.get("fc.bias")
     if classes != (CLASSES[name],):
         raise WeightsError(
@@ -185,10 +144,9 @@ def fit_inception(name: str, image):
     """
     if name == "inception":
         return ops.image.resize(image, (SIDE, SIDE), antialias=False)
-    height, width = image.shape[1:3]
-    scale = SHORT_SIDE / min(height, width)
-    size = int(height * scale), int(width * scale)
-    top, left = ((side - SIDE) // 2 for side in size)
+    sides = image.shape[1:3]
+    size = [SHORT_SIDE * side // min(sides) for side in sides]
+    top, left = (round((side - SIDE) / 2) for side in size)  # halves to even numbers
     image = ops.image.resize(image, size, antialias=True)
     return image[:, top : top + SIDE, left : left + SIDE]
 

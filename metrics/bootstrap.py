@@ -19,7 +19,8 @@ def bootstrap_intervals(values, seed: int, level: float = 0.95):
         level: in (0, 1).
 
     Returns:
-        The lower and upper ends (2, M); nan for a column that has no finite number.
+        The lower and upper ends (2, M); nan for a column of fewer than two finite
+        numbers.
 
     Reference:
         Efron and Tibshirani, An introduction to the bootstrap, 1993, Section 13.3.
@@ -37,7 +38,7 @@ def bootstrap_intervals(values, seed: int, level: float = 0.95):
         with np.errstate(invalid="ignore"):
             means.extend(times @ numbers / (times @ counted))
     ends = np.full((2, values.shape[1]), np.nan)
-    some = finite.any(axis=0)
+    some = finite.sum(axis=0) > 1
     outside = (1 - level) / 2
     ends[:, some] = np.nanquantile(
         np.array(means)[:, some], [outside, 1 - outside], axis=0

@@ -6,11 +6,8 @@ import numpy as np
 from keras import ops
 
 from inpainting_zoo.engine.inference import compiled
-from inpainting_zoo.features.inception import (
-    fit_inception,
-    inception_file,
-    inception_network,
-)
+from inpainting_zoo.features.inception import fit_inception, inception_network
+from inpainting_zoo.features.inception_files import inception_file
 from inpainting_zoo.storage.files import sha256
 
 

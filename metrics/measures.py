@@ -104,7 +104,7 @@ def wanted_measures(
     measures = {name: m for name, m in MEASURES.items() if name in chosen}
     if pictures is not None:
         check_count(measures, pictures)
-    check_networks(measures, files or {})
+    check_networks(measures, files)
     return measures
 
 
@@ -136,14 +136,24 @@ def check_count(measures: dict, pictures: int):
             )
 
 
-def check_networks(measures: dict, files: dict):
+def check_networks(measures: dict, files: dict | None):
     """Checks that there is a file of every network that needs one.
+
+    Args:
+        measures: by name.
+        files: network -> its file; None where none can be named.
 
     Raises:
         InputError: names the setting of the first that there is not.
     """
-    for network in dict.fromkeys(m.network for m in measures.values()):
-        path = files.get(network)
+    for name, measure in measures.items():
+        network = measure.network
+        if files is None and network in UNSHIPPED:
+            raise InputError(
+                f"metrics: must need no further file, received {name}; `evaluate "
+                f"-{FILES[network]}` takes one"
+            )
+        path = (files or {}).get(network)
         if (path or network in UNSHIPPED) and not (path and os.path.isfile(path)):
             raise InputError(
                 f"{FILES[network]}: must be a file of {network}, received {path!r}"
@@ -184,10 +194,9 @@ NETWORKS = {
 FILES = dict.fromkeys(NETWORKS, "inception_weights")
 FILES |= dict.fromkeys(("alexnet", "vgg16"), "lpips_weights")
 UNSHIPPED = ("vgg16", "inception_torchvision")
-# FID needs as many pictures as features. Fewer than half as many can be separated, real
-# from completed, whatever they show.
-FID = {"least": 2048, "enough": 5000}
-IDS = {"least": 1025, "enough": 5000}
+# FID needs as many pictures as features; a plane separates as many true and completed
+# ones of any kind as often as not (Cover, 1965).
+MANY = {"least": 2048, "enough": 5000}
 MEASURES = {
     "psnr": Measure("PSNR", 2, whole(quality.psnr), headline=True),
     "psnr_hole": Measure("hole PSNR", 2, quality.psnr_hole, headline=True),
@@ -203,20 +212,20 @@ MEASURES = {
     "kid_alexnet": of_set("KID AlexNet", 4, kid, "alexnet", least=2, headline=True),
     "kid_vgg16": of_set("KID VGG16", 4, kid, "vgg16", least=2),
     "kid": of_set("KID", 4, kid, "inception", least=2),
-    "fid": of_set("FID", 3, fid, "inception", **FID),
-    "u_ids": of_set("U-IDS", 4, u_ids, "inception", **IDS),
-    "p_ids": of_set("P-IDS", 4, p_ids, "inception", **IDS),
+    "fid": of_set("FID", 3, fid, "inception", **MANY),
+    "u_ids": of_set("U-IDS", 4, u_ids, "inception", **MANY),
+    "p_ids": of_set("P-IDS", 4, p_ids, "inception", **MANY),
     "kid_torchvision": of_set(
         "KID torchvision", 4, kid, "inception_torchvision", least=2
     ),
     "fid_torchvision": of_set(
-        "FID torchvision", 3, fid, "inception_torchvision", **FID
+        "FID torchvision", 3, fid, "inception_torchvision", **MANY
     ),
     "u_ids_torchvision": of_set(
-        "U-IDS torchvision", 4, u_ids, "inception_torchvision", **IDS
+        "U-IDS torchvision", 4, u_ids, "inception_torchvision", **MANY
     ),
     "p_ids_torchvision": of_set(
-        "P-IDS torchvision", 4, p_ids, "inception_torchvision", **IDS
+        "P-IDS torchvision", 4, p_ids, "inception_torchvision", **MANY
     ),
     "identical": Measure("identical", 0, quality.identical, sum),
     "outside_max": Measure("outside", 0, quality.outside_max, largest),

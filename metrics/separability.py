@@ -1,11 +1,13 @@
 """U-IDS and P-IDS: whether a linear classifier tells completed from true pictures."""
 
 import functools
+import logging
 
 import numpy as np
 
 from inpainting_zoo.metrics.sets import blocks
 
+log = logging.getLogger(__name__)
 COST, STEPS = 1.0, 50  # of the SVM's errors; at most so many of Newton's method
 
 
@@ -17,8 +19,8 @@ def u_ids(real, fake) -> float:
         fake: vectors (N, D) of completed ones.
 
     Returns:
-        Of [0, 0.5] by and large, and the more the better; 0 where the sets can be
-        separated, as they nearly always can where 2 N is under D.
+        Of [0, 0.5] by and large, and the more the better; near 0 where the sets can be
+        separated, as any can, mostly, where N is under D.
 
     Reference:
         Zhao et al., Large scale image completion via co-modulated generative
@@ -95,6 +97,10 @@ def linear_svm(real, fake):
             length /= 2
         weights = weights + length * step
         values = [v + length * change for v, change in zip(values, changes)]
+    else:
+        log.warning(
+            "u_ids, p_ids: the linear SVM was not at its minimum after %d steps", STEPS
+        )
     return weights
 
 

@@ -38,18 +38,21 @@ def fid(real, fake) -> float:
 def kid(real, fake) -> float:
     """Returns the squared maximum mean discrepancy of two sets, without bias.
 
-    The kernel is (x y / D + 1)^3. Sets of over 1,000 pictures are compared in parts of
-    at most so many, whose mean this is; no part has a bias.
+    The kernel is (x y / D + 1)^3. A picture is compared neither with itself nor with
+    its own completion, since these depend on each other: the U-statistic of pairs. Sets
+    of over 1,000 pictures are compared in parts of at most so many, whose mean this is;
+    no part has a bias.
 
     Args:
         real: (N, D), N > 1.
-        fake: (N, D).
+        fake: (N, D), the same pictures, completed.
 
     Returns:
-        Around 0, also below, for sets of one distribution.
+        Around 0, also below, for sets of one distribution; 0 for equal ones.
 
     Reference:
         Binkowski et al., Demystifying MMD GANs, ICLR 2018.
+        Gretton et al., A kernel two-sample test, JMLR 13, 2012, Equation 4.
     """
     parts = np.array_split(np.arange(len(real)), -(-len(real) // BLOCK))
     found = [
@@ -62,14 +65,11 @@ def _discrepancy(x, y):
     x, y = np.float64(x), np.float64(y)
     count, dimensions = x.shape
 
-    def kernel(a, b):
-        return (a @ b.T / dimensions + 1) ** 3
+    def of_others(a, b):
+        kernel = (a @ b.T / dimensions + 1) ** 3
+        return (kernel.sum() - np.trace(kernel)) / (count * (count - 1))
 
-    within = sum(
-        (k.sum() - np.trace(k)) / (count * (count - 1))
-        for k in (kernel(x, x), kernel(y, y))
-    )
-    return within - 2 * kernel(x, y).mean()
+    return of_others(x, x) + of_others(y, y) - 2 * of_others(x, y)
 
 
 def _moments(vectors):

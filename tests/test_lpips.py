@@ -1,6 +1,7 @@
 """LPIPS: the authors' numbers, the files that it reads, and answers known by hand."""
 
 import math
+import os
 
 import keras
 import numpy as np
@@ -37,6 +38,17 @@ def test_the_authors_pictures_are_as_far_apart_as_they_say(alexnet):
     assert near == pytest.approx(0.1376, abs=1e-3)
     assert far == pytest.approx(0.7219, abs=1e-3)
     assert alexnet.distance(reference, reference) == 0
+
+
+@pytest.mark.both_engines
+@pytest.mark.skipif("LPIPS_VGG16" not in os.environ, reason="is not shipped")
+def test_vgg16_sees_the_authors_pictures_as_far_apart_as_they_say():
+    """LPIPS_VGG16 names its file, see `-lpips_weights`."""
+    network = Lpips("vgg16", os.environ["LPIPS_VGG16"])
+    reference = picture("ex_ref")
+    near, far = (network.distance(reference, picture(f"ex_p{i}")) for i in (1, 0))
+    assert near == pytest.approx(0.4217, abs=1e-3)
+    assert far == pytest.approx(0.5686, abs=1e-3)
 
 
 @pytest.mark.both_engines

@@ -41,7 +41,7 @@ def test_measures_are_chosen_by_name():
     assert [*chosen_measures()] == DEFAULTS
     with pytest.raises(InputError, match=r"metrics: one of psnr, .*'magic'"):
         chosen_measures("psnr,magic")
-    with pytest.raises(InputError, match="lpips_weights: must be a file of vgg16"):
+    with pytest.raises(InputError, match="must need no further file, received lpips_"):
         chosen_measures("lpips_vgg16")
 
 

@@ -75,11 +75,17 @@ def test_an_interrupted_evaluation_goes_on(tmp_path):
 
 def test_what_is_of_other_settings_or_incomplete_is_not_gone_on_with(tmp_path):
     folder = tmp_path / "r.parts"
-    for damage, about in ((None, {**ABOUT, "seed": 4}), (b"short", ABOUT)):
+    vectors, rows = folder / "alexnet-truth.f32", folder / "rows.jsonl"
+    for damage, about in (
+        (lambda: None, {**ABOUT, "seed": 4}),
+        (lambda: vectors.write_bytes(b"short"), ABOUT),
+        (vectors.unlink, ABOUT),
+        (lambda: rows.write_text('{"rows": []\n'), ABOUT),
+        (lambda: rows.write_text('{"rows": []}\n'), ABOUT),
+    ):
         with pytest.raises(KeyboardInterrupt):
             measured(folder, times=2)
-        if damage:
-            (folder / "alexnet-truth.f32").write_bytes(damage)
+        damage()
         assert measured(folder, about=about)[1] == 6
 
 

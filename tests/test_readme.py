@@ -265,7 +265,7 @@ def test_the_ratios_become_a_table():
             "ratios": {"1": row, "1000": row | {"psnr_hole": 16.5}},
         }
     )
-    assert "`small` trained for 9 steps" in page and "on 4 pictures" in page
+    assert "`small` trained for 9 steps" in page and "on\n4 pictures" in page
     assert "| ratio | centre L1 | centre L2 | centre PSNR | L1 | L2 | PSNR |" in page
     assert "| 1000 | 0.1250 | 0.0400 | 16.50 | 0.0300 | 0.0100 | 21.00 |" in page
 

@@ -81,7 +81,9 @@ def test_trainings_of_both_reports_are_rows(tmp_path):
     variants = {"none": {"wgan": found}, "laplacian": {"wgan": found | gain}}
     table = {"preset": "small", "steps": {"warm_up_generator": 9, "wgan": 3}}
     table |= {"images": 4, "image_size": 64, "seeds": [0, 1, 2], "variants": variants}
-    table |= {"vgg_weights": "vgg19.npz"}
+    table |= {"vgg_weights": "vgg19.npz", "vgg16_weights": "vgg16.npz"}
+    table["baselines"] = {"telea": {"psnr": {"mean": 24.0, "deviation": None}}}
+    variants["vgg16"] = {"wgan": found | gain}
     for name in ("table1", "losses"):
         (tmp_path / f"{name}.json").write_text(json.dumps(table))
     for kind, psnr in (("rule", 33.0), ("completed", 28.0)):
@@ -93,8 +95,10 @@ def test_trainings_of_both_reports_are_rows(tmp_path):
     same = "25.00 ± 0.50 | 25.00 ± 0.50"
     assert f"(`none`) | 25.70 | {same} | - | - |" in page
     assert f"| no substantial effect | {same} | 0.50 ± 0.10 | better |" in page
-    assert page.count("VGG19 is `vgg19.npz`") == 2
-    assert "(`vgg16`) | not compared | not trained yet | - | - | - |" in page
+    by = "ID-MRF is by VGG19: `vgg19.npz`, VGG16: `vgg16.npz`; conv3_4"
+    assert page.replace("\n", " ").count(by) == 2
+    assert "(`se_report`) | 27.78 | not trained yet | - | - | - |" in page
+    assert page.count("| `telea` | - | - | 24.00 | - | - |") == 2
     assert "| `gmcnn` | 33.00 | 28.00 |" in page
 
 
@@ -108,8 +112,8 @@ def test_paths_are_asked_for_by_the_parts_that_need_them(capsys):
     with pytest.raises(SystemExit):
         reports.parse(["-only", "004_pairs", "000", "-faces_pairs", "x"])
     assert "-train_path: needed by 000, received none" in capsys.readouterr().err
-    options = reports.parse(["-only", "004_pairs", "-faces_pairs", "x", "-steps", "9"])
-    assert options.further == ["-steps", "9"]
+    options = reports.parse(["-only", "004_pairs", "-faces_pairs", "x", "-gpu", "0"])
+    assert options.further == ["-gpu", "0"]
 
 
 @pytest.mark.long

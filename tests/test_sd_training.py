@@ -139,7 +139,7 @@ def test_tasks_are_learned_beside_a_frozen_model(pictures, weights, tmp_path, ca
     assert run("reposition", *use, *model, "-overwrite", *chosen, "-shift", 2, 3) == 0
     assert "harmonize" in capsys.readouterr().err
     gone = run("inpaint", *use, "-preset", "sd15_inpainting", "-adapters", "gone.st")
-    assert gone == 4 and "-adapters: must be files" in capsys.readouterr().err
+    assert gone == 4 and "-adapters: must be a file" in capsys.readouterr().err
 
 
 def test_a_small_one_from_nothing(pictures, tmp_path):

@@ -1,13 +1,18 @@
 """Measures of sets: goldens, answers known by hand, and the networks behind them."""
 
 import dataclasses
+import json
 
 import numpy as np
 import pytest
 
+from inpainting_zoo import cli
+from inpainting_zoo.data.images import fit_image, list_images, read_image
 from inpainting_zoo.errors import InputError, WeightsError
-from inpainting_zoo.features import inception as features
-from inpainting_zoo.metrics import separability, sets
+from inpainting_zoo.evaluation.baselines import mean_colour
+from inpainting_zoo.features import inception_files as features
+from inpainting_zoo.features.inception_files import by_network
+from inpainting_zoo.metrics import measures, separability, sets
 from inpainting_zoo.metrics.inception import Inception
 from inpainting_zoo.metrics.lpips import lpips
 from parity import difference, golden
@@ -53,7 +58,13 @@ def test_fid_of_normal_distributions(monkeypatch):
 def test_kid_by_hand():
     """In one dimension the kernel is (x y + 1)^3; x = 0, 1 and y = 1, 2."""
     found = sets.kid(np.float32([[0], [1]]), np.float32([[1], [2]]))
-    assert found == 1 + 27 - 2 * (1 + 1 + 8 + 27) / 4
+    assert found == 1 + 27 - 2 * (1 + 8) / 2  # of 0 with 2 and of 1 with 1
+
+
+def test_kid_of_equal_sets_is_0():
+    """They are few, and far from independent."""
+    x = np.random.default_rng(0).normal(size=(5, 3))
+    assert sets.kid(x, x) == 0
 
 
 def test_kid_of_one_distribution_is_around_0_in_parts_of_any_size(monkeypatch):
@@ -90,11 +101,50 @@ def test_files_of_the_other_inception_are_refused(narrow, tmp_path, monkeypatch)
         Inception("inception", folder / "inception_torchvision.pth")
     with pytest.raises(InputError, match="must be a file of inception_torchvision"):
         Inception("inception_torchvision")
+    both = [folder / f"{name}.pth" for name in ("inception_torchvision", "inception")]
+    assert by_network(both) == {path.stem: path for path in both}
+    with pytest.raises(InputError, match=r"at most one of 1008 .* with \(1000,\)"):
+        by_network(both[:1] * 2)
+    np.savez(tmp_path / "other.npz", x=np.zeros(3))
+    with pytest.raises(InputError, match=r"other.npz' with None"):
+        by_network([tmp_path / "other.npz"])
     monkeypatch.setenv("INPAINTING_ZOO_HOME", str(tmp_path))
     nowhere = dataclasses.replace(features.OF_2015, urls=())
     monkeypatch.setattr(features, "OF_2015", nowhere)
     with pytest.raises(InputError, match="name the file with -inception_weights"):
         Inception("inception")
+
+
+def test_measures_of_a_set_by_the_command(narrow, pictures, tmp_path, monkeypatch):
+    """By both networks; of as few pictures as nobody should compare."""
+    folder, _ = narrow
+    names = [f"{m}{n}" for n in ("", "_torchvision") for m in ("fid", "u_ids", "p_ids")]
+    for name in names:
+        few = dataclasses.replace(measures.MEASURES[name], least=2)
+        monkeypatch.setitem(measures.MEASURES, name, few)
+    monkeypatch.setenv("INPAINTING_ZOO_HOME", str(tmp_path))
+    files = [folder / f"{name}.pth" for name in ("inception_torchvision", "inception")]
+    report = tmp_path / "r.json"
+    words = ["-preset", "patchmatch", "-methods", "mean_colour", "-masks", "centre=1"]
+    words += ["-test_path", pictures / "images", "-limit", 4, "-image_size", 64]
+    words += ["-metrics", ",".join(names), "-inception_weights", *files]
+    assert cli.main(["evaluate", *map(str, words), "-report", str(report)]) == 0
+    found = json.loads(report.read_text())
+    assert "FID: of 4 pictures, under 5000" in " ".join(found["notes"])
+    images = [
+        fit_image(read_image(path), 64) for path in list_images(pictures / "images")[:4]
+    ]
+    mask = np.zeros((64, 64), np.uint8)
+    mask[16:48, 16:48] = 1
+    network = Inception("inception", str(files[1]))
+    true, completed = (
+        np.stack([network.vector(make(image)) for image in images])
+        for make in (np.copy, lambda image: mean_colour(image, mask))
+    )
+    row = found["methods"]["mean_colour"]
+    assert row["fid"] == pytest.approx(sets.fid(true, completed), rel=1e-5)
+    assert row["u_ids"] == separability.u_ids(true, completed)
+    assert row["fid_torchvision"] not in (None, row["fid"])
 
 
 def test_pictures_that_are_too_small_have_no_features():

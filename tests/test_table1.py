@@ -14,6 +14,8 @@ from inpainting_zoo.tools import readme_benchmarks, table1
 from inpainting_zoo.tools.commands import train_and_evaluate
 from tiny_vgg import write as write_vgg
 
+VGG = {"vgg_weights": "vgg19.npz", "vgg16_weights": None}
+
 
 def row(psnr):
     """What an evaluation of three pictures gives; two have holes of 10 to 20 %."""
@@ -102,8 +104,9 @@ def test_the_table_as_a_page(table):
     assert "| telea | 20.00 | 14.00 | 0.9000 | 0.0200 | 0.1000 | - | - |" in page
     assert "| se_report | 27.78 | 29.00 ± 0.71 | 24.00 ± 0.71 |" in page
     assert "| a2_report | 27.30 | - | - |" in page
-    page = readme_benchmarks.losses(table | {"vgg_weights": "vgg19.npz"})
-    assert page.startswith("## Losses of GMCNN") and "(`vgg19.npz`;" in page
+    page = readme_benchmarks.losses(table | VGG)
+    assert page.startswith("## Losses of GMCNN")
+    assert "VGG19: `vgg19.npz`, VGG16: `Keras`;" in page
     assert page.count("| se_report |") == 4 and "27.78" not in page
 
 
@@ -167,7 +170,7 @@ def test_what_is_done_is_not_done_again(tmp_path, capsys):
         found["methods"][name] = found.pop("own")
         (tmp_path / f"{name}.json").write_text(json.dumps(found))
         (tmp_path / f"{name}_report_004.json").write_text(json.dumps(found))
-        given = {"train": [*map(str, train)], "evaluate": evaluate}
+        given = {"train": [*map(str, train)], "evaluate": [*evaluate, *table1.METRICS]}
         (tmp_path / f"{name}.args.json").write_text(json.dumps(given))
     table1.main(words)
     written = json.loads((tmp_path / "table1.json").read_text())

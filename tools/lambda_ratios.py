@@ -42,9 +42,9 @@ def main():
         f"{ratio:g}": (f"ratio_{ratio:g}", ratio, [], None) for ratio in options.ratios
     }
     runs |= {name: (name, RATIO, *VARIANTS[name]) for name in options.variants}
-    rows = {name: measure(options, output, *run) for name, run in runs.items()}
+    reports = {name: measure(options, output, *run) for name, run in runs.items()}
     show(options, output, {name: experiment for name, (experiment, *_) in runs.items()})
-    save(rows, options, output)
+    save(reports, options, output)
 
 
 def parse():
@@ -70,7 +70,7 @@ def parse():
 
 
 def measure(options, output, name, ratio, arguments, side) -> dict:
-    """Trains and evaluates an experiment; returns its row, with "images" in it.
+    """Trains and evaluates an experiment; returns its report, its own row as "own".
 
     Args:
         arguments: of the model.
@@ -86,7 +86,7 @@ def measure(options, output, name, ratio, arguments, side) -> dict:
                 "-save_every", 250, "-sample_every", 250,
                 *(["-set", *given] if given else []), *options.training]  # fmt: skip
     found = train_and_evaluate(name, output, training, ["-test_path", paths["test"]])
-    return found["methods"][name] | {"images": found["images"]}
+    return found | {"own": found["methods"].pop(name)}
 
 
 def shrunk(source, folder: Path, side: int) -> Path:
@@ -125,19 +125,27 @@ def show(options, output, experiments: dict):
         save_png(output / f"{name}.png", grid(rows, row_labels=titles))
 
 
-def save(rows, options, output):
+def save(reports, options, output):
     """Writes and prints the measures of the hole and of the whole image."""
-    table = {name: {m: row[m] for m in COLUMNS} for name, row in rows.items()}
+
+    def shown(rows):
+        return {name: {m: row[m] for m in COLUMNS} for name, row in rows.items()}
+
+    some = next(iter(reports.values()))
+    table = shown({name: report["own"] for name, report in reports.items()})
+    classical = shown(some["methods"])
     about = {
         "preset": options.preset,
         "steps": options.steps,
         "data_set": options.data_set,
-        "images": next(iter(rows.values()))["images"],
+        "images": some["images"],
         "ratios": {k: row for k, row in table.items() if k not in VARIANTS},
         "variants": {k: row for k, row in table.items() if k in VARIANTS},
+        "baselines": classical,
     }
     write_json(output / "ratios.json", about)
-    lines = [[r, *(number(row[m], m) for m in COLUMNS)] for r, row in table.items()]
+    rows = (table | classical).items()
+    lines = [[name, *(number(row[m], m) for m in COLUMNS)] for name, row in rows]
     print(text([["ratio", *(MEASURES[m].title for m in COLUMNS)], *lines]))
 
 

@@ -89,14 +89,18 @@ def measure(preset, test_set, arguments, options):
         name = f"{preset}_on_{test_set}_at_{side}.json"
         about = {"preset": preset, "test_set": test_set, "limit": options.limit}
         about |= {"weights_sha256": presets.digest(preset)}
-        measured(REPORTS / name, options.output_path / name, about, [
+        words = [
             *("-preset", preset), *limit, *arguments, *classical,
             *("-metrics", ",".join(MEASURED), "-image_size", side),
             *("-strategy", "original" if side <= size else "resize"),
-        ])  # fmt: skip
+        ]  # fmt: skip
+        methods = [preset] if classical else [preset, *BASELINES]
+        measured(REPORTS / name, options.output_path / name, about, words, methods)
 
 
-def measured(kept: Path, full: Path, about: dict, words: list, measures=MEASURED):
+def measured(
+    kept: Path, full: Path, about: dict, words: list, methods, measures=MEASURED
+):
     """Evaluates by the command, unless that is done.
 
     Args:
@@ -104,20 +108,23 @@ def measured(kept: Path, full: Path, about: dict, words: list, measures=MEASURED
         full: the command's own report.
         about: what the means are of; kept beside them.
         words: of the command.
+        methods: names of those that the command measures.
         measures: names of those that are kept.
     """
-    if is_done(kept, about, measures):
+    if is_done(kept, about, methods, measures):
         return
     run("evaluate", "-report", full, *words)
     write_json(kept, about | trimmed(json.loads(full.read_text()), measures))
 
 
-def is_done(path: Path, about: dict, measures=MEASURED) -> bool:
-    """Whether a report is there, says the same as `about` and has all measures."""
+def is_done(path: Path, about: dict, methods=(), measures=MEASURED) -> bool:
+    """Whether a report is there, says the same as `about` and holds all of these."""
     if not path.is_file():
         return False
     report = json.loads(path.read_text())
-    complete = all(set(measures) <= set(row) for row in report["methods"].values())
+    rows = report["methods"]
+    complete = set(methods) <= set(rows)
+    complete &= all(set(measures) <= set(row) for row in rows.values())
     return complete and about.items() <= report.items()
 
 

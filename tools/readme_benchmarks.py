@@ -25,10 +25,20 @@ def table1(report: dict) -> str:
 
 def losses(report: dict) -> str:
     """Returns the section on losses; see `table1`."""
-    varied = f"""other weights of pixels, or ID-MRF of VGG16 instead of VGG19
-(`{report["vgg_weights"]}`; conv3_4 takes the place of conv4_2 where a file ends
-before that)"""
+    varied = f"other weights of pixels, or ID-MRF of VGG16\n({vgg_files(report)})"
     return _compared("Losses of GMCNN", varied, report)
+
+
+def vgg_files(report: dict) -> str:
+    """Says which files ID-MRF was by."""
+    names = {"VGG19": report["vgg_weights"], "VGG16": report["vgg16_weights"]}
+    listed = ", ".join(f"{k}: `{file or 'Keras'}`" for k, file in names.items())
+    return f"{listed}; conv3_4 takes the place of conv4_2 where a file ends before that"
+
+
+def shown_as(report: dict) -> str:
+    """Says what the pictures of a test are."""
+    return report.get("data_set") or "pictures"
 
 
 def _compared(heading, varied, report):
@@ -41,10 +51,10 @@ def _compared(heading, varied, report):
 Preset `{report["preset"]}`{options} with {varied}, all
 trained alike by `make table1`: steps {steps} of {report["batch_size"]} images, seeds
 {", ".join(map(str, seeds))}{more}. Measured on
-{report["images"]} pictures of {report["image_size"]} px that were not trained on: mean
-± deviation over the seeds. "Gain" is the PSNR of a variant above that of `none` with
-the same seed. It is "no difference" where its 95 % confidence interval (Student's t)
-holds 0; by chance alone one in twenty does not.
+{report["images"]} {shown_as(report)}, {report["image_size"]} px, that were not
+trained on: mean ± deviation over the seeds. "Gain" is the PSNR of a variant above that
+of `none` with the same seed. It is "no difference" where its 95 % confidence interval
+(Student's t) holds 0; by chance alone one in twenty does not.
 """
     parts = [head]
     for stage, title in STAGES.items():
@@ -140,7 +150,7 @@ def lambda_ratios(report: dict) -> str:
     """
     rows = [
         [ratio, *(number(row[m], m) for m in COLUMNS)]
-        for ratio, row in report["ratios"].items()
+        for ratio, row in (report["ratios"] | report.get("baselines", {})).items()
     ]
     # The hole is always in the centre.
     titles = [MEASURES[m].title.replace("hole", "centre") for m in COLUMNS]
@@ -148,8 +158,9 @@ def lambda_ratios(report: dict) -> str:
     return f"""## Reconstruction against adversarial loss
 
 Preset `{report["preset"]}` trained for {report["steps"]} steps with several ratios of
-the two losses, by `make sweep`, and measured on {report["images"]} pictures that were
-not trained on: in the centre, which is predicted, and over the completed image.
+the two losses, by `make sweep`, and measured on
+{report["images"]} {shown_as(report)} that were not trained on: in the centre, which is
+predicted, and over the completed image.
 
 {markdown(head, rows)}
 

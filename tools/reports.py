@@ -7,8 +7,7 @@ report 002's perceptual measures, and of report 004 its rule on its pairs, its T
 and what it says of losses (which train). Means are kept in weights/reports. What was
 measured with the same weights and settings is not measured again, an interrupted
 evaluation or training goes on where it was, and what is not chosen stays on the page.
-Further options, such as `-steps 600`, are those of tools/lambda_ratios.py and
-tools/table1.py.
+Further options, such as `-mixed_precision bfloat16`, are those of training.
 """
 
 import argparse
@@ -16,15 +15,18 @@ from pathlib import Path
 
 from inpainting_zoo import presets
 from inpainting_zoo.data.images import list_images
+from inpainting_zoo.evaluation.baselines import BASELINES, NEAREST
 from inpainting_zoo.storage.files import write_bytes
 from inpainting_zoo.tools.commands import run
 from inpainting_zoo.tools.measure import MEASURED, is_done, measured
 from inpainting_zoo.tools.reports_page import page
 from inpainting_zoo.tools.table1 import LOSSES, VARIANTS
+from inpainting_zoo.weights.read_checkpoint import digests
 
 ROOT = Path(__file__).parent.parent
 TOOLS = Path(__file__).parent
 FACES, SCENES = "faces_pairs_40", "scenes_test"
+NOTHING: dict = {}
 PIXELS = ("psnr", "psnr_hole", "l1", "l1_hole", "l2", "l2_hole")
 FEWEST = 2048  # pictures of which FID, U-IDS and P-IDS are measured
 PATHS = {
@@ -62,6 +64,11 @@ def parse(argv):
     add("presets", nargs="+", default=presets.ready(), help="NAME or NAME=WEIGHTS")
     add("inception_weights", help="file for FID, U-IDS and P-IDS")
     add("data_set", default="", help="what test_path shows, for captions")
+    add("sweep_steps", type=int, default=1000, help="of each training of 001_sweep")
+    add("steps", type=int, default=600, help="of stage 1, of 004_table1, 004_losses")
+    add("wgan_steps", type=int, default=100, help="of their stage 2")
+    add("seeds", type=int, nargs="+", default=[0, 1, 2], help="of these")
+    add("vgg16_weights", help="of 004_losses, instead of the download")
     add("limit", type=int, help="first pictures of each evaluation; all")
     add("output_path", default="outputs/reports", type=Path)
     add("reports", default=ROOT / "weights" / "reports", type=Path)
@@ -77,8 +84,8 @@ def parse(argv):
 def squares_and_circles(options):
     """Measures report 000's two shapes of holes, and the nearest neighbour."""
     neighbours = len(list_images(options.train_path, "-train_path"))
-    words = ["-test_path", Path(options.faces_pairs, "images")]
-    words += ["-train_path", options.train_path, "-masks"]
+    words = ["-test_path", Path(options.faces_pairs, "images"), "-masks"]
+    beside = {NEAREST: ("-train_path", options.train_path)}
     about = {"test_set": FACES, "neighbours": neighbours}
     for model in options.presets:
         preset = presets.get(model.partition("=")[0])
@@ -87,7 +94,7 @@ def squares_and_circles(options):
         for mask in ("centre", "circle"):
             kind, holes = f"report_000/{mask}", [*words, mask]
             holes += ["-protocol", "report_000"] if enlarged else []
-            evaluate(options, kind, model, 128, about, holes, PIXELS)
+            evaluate(options, kind, model, 128, about, holes, PIXELS, beside=beside)
 
 
 def perceptual(options):
@@ -100,7 +107,8 @@ def perceptual(options):
         words += ["-inception_weights", options.inception_weights]
     for model in options.presets:
         kept = options.reports / f"{model}_on_{SCENES}_at_256.json"
-        if not is_done(kept, about | identity(options, model), measures):
+        done = is_done(kept, about | identity(options, model), [model], measures)
+        if not done:
             evaluate(options, "report_002/scenes", model, 256, about, words, measures)
 
 
@@ -110,17 +118,24 @@ def pairs(options):
     words = ["-test_path", folder / "images", "-mask_path", folder / "masks"]
     words += ["-strategy", "original"]
     rule = [*words, "-protocol", "report_004"]
-    for model in options.presets:
-        if presets.family(model.partition("=")[0]).folder == "gmcnn":
-            evaluate(options, "report_004/rule", model, 256, about, rule, ["psnr"])
-            kind = "report_004/completed"
-            evaluate(options, kind, model, 256, about, words, PIXELS)
+    first = next(filter(_is_gmcnn, presets.ready()))
+    for model in filter(_is_gmcnn, options.presets):
+        for kind, said, measures in (
+            ("report_004/rule", rule, ["psnr"]),
+            ("report_004/completed", words, PIXELS),
+        ):
+            evaluate(options, kind, model, 256, about, said, measures, first)
+
+
+def _is_gmcnn(model):
+    return presets.family(model.partition("=")[0]).folder == "gmcnn"
 
 
 def sweep(options):
     """Trains report 001's ratios, and what it would try next."""
     output = options.output_path / "lambda_ratios"
-    train(options, "lambda_ratios.py", output, ("train_path", "test_path", "data_set"))
+    names = "train_path", "test_path", "data_set"
+    train(options, "lambda_ratios.py", output, names, "-steps", options.sweep_steps)
     for name in ("json", "png"):
         found = (output / f"ratios.{name}").read_bytes()
         write_bytes(options.reports / f"lambda_ratios.{name}", found)
@@ -139,8 +154,9 @@ def losses(options):
 def compare(options, name, variants):
     """Trains variants of GMCNN with several seeds."""
     output = options.output_path / name
-    paths = (*COMPARED, "data_set")
-    train(options, "table1.py", output, paths, "-variants", *variants)
+    names = (*COMPARED, "vgg16_weights", "data_set", "steps", "wgan_steps")
+    further = "-variants", *variants, "-seeds", *options.seeds
+    train(options, "table1.py", output, names, *further)
     found = (output / "table1.json").read_bytes()
     write_bytes(options.reports / f"{name}.json", found)
 
@@ -152,7 +168,9 @@ def train(options, script, output, names, *words):
     run(*words, "-output_path", output, *options.further, script=TOOLS / script)
 
 
-def evaluate(options, kind, model, side, about, words, measures=MEASURED):
+def evaluate(
+    options, kind, model, side, about, words, measures, first=None, beside=NOTHING
+):
     """Measures a preset on pictures of a side, unless that is done.
 
     Args:
@@ -160,6 +178,10 @@ def evaluate(options, kind, model, side, about, words, measures=MEASURED):
         model: a preset, or preset=weights.
         about: what decides the numbers beside preset, weights and limit.
         words: of the command.
+        measures: names of those that are kept.
+        first: the preset that the classical methods are measured beside, once for all;
+            the first of the zoo.
+        beside: name of a further such method -> words of the command that it needs.
     """
     preset, _, source = model.partition("=")
     about = about | identity(options, model)
@@ -171,7 +193,11 @@ def evaluate(options, kind, model, side, about, words, measures=MEASURED):
     if "-strategy" not in words:
         size = presets.get(preset)["config"].get("image_size", 512)
         words += ["-strategy", "original" if side <= size else "resize"]
-    if preset != presets.ready()[0]:  # what is the same beside all is measured once
+    methods = [preset]
+    if preset == (first or presets.ready()[0]):
+        methods += [*BASELINES, *beside]
+        words += [word for further in beside.values() for word in further]
+    else:
         words += ["-methods", "none"]
     kept, full = (
         folder / f"{kind}_of_{preset}.json"
@@ -179,7 +205,7 @@ def evaluate(options, kind, model, side, about, words, measures=MEASURED):
     )
     for file in (kept, full):
         file.parent.mkdir(parents=True, exist_ok=True)
-    measured(kept, full, about, words, measures)
+    measured(kept, full, about, words, methods, measures)
 
 
 def identity(options, model) -> dict:
@@ -187,7 +213,7 @@ def identity(options, model) -> dict:
     preset, _, source = model.partition("=")
     about = {"preset": preset, "limit": options.limit}
     if source:
-        return about | {"weights": Path(source).name}
+        return about | {"weights": Path(source).name, "files": digests(source)}
     return about | {"weights_sha256": presets.digest(preset)}
 
 

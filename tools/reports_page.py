@@ -10,7 +10,12 @@ from pathlib import Path
 
 from inpainting_zoo.evaluation.tables import markdown, number
 from inpainting_zoo.metrics.measures import MEASURES
-from inpainting_zoo.tools.readme_benchmarks import DATA_RANGE, verdict
+from inpainting_zoo.tools.readme_benchmarks import (
+    DATA_RANGE,
+    shown_as,
+    verdict,
+    vgg_files,
+)
 
 HEAD = """# The tables of the reports
 
@@ -30,6 +35,7 @@ CELEBA, PARIS, CITIES, PLACES = (
 NO_CITIES = "its pictures need an account"
 NO_PLACES = "its pictures were not downloaded"
 NO_WEIGHTS = "its weights are not shipped: `-presets {0}=FILE`"
+NO_TEXT = "its weights are not shipped"
 DOWNLOAD = "its weights are a download: `-presets {0}`"
 # Report 000, Table 1: model, data set, L1, L2, PSNR as it gives them; the method here,
 # or why there is none.
@@ -64,8 +70,8 @@ HERE_002 = {
     "LaMa": ("lama_big", DOWNLOAD),
     "SD": ("sd15_inpainting", NO_WEIGHTS),
     "SD (no text)": ("sd15_inpainting", NO_WEIGHTS),
-    "SD-text": (None, "its weights are not shipped; `-with prompt=background`"),
-    "SD (background)": (None, "its weights are not shipped; `-with prompt=background`"),
+    "SD-text": (None, NO_TEXT),
+    "SD (background)": (None, NO_TEXT),
     "ASUKA": ("asuka", NO_WEIGHTS),
     "SD-prompt": (None, "its prompt was never published; `-stage task_inversion`"),
     "SEELE": (None, "its prompts were never published; `-stage task_inversion`"),
@@ -127,6 +133,11 @@ def methods(reports: list) -> dict:
     return found | {name: row for name, row in beside.items() if name not in found}
 
 
+def listed(numbers: dict) -> str:
+    """Returns methods and their PSNR as words."""
+    return ", ".join(f"`{name}` has {value}" for name, value in numbers.items())
+
+
 def paragraph(*sentences: str) -> str:
     """Returns sentences, broken anywhere, as lines of up to 88 characters."""
     return textwrap.fill(" ".join(" ".join(sentences).split()), 88)
@@ -179,6 +190,12 @@ def report_000(folder: Path) -> str:
             brackets, the hole alone; means over pictures""",
         ),
         *(f"The nearest neighbour pastes from {n:,} other faces." for n in counts),
+        *(
+            f"""`{r["preset"]}` saw the pictures enlarged, and all that it gave is
+            compared, known pixels as well."""
+            for r in squares
+            if r.get("protocol") == "report_000"
+        ),
     )
     return f"""## Report 000: context encoder and Stable Diffusion
 
@@ -199,7 +216,7 @@ def report_001(folder: Path) -> str:
     here = NOTHING
     if path.is_file():
         report = json.loads(path.read_text())
-        data, ratios = report.get("data_set") or "pictures", report["ratios"]
+        data, ratios = shown_as(report), report["ratios"]
         shown = [number(ratios.get(r, {}).get("psnr_hole"), "psnr") for r in RATIOS]
         lines.append([f"{data} (here)", "128x128", *shown])
         for name, title in VARIANTS.items():
@@ -209,6 +226,9 @@ def report_001(folder: Path) -> str:
         here = f"""Here: {report["images"]} {data} that were not trained on,
             `{report["preset"]}` after {report["steps"]} steps, the centre alone,
             mean over pictures."""
+        if beside := report.get("baselines"):
+            numbers = {k: number(row["psnr_hole"], "psnr") for k, row in beside.items()}
+            here += f""" Without a training {listed(numbers)}."""
     text = paragraph(
         """PSNR of the centre by weight of reconstruction to adversarial loss. Theirs
         is a mean over batches whose range is that of the values found, of the best
@@ -239,8 +259,14 @@ def report_002(folder: Path) -> str:
         tables of inpainting on Places 2 and outpainting on Flickr-Scenery; neither
         the pictures nor the choice of their holes come with it.""",
         caption(reports, "the completed picture; means over pictures, KID of the set"),
-        "FID is refused under 2,048 pictures and the other two up to 1,024 "
-        '([measures](metrics.md)); KID by AlexNet stands for them where they are "-".',
+        "FID, U-IDS and P-IDS need 2,048 pictures ([measures](metrics.md)); of fewer "
+        "there is KID by AlexNet in the third table.",
+        *(
+            f"""Of {r["images"]:,} pictures, under {MEASURES["fid"].enough:,}, FID is
+            too large, and comparable with that of the same pictures alone."""
+            for r in reports[:1]
+            if MEASURES["fid"].least <= r["images"] < MEASURES["fid"].enough
+        ),
     )
     return f"""## Report 002: from versatility to consistency
 
@@ -314,13 +340,14 @@ def _compared(path: Path, claims):
         lines.append([f"{title} (`{name}`)", claim, *cells])
     if report["variants"]:
         steps = " and ".join(map(str, report["steps"].values()))
-        here = f"""Here: {report["images"]} {report.get("data_set") or "pictures"} of
+        here = f"""Here: {report["images"]} {shown_as(report)} of
             {report["image_size"]} px that were not trained on,
             `{report["preset"]}` after {steps} steps of its two stages, mean ±
             deviation over {len(report["seeds"])} seeds, and the gain over `none`
             with the same seed."""
-        if vgg := report.get("vgg_weights"):
-            here += f""" VGG19 is `{vgg}`; conv3_4 takes the place of conv4_2 where a
-                file ends before that."""
+        if "vgg16" in report["variants"]:
+            here += f" ID-MRF is by {vgg_files(report)}."
+    for name, row in report.get("baselines", {}).items():
+        lines.append([f"`{name}`", "-", "-", number(row["psnr"], "psnr"), "-", "-"])
     head = ["trained", "claimed", "here, its rule", "here, completed", "gain", "95 %"]
     return here, markdown(head, lines)

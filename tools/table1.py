@@ -15,15 +15,16 @@ import json
 import statistics
 from pathlib import Path
 
-from inpainting_zoo.evaluation.baselines import BASELINES
 from inpainting_zoo.evaluation.protocol import BINS
 from inpainting_zoo.evaluation.tables import headlines
 from inpainting_zoo.storage.checkpoints import part_file
 from inpainting_zoo.storage.files import write_json
 from inpainting_zoo.tools.commands import run, train_and_evaluate
+from inpainting_zoo.tools.measure import MEASURED
 
 ROOT = Path(__file__).parent.parent
 STAGES = ("warm_up_generator", "wgan")
+METRICS = ("-metrics", ",".join(MEASURED))
 # Arguments of the model, by variant; "none" is what the others are compared with. None
 # has the name of a classical method.
 VARIANTS = {
@@ -96,11 +97,12 @@ def measure(options, output, variant, seed) -> dict:
     Each report's "own" is the row of the network itself, with "report_004" in it.
     """
     reports = {}
-    for stage, (name, *both) in arguments(options, output, variant, seed).items():
-        found = train_and_evaluate(name, output, *both)
+    all_arguments = arguments(options, output, variant, seed)
+    for stage, (name, training, evaluation) in all_arguments.items():
+        found = train_and_evaluate(name, output, training, [*evaluation, *METRICS])
         own = found["methods"].pop(name)
         weights = found["weights_sha256"]
-        own["report_004"] = by_report_004(name, output, weights, both[1])
+        own["report_004"] = by_report_004(name, output, weights, evaluation)
         reports[stage] = found | {"own": own}
     return reports
 
@@ -144,6 +146,7 @@ def about(options) -> dict:
         "preset": options.preset,
         "data_set": options.data_set,
         "vgg_weights": Path(options.vgg_weights).name,
+        "vgg16_weights": options.vgg16_weights and Path(options.vgg16_weights).name,
         "steps": dict(zip(STAGES, (options.steps, options.wgan_steps))),
         "set": options.set,
         "batch_size": options.batch_size,
@@ -176,7 +179,7 @@ def summary(reports: dict) -> dict:
             variants[variant][stage] = row
     report = some[STAGES[0]]
     kept = {key: report[key] for key in ("images", "image_size", "versions")}
-    classical = {name: over_seeds([report["methods"][name]]) for name in BASELINES}
+    classical = {name: over_seeds([row]) for name, row in report["methods"].items()}
     return kept | {"variants": variants, "baselines": classical}
 
 
@@ -195,7 +198,12 @@ def over_seeds(rows: list) -> dict:
 
 
 def mean_and_deviation(values: list) -> dict:
-    """Returns the mean, and the sample standard deviation of two values or more."""
+    """Returns the mean, and the sample standard deviation of two values or more.
+
+    A value may be None, that of nothing; then both are.
+    """
+    if None in values:
+        return {"mean": None, "deviation": None}
     deviation = statistics.stdev(values) if len(values) > 1 else None
     return {"mean": statistics.fmean(values), "deviation": deviation}
 

@@ -62,8 +62,9 @@ class EvaluateSettings(CompletingSettings):
     lpips_weights: str | None = option(
         None, "file (.npz, .safetensors or .pth) of VGG16 for lpips_vgg16, kid_vgg16"
     )
-    inception_weights: str | None = option(
-        None, "file of Inception for kid, fid, u_ids, p_ids, instead of the download"
+    inception_weights: list | None = option(
+        None,
+        "files of Inception: torchvision's, or that of 2015 instead of the download",
     )
     max_pixels: int = max_pixels()
     limit: int | None = option(None, "evaluate the first so many images; all", least=1)

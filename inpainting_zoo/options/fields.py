@@ -127,11 +127,12 @@ def check_pictures(settings, *names, whole: bool = False):
 
 
 def check_files(settings, *names):
-    """Refuses files that are not there."""
+    """Refuses files that are not there; a setting may be a list of them."""
     for name in names:
-        path = getattr(settings, name)
-        if path and not os.path.isfile(path):
-            raise InputError(f"{name}: must be a file, received {str(path)!r}")
+        given = getattr(settings, name) or []
+        for path in given if isinstance(given, list) else [given]:
+            if not os.path.isfile(path):
+                raise InputError(f"{name}: must be a file, received {str(path)!r}")
 
 
 def check_weights(name: str, path):

@@ -1,7 +1,6 @@
 """Settings of commands that use a model."""
 
 import dataclasses
-import os
 from pathlib import Path
 from typing import ClassVar
 
@@ -10,6 +9,7 @@ from inpainting_zoo.options.fields import (
     MOST_DILATION,
     PRESET,
     TEXTURES,
+    check_files,
     check_name,
     check_weights,
     gpu,
@@ -92,9 +92,7 @@ class ModelSettings(Settings):
 
     def check_sources(self):
         _ = self.files  # raises if they are not there
-        for path in self.adapters or ():
-            if not os.path.isfile(path):
-                raise InputError(f"adapters: must be files, received {str(path)!r}")
+        check_files(self, "adapters")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -267,7 +267,8 @@ class EnsembleSettings(TrainSettings):
             raise InputError(
                 "vgg_weights: is needed with -set perceptual=lpips, received none"
             )
-        found("inpainting_zoo.metrics.measures:wanted_measures")(self.metrics)
+        wanted = found("inpainting_zoo.metrics.measures:wanted_measures")
+        wanted(self.metrics, pictures=self.validation_images)
         roles = found("inpainting_zoo.ensemble.presets:ROLES")
         members = dict(zip(roles, self.members or ()))
         for member in members.values():
