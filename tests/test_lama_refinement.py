@@ -6,6 +6,7 @@ import pytest
 from keras import ops
 
 from inpainting_zoo import presets
+from inpainting_zoo.engine.steps import descend
 from inpainting_zoo.errors import InputError
 from inpainting_zoo.lama import refinement
 
@@ -51,6 +52,18 @@ def test_only_what_is_well_within_a_hole_counts():
     rows = np.flatnonzero(inner.any(axis=1))
     assert (rows[0], rows[-1]) == (8 + 7, 39 - 7)
     assert not refinement.inside(np.zeros((1, 32, 32, 1), "float32")).any()
+
+
+@pytest.mark.both_engines
+def test_tiny_gradients_move_as_in_pytorch():
+    """By g / (|g| + 1e-8) of the rate in each step, whatever came before."""
+    gradient = np.array([1e-8, -1e-8, 3e-8, 4e-7, 1.0], "float32")
+    x = keras.Variable(np.zeros(5, "float32"))
+    optimizer = refinement.Adam(0.002, epsilon=1e-8)
+    optimizer.build([x])
+    descend(lambda: (ops.sum(x * gradient), {}), [x], optimizer, 3)
+    expected = -0.006 * np.array([1 / 2, -1 / 2, 3 / 4, 40 / 41, 1])
+    np.testing.assert_allclose(ops.convert_to_numpy(x), expected, rtol=1e-3)
 
 
 @pytest.mark.both_engines
