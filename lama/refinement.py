@@ -33,6 +33,19 @@ def scales(height: int, width: int) -> int:
     return min(1 + halvings, MOST_SCALES)
 
 
+def refined_side(height: int, width: int) -> int | None:
+    """Returns the longer side in pixels at which a picture is refined.
+
+    What has more than 1.8 megapixels is shrunk to them, as officially.
+
+    Returns:
+        None if the picture has one scale alone then, and is not refined.
+    """
+    longer, shorter = max(height, width), min(height, width)
+    side = int(longer * min(1, math.sqrt(MOST_PIXELS / (height * width))))
+    return side if scales(side, round(shorter * side / longer)) > 1 else None
+
+
 class Refiner:
     """Predicts pictures from their coarsest scale to their own.
 
