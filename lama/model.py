@@ -96,7 +96,8 @@ class LaMa(GeneratorInpainter):
     released recipe; those of the first stage, which it has not, are ours.
 
     Args:
-        image_size: side in pixels of the training images; in use any from 16 up.
+        image_size: side in pixels of the training images; in use any is padded to what
+            the generator takes, see `lama.presets.sizes`.
         discriminator_channels: width of the discriminator's first convolution.
         known_weight, hole_weight: of the L1 distance at known pixels and in the hole.
         adversarial_weight, feature_matching_weight: of the generator's other losses.
@@ -149,8 +150,8 @@ class LaMa(GeneratorInpainter):
         **generator,
     ):
         self.lighter_features = generator.get("dtype") == "mixed_bfloat16"
-        generator = build_generator(**generator)
-        super().__init__(generator, image_size, FAMILY.sizes(), seed)
+        sizes = FAMILY.sizes(**generator)
+        super().__init__(build_generator(**generator), image_size, sizes, seed)
         self.discriminator_channels = discriminator_channels
         self.judged = choose("judged", judged, JUDGED)
         self.perceptual = choose("perceptual", perceptual, PERCEPTUAL)
