@@ -36,8 +36,9 @@ def build_generator(
 
     Inputs are an image (B, H, W, 3) in [-1, 1], whose hole the network empties itself,
     and a mask (B, H, W, 1), 1 in the hole; H and W are divisible by
-    2**downsamplings, with local_fourier by twice that. The prediction (B, H, W, 3) is float32 in [-1, 1] and covers known
-    pixels as well. In between, as officially, colours are in [0, 1].
+    2**downsamplings, with local_fourier by twice that. The prediction (B, H, W, 3) is
+    float32 in [-1, 1] and covers known pixels as well. In between, as officially,
+    colours are in [0, 1].
 
     Args:
         topology: name in `lama.architectures.TOPOLOGIES`.
