@@ -114,7 +114,7 @@ def test_an_onnx_file_takes_any_size(tmp_path):
     [pytest.param("onnx", None, marks=pytest.mark.long), ("litert", 30)],
 )
 def test_fourier_transforms_are_written_as_products(format, side, tmp_path):
-    """No runtime has all of them, so the files hold none."""
+    """LiteRT has few of them and tf2onnx converts none, so the files hold none."""
     keras.utils.set_random_seed(0)
     model = presets.build("lama_small", base_channels=2, blocks=1, downsamplings=2)
     path = tmp_path / f"lama{formats.get(format).suffix}"
