@@ -124,7 +124,7 @@ def fill_original(look, image, hole, model, side):
 
 
 def fill_resized(look, image, hole, model, side):
-    """Fills the hole in place, from a prediction of the image at the model's size."""
+    """Fills the hole in place, from a prediction of the image shrunk to a side."""
     predicted = enlarge(look(image, hole, side), hole.shape)
     np.copyto(image, predicted, where=hole[..., None] > 0)
 
@@ -132,8 +132,8 @@ def fill_resized(look, image, hole, model, side):
 def fill_by_crops(look, image, hole, model, side):
     """Fills the hole in place, group after group, in a crop around each.
 
-    A crop holds the model's context around the holes and is at least of the model's
-    size; it is shrunk if it is larger than what the model is shown. The prediction is
+    A crop holds the model's context around the holes and is at least of the side; it
+    is shrunk if it is larger than what the model is shown. The prediction is
     pasted with a seam inside the hole. What one crop filled is known to the next.
     """
     for boxes, window, holes in _crops(hole, model, side):

@@ -369,9 +369,10 @@ class LaMa(GeneratorInpainter):
         height, width = hole.shape
         side = refinement.refined_side(height, width)
         if side is None:
+            shrunk = " at 1.8 megapixels" * (refinement.scales(height, width) > 1)
             return [
                 f"refine: changes nothing in a picture or window of {width}x{height} "
-                "pixels, whose short side is under 725"
+                f"pixels, whose short side is under 725{shrunk}"
             ]
         if side < max(height, width):
             height, width = shrink_hole(hole, side).shape

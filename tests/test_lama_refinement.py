@@ -141,7 +141,11 @@ def test_small_pictures_and_wrong_options_are_named():
     image, hole = np.zeros((64, 72, 3), np.uint8), np.ones((64, 72), np.uint8)
     (line,) = model.remarks(hole, refine=True)
     assert "changes nothing in a picture or window of 72x64 pixels" in line
-    assert not model.remarks(hole)
+    assert line.endswith("under 725") and not model.remarks(hole)
+    (line,) = model.remarks(np.ones((800, 4000), np.uint8), refine=True)
+    assert line.endswith(
+        "4000x800 pixels, whose short side is under 725 at 1.8 megapixels"
+    )
     plain = model.predict_image(image, hole)
     refined = model.predict_image(image, hole, refine=True)
     np.testing.assert_array_equal(plain, refined)
