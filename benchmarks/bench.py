@@ -83,6 +83,7 @@ class Scale:
     step_pixels: int = 4 * 128 * 128
     forward_batches: tuple = (1, 4)
     forward_ways: tuple = (
+        ("lama_small", {"size": 256}),
         *((name, {"size": side}) for name in LAMA for side in LAMA_SIDES),
         ("lama_big", {"precision": "bfloat16"}),
         ("lama_big", {"precision": "bfloat16", "size": 512}),

@@ -30,7 +30,7 @@ class Format:
         precisions: that it can have.
         any_size: whether heights and widths can stay open.
         batch: number of images; None is any.
-        transforms: whether its runtimes have Fourier transforms of every size.
+        transforms: whether its files can hold Fourier transforms of every size.
     """
 
     write: Callable

@@ -17,7 +17,7 @@ from inpainting_zoo.inpainting.crops import (
 )
 from inpainting_zoo.models.completer import check_seed
 from inpainting_zoo.models.pixels import blend, dilate
-from inpainting_zoo.models.scaling import enlarge, feather, shrink
+from inpainting_zoo.models.scaling import enlarge, feather, shrink, shrink_hole
 from inpainting_zoo.models.texture import texture_of
 
 log = logging.getLogger(__name__)
@@ -96,11 +96,12 @@ def complete(
     else:
         said = remarks(model, dilated, strategy, texture, **options)
         look = functools.partial(predict, model, seed=seed, **options)
-        fill(look, completed, dilated, model)
+        fill(look, completed, dilated, model, model.least_window(**options))
         if source:
             follow = functools.partial(_follow, source, seed)
             name = choose_strategy(*hole.shape, source.image_size)
-            STRATEGIES[name](follow, completed, dilated, source)
+            fill = STRATEGIES[name]
+            fill(follow, completed, dilated, source, source.image_size)
     for remark in said:
         log.warning(remark) if notes is None else notes.append(remark)
     if feathering:
@@ -108,7 +109,7 @@ def complete(
     return as_given(completed, image, dilated)
 
 
-def fill_original(look, image, hole, model):
+def fill_original(look, image, hole, model, side):
     """Fills the hole of an image in place, from one prediction at its own size.
 
     Args:
@@ -116,35 +117,36 @@ def fill_original(look, image, hole, model):
         image: uint8 (H, W, 3).
         hole: uint8 (H, W), 1 in the hole.
         model: as for `complete`.
+        side: `model.least_window` of its options.
     """
     predicted = enlarge(look(image, hole, max(hole.shape)), hole.shape)
     np.copyto(image, predicted, where=hole[..., None] > 0)
 
 
-def fill_resized(look, image, hole, model):
-    """Fills the hole in place, from a prediction of the image at the model's size."""
-    predicted = enlarge(look(image, hole, model.image_size), hole.shape)
+def fill_resized(look, image, hole, model, side):
+    """Fills the hole in place, from a prediction of the image shrunk to a side."""
+    predicted = enlarge(look(image, hole, side), hole.shape)
     np.copyto(image, predicted, where=hole[..., None] > 0)
 
 
-def fill_by_crops(look, image, hole, model):
+def fill_by_crops(look, image, hole, model, side):
     """Fills the hole in place, group after group, in a crop around each.
 
-    A crop holds the model's context around the holes and is at least of the model's
-    size; it is shrunk if it is larger than what the model is shown. The prediction is
+    A crop holds the model's context around the holes and is at least of the side; it
+    is shrunk if it is larger than what the model is shown. The prediction is
     pasted with a seam inside the hole. What one crop filled is known to the next.
     """
-    for boxes, window, holes in _crops(hole, model):
+    for boxes, window, holes in _crops(hole, model, side):
         crop = image[window]
         predicted = look(crop, holes, model.largest)
         for box in boxes:
             _paste(predicted, crop, holes, relative(box, window))
 
 
-def _crops(hole, model):
+def _crops(hole, model, side):
     """Yields the boxes of each crop, its window, and the hole that is left in it."""
     unknown = hole.copy()
-    around = model.image_size, model.context
+    around = side, model.context
     for boxes in plan_crops(hole, *around):
         window = window_around(union(boxes), hole.shape, *around, model.largest)
         yield boxes, window, unknown[window]
@@ -161,17 +163,21 @@ def remarks(
         model, strategy, texture, options: as for `complete`.
         hole: uint8 (H, W), 1 in the hole.
     """
-    said = [model.remarks(part, **options) for part in _parts(hole, model, strategy)]
+    parts = _parts(hole, model, model.least_window(**options), strategy)
+    said = [model.remarks(part, **options) for part in parts]
     if source := texture_of(model, texture):
-        said += [source.remarks(part) for part in _parts(hole, source)]
+        parts = _parts(hole, source, source.image_size)
+        said += [source.remarks(part) for part in parts]
     return [*dict.fromkeys(remark for found in said for remark in found)]
 
 
-def _parts(hole, model, strategy=None):
-    """Returns, one after the other, the hole as a model sees it."""
+def _parts(hole, model, side, strategy=None):
+    """Yields, one after the other, the hole as a model sees it."""
     name = strategy or choose_strategy(*hole.shape, model.image_size)
-    crops = _crops(hole, model) if name == "crop" else [(None, None, hole)]
-    return (part for *_, part in crops)
+    crops = _crops(hole, model, side) if name == "crop" else [(None, None, hole)]
+    most = {"original": max(hole.shape), "resize": side, "crop": model.largest}[name]
+    for *_, part in crops:
+        yield shrink_hole(part, min(most, max(part.shape)))
 
 
 def _paste(predicted, image, hole, box):

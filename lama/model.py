@@ -7,7 +7,6 @@ Convolutions, WACV 2022.
 import dataclasses
 import inspect
 import logging
-import math
 from collections.abc import Callable
 
 import numpy as np
@@ -40,6 +39,7 @@ from inpainting_zoo.losses.reconstruction import weighted_absolute_error
 from inpainting_zoo.models.bookkeeping import weighted_sum
 from inpainting_zoo.models.inpainter import GeneratorInpainter
 from inpainting_zoo.models.pixels import as_colours, as_floats, paste, to_uint8
+from inpainting_zoo.models.scaling import enlarge, shrink, shrink_hole
 from inpainting_zoo.models.stage import Stage
 
 log = logging.getLogger(__name__)
@@ -96,7 +96,8 @@ class LaMa(GeneratorInpainter):
     released recipe; those of the first stage, which it has not, are ours.
 
     Args:
-        image_size: side in pixels of the training images; in use any from 16 up.
+        image_size: side in pixels of the training images; in use any is padded to what
+            the generator takes, see `lama.presets.sizes`.
         discriminator_channels: width of the discriminator's first convolution.
         known_weight, hole_weight: of the L1 distance at known pixels and in the hole.
         adversarial_weight, feature_matching_weight: of the generator's other losses.
@@ -149,8 +150,8 @@ class LaMa(GeneratorInpainter):
         **generator,
     ):
         self.lighter_features = generator.get("dtype") == "mixed_bfloat16"
-        generator = build_generator(**generator)
-        super().__init__(generator, image_size, FAMILY.sizes(), seed)
+        sizes = FAMILY.sizes(**generator)
+        super().__init__(build_generator(**generator), image_size, sizes, seed)
         self.discriminator_channels = discriminator_channels
         self.judged = choose("judged", judged, JUDGED)
         self.perceptual = choose("perceptual", perceptual, PERCEPTUAL)
@@ -333,36 +334,53 @@ class LaMa(GeneratorInpainter):
             masks: (B, H, W), nonzero in the hole.
             seed: is not used.
             **options: `refine`: whether pictures whose short side is of 725 pixels or
-                more are predicted from coarse to fine; see `lama.refinement`.
+                more are predicted from coarse to fine, larger ones than 1.8 megapixels
+                shrunk to them; see `lama.refinement`.
         """
-        if not self.chosen(options)["refine"]:
-            return super().predict_images(images, masks, seed)
-        if self.averages:
+        refine = self.chosen(options)["refine"]
+        if refine and self.averages:
             raise InputError(
                 "refine: takes weights that do not change, received a model in "
                 "training; load what it has saved"
             )
-        pixels = math.prod(masks[0].shape)
-        if pixels > refinement.MOST_PIXELS:
-            raise InputError(
-                f"refine: at most {refinement.MOST_PIXELS} pixels at once, received "
-                f"{pixels}; -strategy resize or a smaller picture"
-            )
+        side = refinement.refined_side(*masks[0].shape)
+        if not refine or side is None:
+            return super().predict_images(images, masks, seed)
         if self._refiner is None:
             parts = split_generator(self.generator)
             self._refiner = refinement.Refiner(*parts, self.sizes)
         predictions = []
         for image, mask in zip(images, masks):
-            inputs = as_floats(image[None], (mask != 0)[None, ..., None])
-            predictions.append(ops.convert_to_numpy(self._refiner(*inputs)))
-        return to_uint8(np.concatenate(predictions))
+            image, hole = shrink(image, (mask != 0).astype("uint8"), side)
+            inputs = as_floats(image[None], hole[None, ..., None])
+            prediction = to_uint8(ops.convert_to_numpy(self._refiner(*inputs)))
+            predictions.append(enlarge(prediction[0], mask.shape))
+        return np.stack(predictions)
+
+    def least_window(self, **options):
+        """See `Completer.least_window`; what is refined begins at half of its side."""
+        refine = self.chosen(options)["refine"]
+        wanted = 2 * refinement.SHORT_SIDE if refine else 0
+        return max(self.image_size, wanted)
 
     def remarks(self, hole, **options):
         if not self.chosen(options)["refine"]:
             return []
-        if refinement.scales(*hole.shape) > 1:
-            return []
-        return ["refine: changes nothing where the short side is under 725 pixels"]
+        height, width = hole.shape
+        side = refinement.refined_side(height, width)
+        if side is None:
+            shrunk = " at 1.8 megapixels" * (refinement.scales(height, width) > 1)
+            return [
+                f"refine: changes nothing in a picture or window of {width}x{height} "
+                f"pixels, whose short side is under 725{shrunk}"
+            ]
+        if side < max(height, width):
+            height, width = shrink_hole(hole, side).shape
+            return [
+                "refine: takes 1.8 megapixels, to which a larger picture or window is "
+                f"shrunk, {width}x{height} pixels"
+            ]
+        return []
 
     def validation_loss(self, prediction, image, mask):
         terms = self.reconstruction_terms(prediction, image, mask)

@@ -36,15 +36,17 @@ def build_generator(
 
     Inputs are an image (B, H, W, 3) in [-1, 1], whose hole the network empties itself,
     and a mask (B, H, W, 1), 1 in the hole; H and W are divisible by
-    2**downsamplings. The prediction (B, H, W, 3) is float32 in [-1, 1] and covers known
-    pixels as well. In between, as officially, colours are in [0, 1].
+    2**downsamplings, with local_fourier by twice that. The prediction (B, H, W, 3) is
+    float32 in [-1, 1] and covers known pixels as well. In between, as officially,
+    colours are in [0, 1].
 
     Args:
         topology: name in `lama.architectures.TOPOLOGIES`.
         base_channels: width of the first convolution.
         blocks: residual blocks of two convolutions.
         downsamplings: how often height and width are halved.
-        local_fourier: see `layers.fourier_unit.SpectralTransform`.
+        local_fourier: see `layers.fourier_unit.SpectralTransform`; the widest
+            convolutions must have a multiple of 32 channels.
         gated: see `layers.fourier_convolution.FourierConvolution`.
         hole_fill: name in `layers.pull_push.HOLE_FILLS`: "zero" shows a black hole, as
             officially; the others a smooth fill, to whose logits the network then adds
@@ -52,13 +54,19 @@ def build_generator(
         dtype: Keras dtype policy of the inner layers, such as "mixed_bfloat16".
 
     Raises:
-        InputError: if an argument is unknown.
+        InputError: if an argument is unknown or breaks its rule.
     """
     table = choose("topology", topology, architectures.TOPOLOGIES)
     fill = choose("hole_fill", hole_fill, HOLE_FILLS)
     if base_channels < 2:
         raise InputError(f"base_channels: must be at least 2, received {base_channels}")
     widths = [min(MAX_CHANNELS, base_channels * 2**i) for i in range(downsamplings + 1)]
+    # Half of three quarters of them, the global ones, are made from quarters of it.
+    if local_fourier and table.ratio and widths[-1] % 32:
+        raise InputError(
+            f"base_channels: 2**downsamplings ({2**downsamplings}) times it must be a "
+            f"multiple of 32 with local_fourier, received {base_channels}"
+        )
 
     def convolve(x, channels, kernel, name, stride=1, ratio=0.0, activation="relu"):
         """Convolves, normalizes, activates lists of (local, global) features."""

@@ -4,11 +4,23 @@ from inpainting_zoo.families import Family
 from inpainting_zoo.models.sizes import Sizes
 from inpainting_zoo.storage.downloads import Weights
 
+
+def sizes(downsamplings: int = 3, local_fourier: bool = False, **others) -> Sizes:
+    """Returns what sizes a generator takes, of the arguments of `build_generator`.
+
+    Its innermost features are halved once more by local Fourier units, and as
+    officially are of at least 2 pixels.
+    """
+    factor = 2**downsamplings
+    multiple = 2 * factor if local_fourier else factor
+    return Sizes(multiple, least=2 * factor, padding="symmetric")
+
+
 FAMILY = Family(
     "inpainting_zoo.lama.model:LaMa",
     network="inpainting_zoo.lama.networks:build_generator",
     stages=("reconstruction", "adversarial"),
-    sizes=lambda **arguments: Sizes(multiple=8, least=16, padding="symmetric"),
+    sizes=sizes,
     options={"refine": False},
     choices={
         "topology": "inpainting_zoo.lama.architectures:TOPOLOGIES",

@@ -33,6 +33,19 @@ def scales(height: int, width: int) -> int:
     return min(1 + halvings, MOST_SCALES)
 
 
+def refined_side(height: int, width: int) -> int | None:
+    """Returns the longer side in pixels at which a picture is refined.
+
+    What has more than 1.8 megapixels is shrunk to them, as officially.
+
+    Returns:
+        None if the picture has one scale alone then, and is not refined.
+    """
+    longer, shorter = max(height, width), min(height, width)
+    side = int(longer * min(1, math.sqrt(MOST_PIXELS / (height * width))))
+    return side if scales(side, round(shorter * side / longer)) > 1 else None
+
+
 class Refiner:
     """Predicts pictures from their coarsest scale to their own.
 
@@ -87,11 +100,34 @@ class Refiner:
                 below = known_loss(coarser, halve(prediction), 1 - inner)
                 return here + below, {}
 
-            optimizer = keras.optimizers.Adam(LEARNING_RATE)
+            optimizer = Adam(LEARNING_RATE, epsilon=1e-8)
             optimizer.build(moved)
             descend(distance, moved, optimizer, UPDATES, self.rear.variables)
             features = dict(zip(features, map(ops.copy, moved)))
         return self.predict(features | inputs)[:, :height, :width]
+
+
+class Adam(keras.optimizers.Adam):
+    """Adam whose epsilon is added after the correction of bias, as in PyTorch.
+
+    Keras adds it before, where the root is 32 times smaller in the first step. To the
+    gradients of features, most of which are below 1e-6, that matters.
+
+    Reference: Kingma and Ba, Adam: a method for stochastic optimization, ICLR 2015.
+    """
+
+    # The slots are private to Keras; a test notices if they go.
+    def update_step(self, gradient, variable, learning_rate):
+        index, step = self._get_variable_index(variable), self.iterations + 1
+        mean, square = self._momentums[index], self._velocities[index]
+        self.assign_add(mean, (1 - self.beta_1) * (gradient - mean))
+        self.assign_add(square, (1 - self.beta_2) * (ops.square(gradient) - square))
+        unbiased, root = (
+            x / (1 - beta ** ops.cast(step, x.dtype))
+            for x, beta in ((mean, self.beta_1), (square, self.beta_2))
+        )
+        change = learning_rate * unbiased / (ops.sqrt(root) + self.epsilon)
+        self.assign_sub(variable, change)
 
 
 def halve(x):

@@ -65,6 +65,14 @@ class Completer:
         """Returns the variables that use needs, by a stable name."""
         return {}
 
+    def least_window(self, **options) -> int:
+        """Returns the least side in pixels that it is shown of a larger picture.
+
+        Args:
+            **options: see `inpaint`.
+        """
+        return self.image_size
+
     def predict_images(self, images, masks, seed: int = 0, **options):
         """Returns the raw predictions of pictures of one size, uint8 (B, H, W, 3)."""
         raise NotImplementedError

@@ -14,20 +14,28 @@ def shrink(image, hole, size: int):
     Returns:
         uint8 (h, w, 3) and uint8 (h, w), 1 where less than half was known.
     """
-    height, width = hole.shape
-    scale = size / max(height, width)
-    if scale == 1:
+    if size == max(hole.shape):
         return image, hole
-    small = max(1, round(width * scale)), max(1, round(height * scale))
     known = 255 * (1 - hole)
     blanked = cv2.bitwise_and(image, image, mask=known)
-    known, blanked = (
-        cv2.resize(values, small, interpolation=cv2.INTER_AREA)
-        for values in (known, blanked)
-    )
+    known, blanked = _average(known, size), _average(blanked, size)
     average = blanked * (255 / np.maximum(known, 1))[..., None]
     average = np.rint(average.clip(0, 255)).astype(np.uint8)
     return average, (known < 128).astype(np.uint8)
+
+
+def shrink_hole(hole, size: int):
+    """Returns the hole alone that `shrink` returns."""
+    if size == max(hole.shape):
+        return hole
+    return (_average(255 * (1 - hole), size) < 128).astype(np.uint8)
+
+
+def _average(values, size):
+    height, width = values.shape[:2]
+    scale = size / max(height, width)
+    small = max(1, round(width * scale)), max(1, round(height * scale))
+    return cv2.resize(values, small, interpolation=cv2.INTER_AREA)
 
 
 def enlarge(predicted, shape: tuple[int, int], area: Box | None = None):

@@ -114,7 +114,7 @@ def test_an_onnx_file_takes_any_size(tmp_path):
     [pytest.param("onnx", None, marks=pytest.mark.long), ("litert", 30)],
 )
 def test_fourier_transforms_are_written_as_products(format, side, tmp_path):
-    """No runtime has all of them, so the files hold none."""
+    """LiteRT has few of them and tf2onnx converts none, so the files hold none."""
     keras.utils.set_random_seed(0)
     model = presets.build("lama_small", base_channels=2, blocks=1, downsamplings=2)
     path = tmp_path / f"lama{formats.get(format).suffix}"
@@ -122,6 +122,23 @@ def test_fourier_transforms_are_written_as_products(format, side, tmp_path):
     for shape in [(1, side, side)] if side else OPEN_SHAPES:
         check(RUNTIMES[format](path), model, shape)
     assert not re.search(rb"FFT|DFT", path.read_bytes())
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(
+    ("format", "sides"), [("onnx", (104, 139)), ("litert", (128,))]
+)
+def test_products_are_exact_through_as_many_blocks_as_presets_have(
+    format, sides, tmp_path
+):
+    """Narrow, but 9 blocks deep, of features of 13, 18 and 16 pixels."""
+    keras.utils.set_random_seed(0)
+    model = presets.build("lama_small", base_channels=4)
+    path = tmp_path / f"lama{formats.get(format).suffix}"
+    side = None if formats.get(format).any_size else sides[0]
+    exporting.export(model, format, path, image_size=side, pixels="float32")
+    for side in sides:
+        check(RUNTIMES[format](path), model, (1, side, side))
 
 
 @pytest.fixture(scope="module")

@@ -174,6 +174,38 @@ def test_any_size_is_padded_as_officially():
         model.sizes.check(20)
 
 
+@pytest.mark.parametrize(
+    ("options", "padded"),
+    [
+        ({"downsamplings": 1}, (20, 34)),
+        ({"downsamplings": 2}, (20, 36)),
+        ({"downsamplings": 4}, (32, 48)),
+        ({"downsamplings": 2, "local_fourier": True, "base_channels": 8}, (24, 40)),
+        ({"local_fourier": True, "base_channels": 4}, (32, 48)),
+    ],
+)
+def test_sizes_follow_from_the_generator(options, padded):
+    """A picture of 19x33 pixels, and one of a single pixel."""
+    model = presets.build("lama_small", **NARROW | {"image_size": 32} | options)
+    image = np.random.default_rng(0).integers(0, 256, (19, 33, 3), np.uint8)
+    hole = np.zeros((19, 33), np.uint8)
+    hole[4:12, 8:20] = 1
+    assert model.sizes.fit(image, hole)[1].shape == padded
+    assert presets.sized("lama_small", **options)[1] == model.sizes
+    completed = model.inpaint(image, hole)
+    np.testing.assert_array_equal(completed[hole == 0], image[hole == 0])
+    assert model.inpaint(image[:1, :1], np.ones((1, 1))).shape == (1, 1, 3)
+
+
+def test_local_fourier_units_need_quarters_of_channels():
+    options = NARROW | {"local_fourier": True}
+    with pytest.raises(
+        InputError, match=r"\(8\) times .* multiple of 32 .* received 2"
+    ):
+        presets.build("lama_small", **options)
+    presets.build("lama_small", **options, topology="regular")  # which has none
+
+
 PUBLISHED = {
     "thin_256": "lama_thin_256",
     "medium_256": "lama_medium_256",

@@ -248,6 +248,39 @@ def test_shrinking_never_mixes_the_hole_into_the_known():
     np.testing.assert_array_equal(np.unique(seen[0]), [40])
 
 
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_a_model_can_ask_to_be_shown_more(strategy):
+    """By its options; what it remarks is about the hole as it was shown."""
+
+    class Wide(Plain):
+        OPTIONS = {"wide": False}  # noqa: RUF012
+        largest = 128
+
+        def least_window(self, **options):
+            return 96 if self.chosen(options)["wide"] else self.image_size
+
+        def predict_images(self, images, masks, seed=0, **options):
+            return super().predict_images(images, masks)
+
+        def remarks(self, hole, **options):
+            return [str(hole.shape)]
+
+    image, mask = noise(300, 400), scattered(1, 20, 300, 400)
+    mask[150:250, 200:300] = 1
+    for wide, shown in (False, 64), (True, 96):
+        telea, notes = Telea(), []
+        complete(Wide(telea, 64), image, mask, strategy, notes=notes, wide=wide)
+        assert notes == [*map(str, telea.shapes)]
+        assert (
+            telea.shapes
+            == {
+                "original": [(300, 400)],
+                "resize": [(3 * shown // 4, shown)],
+                "crop": [(shown, shown), (128, 128)],
+            }[strategy]
+        )
+
+
 def test_a_part_is_enlarged_as_the_whole_is():
     small = noise(30, 40)
     whole = enlarge(small, (150, 333))
