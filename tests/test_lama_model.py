@@ -347,5 +347,5 @@ def test_a_perceptual_network_is_asked_for_by_name(tmp_path):
         model.make_stage("adversarial", loader({"vgg19": tmp_path / "gone.npz"}))
     model = presets.build("lama_small", **NARROW | {"perceptual": "resnet50"})
     model.stage_weights["adversarial"]["perceptual"] = 30
-    with pytest.raises(InputError, match="must be a file of resnet50_dilated"):
+    with pytest.raises(InputError, match=r"encoder_epoch_20\.pth .* resnet50_dilated"):
         model.make_stage("adversarial", loader())
