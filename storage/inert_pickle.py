@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 # A step takes up to 110 bytes of memory, so a file may have as many as suit its size:
 # a tensor has 30, and 130 bytes or more.
-FREE_STEPS, MOST_STEPS, BYTES_OF_A_STEP = 2**17, 2**21, 8
+FREE_STEPS, MOST_STEPS, BYTES_OF_A_STEP = 2**17, 2**21, 4
 LONGEST_NAME, LARGEST = 1000, 2**63
 
 
