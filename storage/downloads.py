@@ -21,9 +21,9 @@ from inpainting_zoo.storage.files import digest, write_json
 from inpainting_zoo.storage.locks import wait_for
 
 log = logging.getLogger(__name__)
-TIMEOUT = 10.0  # seconds that the other side may be silent
+TIMEOUT = 3.0  # seconds that the other side may be silent
 ATTEMPTS = 5  # at a mirror, as long as each gets further
-IN_VAIN = 2  # attempts that may get nothing, of a server that is slow or busy
+IN_VAIN = 4  # attempts that may get nothing, of a server that is slow or busy
 PAUSE = 1.0  # seconds before the next one of these
 BLOCK = 2**16  # bytes that are read at once
 SLACK = 1.1  # how many times its known size a download may have, which is about right
@@ -221,9 +221,10 @@ def _may_pass(error):
     """Returns whether a server is slow or busy, rather than absent or of no use."""
     if isinstance(error, urllib.error.HTTPError):
         return error.code == http.HTTPStatus.TOO_MANY_REQUESTS or error.code >= 500
-    reason = getattr(error, "reason", error)
+    if isinstance(error, urllib.error.URLError):  # before there is a connection
+        return isinstance(error.reason, ConnectionResetError)
     passing = (TimeoutError, ConnectionResetError, http.client.HTTPException)
-    return isinstance(reason, passing)
+    return isinstance(error, passing)
 
 
 def _download(url, file, size):
