@@ -101,10 +101,15 @@ def regions(
     return usable(mask)
 
 
-def interval(rng, length, side):
-    """Places `side` of `length` pixels at random: first and last + 1."""
-    side = min(max(1, round(side)), length)
-    start = int(rng.integers(length - side + 1))
+def interval(rng, length, side, margin=0):
+    """Places `side` of `length` pixels at random: first and last + 1.
+
+    Args:
+        margin: pixels at either end that are left free, as far as one is left between.
+    """
+    margin = min(round(margin), (length - 1) // 2)
+    side = min(max(1, round(side)), length - 2 * margin)
+    start = margin + int(rng.integers(length - 2 * margin - side + 1))
     return start, start + side
 
 

@@ -137,6 +137,7 @@ LAMA_THICK = partial(
     box_probability=0.3 / 1.3,
     boxes=(1, 3),
     box_sides=(30, 150),
+    margin=10,
 )
 MASKS = {
     "rectangle": rectangle,
@@ -171,6 +172,7 @@ MASKS = {
         box_probability=0.3 / 1.3,
         boxes=(1, 4),
         box_sides=(30, 300),
+        margin=10,
         side=512,
         whole_radians=True,
     ),
@@ -183,6 +185,7 @@ MASKS = {
         box_probability=0.5,
         boxes=(1, 4),
         box_sides=(30, 150),
+        margin=10,
         max_area=1,
         whole_radians=True,
     ),

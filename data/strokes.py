@@ -68,6 +68,7 @@ def lama(
     box_probability: float = 0,
     boxes: tuple[int, int] = (1, 1),
     box_sides: tuple[int, int] = (1, 1),
+    margin: int = 0,
     max_area: float = 0.5,
     side: int = 256,
     whole_radians: bool = False,
@@ -80,7 +81,8 @@ def lama(
         max_brush: brushes are 5 to 4 + `max_brush` pixels wide.
         box_probability: how often boxes are drawn instead of walks.
         boxes: fewest and most boxes.
-        box_sides: sides of a box in pixels, from the first to below the second.
+        box_sides: shortest and longest side of a box, in pixels.
+        margin: least distance of a box from the border, in pixels.
         max_area: a hole over this fraction is drawn again, up to 20 times.
         side: of the square that lengths are given for, in pixels.
         whole_radians: whether angles are a hundredth more than whole numbers of them,
@@ -93,9 +95,9 @@ def lama(
         mask, scale = _blank(height, width, side)
         if rng.random() < box_probability:
             for _ in range(rng.integers(*boxes, endpoint=True)):
-                rows, columns = rng.integers(*box_sides, size=2) * scale
-                top, bottom = interval(rng, height, rows)
-                left, right = interval(rng, width, columns)
+                sides = rng.integers(*box_sides, size=2, endpoint=True) * scale
+                top, bottom = interval(rng, height, sides[0], margin * scale)
+                left, right = interval(rng, width, sides[1], margin * scale)
                 mask[top:bottom, left:right] = 1
         else:
             for walk in range(rng.integers(*walks, endpoint=True)):

@@ -14,6 +14,10 @@ from inpainting_zoo.storage.torch_files import read_torch
 
 # Blocks of each stage, stride of the first one, dilation of the first and the others.
 STAGES = ((3, 1, 1, 1), (4, 2, 1, 1), (6, 1, 1, 2), (3, 1, 2, 4))
+FILE = "encoder_epoch_20.pth"
+ORIGIN = (
+    "http://sceneparsing.csail.mit.edu/model/pytorch/ade20k-resnet50dilated-ppm_deepsup"
+)
 
 
 def resnet50_dilated(taps, weights: str | None = None):
@@ -24,9 +28,9 @@ def resnet50_dilated(taps, weights: str | None = None):
             512, 1024 and 2048 channels, a quarter and three times an eighth of the
             image's height and width.
         weights: the encoder `resnet50dilated` of
-            https://github.com/CSAILVision/semantic-segmentation-pytorch, its `.pth`
-            file as it is, or an `.npz` or `.safetensors` file with its names and
-            layouts, such as "layer1.0.conv1.weight".
+            https://github.com/CSAILVision/semantic-segmentation-pytorch, its file
+            `encoder_epoch_20.pth` as it is, or an `.npz` or `.safetensors` file with
+            its names and layouts, such as "layer1.0.conv1.weight".
 
     Raises:
         InputError: if no file is named, or it does not fit.
@@ -36,7 +40,8 @@ def resnet50_dilated(taps, weights: str | None = None):
     """
     if not (weights and pathlib.Path(weights).is_file()):
         raise InputError(
-            f"vgg_weights: must be a file of resnet50_dilated, received {weights!r}"
+            f"vgg_weights: must be {FILE} ({ORIGIN}) or another file of "
+            f"resnet50_dilated, received {weights!r}"
         )
     read = read_torch if pathlib.Path(weights).suffix == ".pth" else read_arrays
     arrays = read(weights, "vgg_weights")

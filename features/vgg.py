@@ -27,10 +27,12 @@ class Network:
     Args:
         name: of the network, "vgg16" or "vgg19".
         md5: of the file.
+        size: of the file in bytes, about.
     """
 
     name: str
     md5: str
+    size: int
 
     @property
     def file(self) -> str:
@@ -42,8 +44,8 @@ class Network:
         return build(include_top=False, weights=weights)
 
 
-VGG16 = Network("vgg16", "6d6bbae143d832006294945121d1f1fc")
-VGG19 = Network("vgg19", "253f8cb515780f3b799900260a226db6")
+VGG16 = Network("vgg16", "6d6bbae143d832006294945121d1f1fc", 58_900_000)
+VGG19 = Network("vgg19", "253f8cb515780f3b799900260a226db6", 80_100_000)
 
 
 def _vgg(
@@ -170,7 +172,7 @@ def _download(network):
         place = cache_folder() / network.file
     try:
         url = f"{URL}/{network.name}/{network.file}"
-        return fetch([url], place, network.md5)
+        return fetch([url], place, network.md5, network.size)
     except (InputError, WeightsError) as error:
         raise type(error)(
             f"vgg_weights: {error}; put it there or name it with -vgg_weights"

@@ -222,7 +222,7 @@ def load(
     preset = get(name)
     if weights is None:
         check_trained(name)
-        weights = {p: locate(w, WEIGHTS) for p, w in preset["weights"].items()}
+        weights = {p: _own(w) for p, w in preset["weights"].items()}
     files = weights if isinstance(weights, dict) else {None: weights}
     # Before the engine, which what cannot be read does not need.
     opened = {part: read_tensors(path, "from_weights") for part, path in files.items()}
@@ -245,6 +245,16 @@ def load(
         arrays, _ = ours(opened[part], path, variables, name, config)
         assign(variables, arrays, path)
     return model
+
+
+def _own(weights):
+    """Returns the file of a preset's own weights, which is downloaded if need be."""
+    try:
+        return locate(weights, WEIGHTS)
+    except (InputError, WeightsError) as error:
+        raise type(error)(
+            f"{error}; -from_weights FILE takes them saved anew, or in another format"
+        ) from error
 
 
 def open_weights(source, *about, **options):
@@ -427,7 +437,7 @@ def load_parts(
                 f"{', '.join(weights) or 'none'}; name a file that holds it with "
                 "-from_weights"
             )
-        path, variables = locate(weights[part], WEIGHTS), model.use_state(part)
+        path, variables = _own(weights[part]), model.use_state(part)
         arrays, _ = open_weights(path, variables, name, get(name)["config"])
         assign(variables, arrays, path)
 

@@ -3,11 +3,13 @@
 import contextlib
 import dataclasses
 import http.client
+import itertools
 import json
 import logging
 import os
 import shutil
 import tempfile
+import time
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -19,7 +21,12 @@ from inpainting_zoo.storage.files import digest, write_json
 from inpainting_zoo.storage.locks import wait_for
 
 log = logging.getLogger(__name__)
+TIMEOUT = 3.0  # seconds that the other side may be silent
 ATTEMPTS = 5  # at a mirror, as long as each gets further
+IN_VAIN = 4  # attempts that may get nothing, of a server that is slow or busy
+PAUSE = 1.0  # seconds before the next one of these
+BLOCK = 2**16  # bytes that are read at once
+SLACK = 1.1  # how many times its known size a download may have, which is about right
 ALGORITHMS = {32: "MD5", 64: "SHA-256"}  # by the digits of what they give
 SHIPPED = Path(__file__).parents[1] / "weights"
 
@@ -33,7 +40,7 @@ class Weights:
         digest: SHA-256 that it must have, or MD5 where no other is published, in
             hexadecimal digits.
         urls: where it can be downloaded, the first choice first; none if it is shipped.
-        size: of the download, in bytes.
+        size: of the download, in bytes, about.
         licence: what it may be used for.
         source: who trained it, on what.
         official: whether it has the names and layouts of the official program, which
@@ -87,7 +94,7 @@ def locate(weights: Weights, shipped) -> Path:
         what = f"downloads {megabytes(weights.size)} from {weights.urls[0]} to {path}"
         about = f"{what}; {weights.source}; {weights.licence}"
         log.warning("%s: %s", weights.file, about)
-    return fetch(weights.urls, path, weights.digest)
+    return fetch(weights.urls, path, weights.digest, weights.size)
 
 
 def place(weights: Weights, shipped) -> Path:
@@ -111,18 +118,19 @@ def mirrors(file: str) -> list:
     return [f"{folder.rstrip('/')}/{file}" for folder in folders]
 
 
-def fetch(urls, path, expected: str, timeout: float = 3.0) -> Path:
+def fetch(urls, path, expected: str, size: int = 0) -> Path:
     """Returns the path of a file, which is downloaded unless it is there and intact.
 
     It is hashed once, after the download or when somebody has put it there, and not
-    again until it changes. With another hash it is deleted and never returned. What a
-    cut download has got is kept beside it, to be continued from any mirror.
+    again until it changes. With another hash it is never returned: a download is
+    deleted, what was there before is renamed. What a cut download has got is kept
+    beside it, to be continued from any mirror.
 
     Args:
         urls: of the file; each is tried until one gives it, and then `mirrors`.
         path: where it is or will be.
         expected: SHA-256 or MD5 that it must have, in hexadecimal digits.
-        timeout: how long the other side may be silent, in seconds.
+        size: of the file, in bytes, about; much more is not downloaded. 0 is unknown.
 
     Raises:
         InputError: if it cannot be downloaded.
@@ -133,8 +141,8 @@ def fetch(urls, path, expected: str, timeout: float = 3.0) -> Path:
         try:
             return _checked(path, expected)
         except WeightsError as error:
-            path.unlink()
-            problems.append(WeightsError(f"{error}, deleted"))
+            kept = _set_aside(path)
+            problems.append(WeightsError(f"{error}, now called {kept.name}"))
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f"{path.name}.part")
     with open(part, "ab") as file:
@@ -143,7 +151,7 @@ def fetch(urls, path, expected: str, timeout: float = 3.0) -> Path:
             if path.is_file():  # which the other one has finished
                 break
             try:
-                _complete(url, file, expected, timeout)
+                _complete(url, file, expected, size)
                 os.fsync(file.fileno())
                 os.replace(part, path)
                 _remember(path, expected)
@@ -176,35 +184,60 @@ def check_hash(path, expected: str, origin):
         raise WeightsError(f"{origin}: {name} {found} instead of {expected}")
 
 
-def _complete(url, file, expected, timeout):
+def _set_aside(path):
+    """Renames a file to a name that is free; returns it."""
+    names = (path.with_name(f"{path.name}.wrong{i or ''}") for i in itertools.count())
+    return path.rename(next(name for name in names if not name.exists()))
+
+
+def _complete(url, file, expected, size):
     """Downloads what a file of mode "ab" lacks, from one mirror."""
+    in_vain = 0
     for _ in range(ATTEMPTS):
-        before, error = file.seek(0, os.SEEK_END), None
+        before = file.seek(0, os.SEEK_END)
         try:
-            _download(url, file, timeout)
+            _download(url, file, size)
             file.flush()
             check_hash(file.name, expected, url)
             return
         except WeightsError as wrong:
             file.truncate(0)
-            error, further = wrong, before  # perhaps only its beginning was wrong
+            error = wrong
+            if not before:  # else perhaps only its beginning was wrong
+                break
         except (OSError, http.client.HTTPException) as cut:
             reason = getattr(cut, "reason", None) or cut
             error = InputError(f"{url}: {' '.join(str(reason).split())}")
-            further = file.seek(0, os.SEEK_END) > before
-        if not further:
-            break
+            if file.seek(0, os.SEEK_END) > before:
+                continue
+            in_vain += 1
+            if in_vain == IN_VAIN or not _may_pass(cut):
+                break
+            time.sleep(PAUSE)
     raise error
 
 
-def _download(url, file, timeout):
-    """Appends to a file what it lacks, or all where a server gives nothing less."""
+def _may_pass(error):
+    """Returns whether a server is slow or busy, rather than absent or of no use."""
+    if isinstance(error, urllib.error.HTTPError):
+        return error.code == http.HTTPStatus.TOO_MANY_REQUESTS or error.code >= 500
+    if isinstance(error, urllib.error.URLError):  # before there is a connection
+        return isinstance(error.reason, ConnectionResetError)
+    passing = (TimeoutError, ConnectionResetError, http.client.HTTPException)
+    return isinstance(error, passing)
+
+
+def _download(url, file, size):
+    """Appends to a file what it lacks, or writes all that a server gives instead.
+
+    It takes nothing of a file that is too large, or that the disk has no place for.
+    """
     start = file.seek(0, os.SEEK_END)
     request = urllib.request.Request(url)
     if start:
         request.add_header("Range", f"bytes={start}-")
     try:
-        response = urllib.request.urlopen(request, timeout=timeout)
+        response = urllib.request.urlopen(request, timeout=TIMEOUT)
     except urllib.error.HTTPError as error:
         if error.code == http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
             return  # nothing is lacking: the hash says whether it is the file
@@ -212,15 +245,29 @@ def _download(url, file, timeout):
     with response:
         content_range = response.headers.get("Content-Range", "")
         if not content_range.startswith(f"bytes {start}-"):
-            file.truncate(0)
             start = 0
         total = start + response.length if response.length else None
+        most = int(size * SLACK) or None
+        if most and (total or 0) > most:
+            raise OSError(f"{total} bytes, where about {size} are right")
+        free = shutil.disk_usage(os.path.dirname(file.name)).free
+        if (response.length or 0) > free:
+            raise OSError(
+                f"{megabytes(response.length)} left, the disk has {megabytes(free)}"
+            )
+        file.truncate(start)
         bar = {"total": total, "initial": start, "disable": None}
         name = os.path.basename(file.name).removesuffix(".part")
         with tqdm.wrapattr(response, "read", desc=name, **bar) as content:
-            shutil.copyfileobj(content, file)
+            got = start
+            while part := content.read(BLOCK):
+                got += len(part)
+                if most and got > most:
+                    file.truncate(start)
+                    raise OSError(f"over {most} bytes, where about {size} are right")
+                file.write(part)
         if response.length:
-            raise ConnectionError(f"cut, {response.length} bytes before the end")
+            raise ConnectionResetError(f"cut, {response.length} bytes before the end")
 
 
 def _checked(path, expected):

@@ -4,24 +4,49 @@ import dataclasses
 import pickletools
 from collections.abc import Callable
 
-MOST_STEPS = 2**22  # of a pickle; optimizers of ten thousand tensors take a third
+# A step takes up to 110 bytes of memory, so a file may have as many as suit its size:
+# a tensor has 30, and 130 bytes or more.
+FREE_STEPS, MOST_STEPS, BYTES_OF_A_STEP = 2**17, 2**21, 4
+LONGEST_NAME, LARGEST = 1000, 2**63
 
 
-@dataclasses.dataclass(eq=False, repr=False)
+class Steps:
+    """The steps that the pickles of one file may take, all together.
+
+    Args:
+        size: of the file, in bytes.
+    """
+
+    def __init__(self, size: int):
+        self.allowed = min(MOST_STEPS, FREE_STEPS + size // BYTES_OF_A_STEP)
+        self.taken = 0
+
+    def take(self):
+        """Counts a step.
+
+        Raises:
+            ValueError: if it is one too many.
+        """
+        self.taken += 1
+        if self.taken > self.allowed:
+            raise ValueError(f"its pickles take over {self.allowed} steps")
+
+
+@dataclasses.dataclass(eq=False, repr=False, slots=True)
 class Global:
     """A function or class that a pickle names, such as "os.system": only its name."""
 
     name: str
 
 
-@dataclasses.dataclass(eq=False, repr=False)
+@dataclasses.dataclass(eq=False, repr=False, slots=True)
 class Persistent:
     """What is kept outside of a pickle, by what the pickle calls it."""
 
     id: object
 
 
-@dataclasses.dataclass(eq=False, repr=False)
+@dataclasses.dataclass(eq=False, repr=False, slots=True)
 class StandIn:
     """What a pickle wants to be made by a call; nothing is called.
 
@@ -38,7 +63,7 @@ class StandIn:
     items: dict = dataclasses.field(default_factory=dict)
 
 
-def describe(file) -> tuple:
+def describe(file, steps: Steps) -> tuple:
     """Reads one pickle, and leaves the file at its end.
 
     A pickle is a program for a machine with a stack. This is such a machine, without
@@ -48,18 +73,18 @@ def describe(file) -> tuple:
 
     Args:
         file: with `read` and `readline`, in binary.
+        steps: that are left to it.
 
     Returns:
         `(value, references)`: what the pickle holds, made of the classes above besides,
         and every `Persistent` in it.
 
     Raises:
-        Exception: of many a kind, if it is damaged, or longer than `MOST_STEPS`.
+        Exception: of many a kind, if it is damaged, or takes too many steps.
     """
     machine = Machine()
-    for number, (opcode, argument, _) in enumerate(pickletools.genops(file)):
-        if number == MOST_STEPS:
-            raise ValueError(f"its pickle takes over {MOST_STEPS} steps")
+    for opcode, argument, _ in pickletools.genops(file):
+        steps.take()
         if opcode.name not in STEPS:
             raise ValueError(f"its pickle uses {opcode.name}")
         try:
@@ -67,6 +92,11 @@ def describe(file) -> tuple:
         except (IndexError, KeyError) as error:
             raise ValueError(f"its pickle has nothing for {opcode.name}") from error
     return machine.stack[-1], machine.references
+
+
+def is_key(value) -> bool:
+    """Whether it is safe to hash a stranger's value, and to make text of it."""
+    return isinstance(value, str) or (isinstance(value, int) and abs(value) < LARGEST)
 
 
 class Machine:
@@ -94,6 +124,8 @@ class Machine:
     def name(self, module, name):
         if not isinstance(module, str) or not isinstance(name, str):
             raise TypeError("its pickle names something without a name")
+        if len(module) + len(name) > LONGEST_NAME:
+            raise ValueError(f"its pickle has a name of over {LONGEST_NAME} characters")
         self.push(Global(f"{module}.{name}"))
 
     def call(self, function, arguments, *_):
@@ -113,7 +145,7 @@ class Machine:
         target = target.items if isinstance(target, StandIn) else target
         if isinstance(target, dict):
             for key, value in zip(flat[::2], flat[1::2]):
-                if isinstance(key, str | int):
+                if is_key(key):
                     target[str(key)] = value
 
     def dictionary(self, flat):

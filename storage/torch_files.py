@@ -4,24 +4,33 @@ import functools
 import io
 import mmap
 import os
+import struct
 import zipfile
+import zlib
 
 import ml_dtypes
 import numpy as np
 
 from inpainting_zoo.errors import WeightsError
 from inpainting_zoo.storage.arrays import Arrays, check_expansion, trusting_nothing
-from inpainting_zoo.storage.inert_pickle import Persistent, StandIn, describe
+from inpainting_zoo.storage.inert_pickle import (
+    Persistent,
+    StandIn,
+    Steps,
+    describe,
+    is_key,
+)
 from inpainting_zoo.storage.torch_tensors import (
     embedded_storages,
-    is_key,
     named_tensors,
     storage_of,
 )
 
 ZIP = b"PK\x03\x04"
+HEADER = struct.Struct("<26xHH")  # before a member: lengths of its name and the rest
 COMPRESSIONS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
 MAGIC, VERSION = 0x1950A86A20F9469CFC6C, 1001  # of files before PyTorch 1.6
+LARGEST_PICKLE = 2**22  # bytes that a compressed one may have beyond those of its file
 
 
 def read_torch(path, argument: str = "source") -> Arrays:
@@ -29,7 +38,10 @@ def read_torch(path, argument: str = "source") -> Arrays:
 
     Dictionaries and modules in each other become names with dots, as `state_dict`
     gives them. All sizes are compared with the file before memory is taken for an
-    array; each is read when it is asked for.
+    array, and the steps of its pickles are counted. An array is read when it is asked
+    for, by mapping the file where it is not compressed. In the zip format, each part
+    that arrays are read from is compared with its checksum, at first; the other formats
+    have none.
 
     Args:
         path: an existing file, of the zip format or of the one before it, or of
@@ -67,7 +79,7 @@ def _open(path, argument):
         array = np.ndarray(tensor.shape, dtype, content, strides=strides)
         # NumPy does little with bfloat16; float32 has all its values.
         kept = np.float32 if dtype == ml_dtypes.bfloat16 else dtype
-        return np.asarray(array, kept, order="C")
+        return np.array(array, kept, order="C")  # the file may change later
 
     return Arrays({name: tensor.shape for name, tensor in tensors.items()}, read)
 
@@ -75,19 +87,26 @@ def _open(path, argument):
 def _pickle(path):
     """Opens what `pickle.dump` wrote of modules; returns what `_zip` does.
 
-    Each of its storages is the content of a file as `_stream` opens it.
+    Each of its storages is the content of a file as `_stream` opens it; several can
+    share one.
     """
+    steps = Steps(os.path.getsize(path))
     with open(path, "rb") as file:
-        value, _ = describe(file)
-    sizes, contents = {}, {}
-    for number, storage in enumerate(embedded_storages(value)):
+        value, _ = describe(file, steps)
+    sizes, contents, opened = {}, {}, {}
+    for storage in embedded_storages(value):
         (content,) = storage.arguments
-        file = io.BytesIO(content)
-        found, counts, starts = _parts(file, len(content), content.__getitem__)
-        (inner,), key = counts, str(number)
-        _, named, _, *rest = found.id
-        storage.state = Persistent(("storage", named, key, *rest))
-        sizes[key], contents[key] = counts[inner], memoryview(content)[starts[inner] :]
+        if id(content) not in opened:
+            file, key = io.BytesIO(content), str(len(opened))
+            found, counts, starts = _parts(
+                file, len(content), content.__getitem__, steps
+            )
+            (inner,) = counts
+            _, named, _, *rest = found.id
+            opened[id(content)] = Persistent(("storage", named, key, *rest))
+            sizes[key] = counts[inner]
+            contents[key] = memoryview(content)[starts[inner] :]
+        storage.state = opened[id(content)]
 
     def read(key, offset, length):
         return contents[key][offset : offset + length]
@@ -95,26 +114,27 @@ def _pickle(path):
     return value, sizes, read
 
 
-def _parts(file, size, at):
+def _parts(file, size, at, steps):
     """Reads five pickles, the fourth of which is the value, then storages one by one.
 
     Args:
         file: see `describe`.
         size: of the file, in bytes.
         at: takes a slice, returns the bytes there.
+        steps: see `describe`.
 
     Returns:
         `(value, key -> bytes of a storage, key -> where they begin)`.
     """
-    magic, version = (describe(file)[0] for _ in range(2))
+    magic, version = (describe(file, steps)[0] for _ in range(2))
     if (magic, version) != (MAGIC, VERSION):
         raise ValueError("no file of PyTorch")
-    about, _ = describe(file)
+    about, _ = describe(file, steps)
     if about.get("little_endian") is not True:
         raise ValueError("its numbers are big-endian")
-    value, references = describe(file)
+    value, references = describe(file, steps)
     storages = {s.key: s for s in map(storage_of, references) if s}
-    keys, _ = describe(file)
+    keys, _ = describe(file, steps)
     sizes, starts, place = {}, {}, file.tell()
     for key in filter(is_key, keys):
         count = int.from_bytes(at(slice(place, place + 8)), "little")
@@ -142,22 +162,49 @@ def _zip(path):
         raise ValueError(f"{len(roots)} data.pkl where PyTorch writes one")
     (root,) = roots
     order = members.get(f"{root}byteorder")
-    if order and archive.read(order) != b"little":
+    if order and archive.open(order).read(9) != b"little":
         raise ValueError("its numbers are big-endian")
-    value, _ = describe(io.BytesIO(archive.read(f"{root}data.pkl")))
+    size, pickle = os.path.getsize(path), members[f"{root}data.pkl"]
+    if pickle.file_size > size + LARGEST_PICKLE:
+        raise ValueError(f"a pickle of {pickle.file_size} bytes, which is too large")
+    value, _ = describe(io.BytesIO(archive.read(pickle)), Steps(size))
     start = f"{root}data/"
     sizes = {
         name.removeprefix(start): member.file_size
         for name, member in members.items()
         if name.startswith(start)
     }
+    checked = set()
 
     def read(key, offset, length):
-        with archive.open(start + key) as file:  # compares with its checksum
-            file.seek(offset)
-            return file.read(length)
+        member = members[start + key]
+        if member.compress_type != zipfile.ZIP_STORED:
+            return memoryview(archive.read(member))[offset : offset + length]
+        content = _mapped(path, _start(path, member), member.file_size)
+        if key not in checked and zlib.crc32(content) != member.CRC:
+            raise ValueError(f"Bad CRC-32 of its part {key}")
+        checked.add(key)
+        return content[offset : offset + length]
 
     return value, sizes, read
+
+
+def _start(path, member):
+    """Returns where a member of an archive begins, after a header of its own."""
+    with open(path, "rb") as file:
+        file.seek(member.header_offset)
+        name, extra = HEADER.unpack(file.read(HEADER.size))
+    return member.header_offset + HEADER.size + name + extra
+
+
+def _mapped(path, start, length):
+    """Returns a part of a file, of which no more is read than is looked at."""
+    if not length:
+        return memoryview(b"")
+    before = start % mmap.ALLOCATIONGRANULARITY
+    about = {"access": mmap.ACCESS_READ, "offset": start - before}
+    with open(path, "rb") as file:
+        return memoryview(mmap.mmap(file.fileno(), before + length, **about))[before:]
 
 
 def _stream(path):
@@ -165,11 +212,10 @@ def _stream(path):
     with open(path, "rb") as opened:
         file = mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ)
     with file:
-        value, sizes, starts = _parts(file, os.path.getsize(path), file.__getitem__)
+        size = len(file)
+        value, sizes, starts = _parts(file, size, file.__getitem__, Steps(size))
 
     def read(key, offset, length):
-        with open(path, "rb") as file:
-            file.seek(starts[key] + offset)
-            return file.read(length)
+        return _mapped(path, starts[key] + offset, length)
 
     return value, sizes, read

@@ -9,10 +9,16 @@ import re
 import ml_dtypes
 import numpy as np
 
-from inpainting_zoo.storage.inert_pickle import Global, Persistent, StandIn
+from inpainting_zoo.storage.inert_pickle import (
+    LARGEST,
+    Global,
+    Persistent,
+    StandIn,
+    is_key,
+)
 
-MOST_VALUES, LONGEST_NAME = 2**18, 500
-MOST_DIMENSIONS, LARGEST = 32, 2**63
+MOST_VALUES, MOST_CHARACTERS, LONGEST_NAME = 2**18, 2**23, 500
+MOST_DIMENSIONS = 32
 # What a module that was saved whole puts between the names of a state dict.
 BETWEEN = re.compile(r"(?<![^.])_(modules|parameters|buffers)\.")
 TENSORS = {"torch._utils._rebuild_tensor", "torch._utils._rebuild_tensor_v2"}
@@ -80,18 +86,19 @@ def storage_of(reference: Persistent) -> Storage | None:
     if not isinstance(reference.id, tuple) or reference.id[:1] != ("storage",):
         return None  # the source of a class, in files of old
     _, named, key, _, count, *view = reference.id
-    dtype = re.fullmatch(r"torch\..*?(\w+)Storage", named.name)
-    if not dtype or dtype[1] not in DTYPES or not is_key(key):
+    package, *_, kind = named.name.split(".")
+    dtype = DTYPES.get(kind.removesuffix("Storage")) if package == "torch" else None
+    if dtype is None or not is_key(key):
         return None  # of quantized numbers, say
     if view and view[0] is not None:
         raise ValueError(f"its storage {key} is a part of another one")
-    return Storage(str(key), np.dtype(DTYPES[dtype[1]]), count)
+    return Storage(str(key), np.dtype(dtype), count)
 
 
 def embedded_storages(value) -> list:
     """Returns the stand-ins of storages that lie in a pickle itself, as bytes.
 
-    A tensor's is what its `state` refers to by then.
+    The `state` of each is to become what it refers to.
     """
     found = {}
     for _, made in _named(value):
@@ -101,26 +108,24 @@ def embedded_storages(value) -> list:
     return list(found.values())
 
 
-def is_key(value) -> bool:
-    """Whether it is safe to hash a stranger's value, and to make text of it."""
-    return isinstance(value, str | int)
-
-
 def _named(value):
     """Yields names with dots, and the stand-ins that nested values hold by them.
 
     As the names have a limit, so has what contains itself.
     """
-    left, count = collections.deque([("", value)]), 0
+    left, count, characters = collections.deque([("", value)]), 0, 0
     while left:
         prefix, value = left.popleft()
         for key, inner in _items(value):
-            count += 1
-            if count > MOST_VALUES or len(prefix) + len(key) > LONGEST_NAME:
+            length = len(prefix) + len(key)
+            count, characters = count + 1, characters + length
+            if count > MOST_VALUES or length > LONGEST_NAME:
                 raise ValueError(
                     f"over {MOST_VALUES} values, or a name of over {LONGEST_NAME} "
                     "characters: it contains itself, or too much"
                 )
+            if characters > MOST_CHARACTERS:
+                raise ValueError(f"names of over {MOST_CHARACTERS} characters together")
             if isinstance(inner, StandIn):
                 yield BETWEEN.sub("", prefix + key), inner
             if isinstance(inner, dict | StandIn):
@@ -136,8 +141,9 @@ def _items(value):
     if value.name == "collections.OrderedDict" and value.arguments:
         pairs = value.arguments[0]  # as Python 2 writes it
         for pair in pairs if isinstance(pairs, list) else ():
-            if isinstance(pair, list | tuple) and is_key(pair[0]):
-                yield str(pair[0]), pair[1]
+            fits = isinstance(pair, list | tuple) and len(pair) == 2
+            # What is no pair is counted, so that there is an end to it.
+            yield (str(pair[0]), pair[1]) if fits and is_key(pair[0]) else ("", None)
     if value.name == PERSISTENT and isinstance(value.arguments[0], dict):
         state = value.arguments[0].get("state")
         yield from state.items() if isinstance(state, dict) else ()

@@ -17,7 +17,9 @@ from inpainting_zoo.engine.batches import stream
 from inpainting_zoo.errors import InputError
 from inpainting_zoo.features.load import loader
 from inpainting_zoo.lama.model import JUDGED
+from inpainting_zoo.options import TrainSettings
 from inpainting_zoo.storage.checkpoints import as_arrays
+from inpainting_zoo.training.experiment import Experiment
 from inpainting_zoo.weights.convert import convert_file
 from inpainting_zoo.weights.convert_lama import IGNORED, official_tensors
 from parity import difference, golden, nhwc
@@ -206,6 +208,27 @@ def test_local_fourier_units_need_quarters_of_channels():
     presets.build("lama_small", **options, topology="regular")  # which has none
 
 
+@both_engines
+def test_stages_start_from_the_weights_that_use_takes(tmp_path, caplog):
+    """From the experiment's state, and from its file for use, which hold the same."""
+    caplog.set_level("INFO")
+    about = {"preset": "lama_small", "overrides": NARROW}
+    first, experiment = begun("reconstruction"), Experiment(tmp_path)
+    fit(first, 0, 3)
+    experiment.save(first, "reconstruction", 3, about, {"fingerprint": "x"})
+    expected, last = as_arrays(first.use_state()), numbers(first)
+    assert any((last[name] != array).any() for name, array in expected.items())
+    for source in (True, str(experiment.generator)):
+        second = begun("adversarial")
+        settings = TrainSettings(preset="lama_small", from_weights=source)
+        assert experiment.start(second, "adversarial", settings, about, "x") == 0
+        state = numbers(second)
+        for name, array in expected.items():
+            np.testing.assert_array_equal(state[name], array)
+            np.testing.assert_array_equal(state.get(f"average/{name}", array), array)
+    assert "generator: the weights that use takes, not the last ones" in caplog.text
+
+
 PUBLISHED = {
     "thin_256": "lama_thin_256",
     "medium_256": "lama_medium_256",
@@ -356,5 +379,5 @@ def test_a_perceptual_network_is_asked_for_by_name(tmp_path):
         model.make_stage("adversarial", loader({"vgg19": tmp_path / "gone.npz"}))
     model = presets.build("lama_small", **NARROW | {"perceptual": "resnet50"})
     model.stage_weights["adversarial"]["perceptual"] = 30
-    with pytest.raises(InputError, match="must be a file of resnet50_dilated"):
+    with pytest.raises(InputError, match=r"encoder_epoch_20\.pth .* resnet50_dilated"):
         model.make_stage("adversarial", loader())

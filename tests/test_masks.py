@@ -1,5 +1,7 @@
 """Random masks: their shapes, their areas, and what they must never be."""
 
+import functools
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -7,6 +9,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from inpainting_zoo.data import masks
+from inpainting_zoo.data.boxes import interval
 from inpainting_zoo.data.images import PictureError, fit_image
 from inpainting_zoo.data.objects import fit_objects, read_objects
 from inpainting_zoo.errors import InputError
@@ -119,6 +122,46 @@ def test_lama_masks_differ_in_width_and_stay_under_half():
         thickness.append(np.sum(draws) / edges)
     assert all(0.15 < mean < 0.35 for mean in means.values())
     assert thickness[0] < 0.6 * thickness[1] < 0.6 * thickness[2]
+
+
+BOXES = {  # shortest and longest side, and margin; of the published settings
+    "lama_medium": (10, 50, 0),
+    "lama_thick": (30, 150, 10),
+    "lama_medium_256": (10, 50, 0),
+    "lama_thick_256": (30, 150, 10),
+    "lama_medium_512": (30, 150, 0),
+    "lama_thick_512": (30, 300, 10),
+    "lama_training": (30, 150, 10),
+    "lama_training_thin": (30, 128, 0),
+}
+
+
+@pytest.mark.parametrize("name", BOXES)
+def test_boxes_of_lama_have_the_sides_and_the_margin_of_its_settings(name):
+    """A box alone, many times, at its size and at half of it."""
+    mask, (least, most, margin) = masks.MASKS[name], BOXES[name]
+    one = functools.partial(
+        mask.func, **mask.keywords | {"box_probability": 1, "boxes": (1, 1)}
+    )
+    for scale in (1, 1 / 2):
+        size = int(mask.keywords.get("side", 256) * scale)
+        rows, columns, borders = set(), set(), set()
+        for i in range(2000):
+            hole = one(np.random.default_rng(i), size, size)
+            y, x = (np.flatnonzero(hole.any(axis)) for axis in (1, 0))
+            assert hole.sum() == len(y) * len(x)
+            rows.add(len(y)), columns.add(len(x))
+            borders.update((y[0], x[0], size - 1 - y[-1], size - 1 - x[-1]))
+        assert {min(rows), min(columns)} == {round(least * scale)}
+        assert {max(rows), max(columns)} == {round(most * scale)}
+        assert min(borders) == margin * scale
+
+
+@pytest.mark.parametrize("length", [1, 2, 3, 30])
+def test_margins_leave_a_pixel_between_them(length):
+    for i in range(50):
+        start, stop = interval(np.random.default_rng(i), length, 99, margin=10)
+        assert (start, stop) == {1: (0, 1), 2: (0, 2), 3: (1, 2)}.get(length, (10, 20))
 
 
 def test_free_form_has_no_preferred_side():

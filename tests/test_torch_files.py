@@ -1,5 +1,6 @@
 """PyTorch's files without PyTorch: every tensor as it was, and nothing is run."""
 
+import functools
 import struct
 import sys
 import tracemalloc
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 from inpainting_zoo.errors import WeightsError
 from inpainting_zoo.storage import inert_pickle
 from inpainting_zoo.weights.read_checkpoint import read_tensors
+from parity import GOLDENS
 from torch_writer import (
     KINDS,
     NONE,
@@ -51,8 +53,12 @@ def path(tmp_path):
     return tmp_path / "a.pth"
 
 
-@pytest.mark.parametrize("save", [Writer.save, Writer.save_stream])
-def test_state_dicts_of_both_formats(path, save):
+PACKED = functools.partial(Writer.save, packed=True)
+SAVES = pytest.mark.parametrize("save", [Writer.save, PACKED, Writer.save_stream])
+
+
+@SAVES
+def test_state_dicts_of_all_formats(path, save):
     writer = Writer()
     save(writer, path, writer.state_dict(NETWORK))
     same(read_tensors(path), NETWORK)
@@ -150,12 +156,12 @@ def views(draw):
 
 
 @settings(deadline=None, max_examples=200)
-@given(view=views(), stream=st.booleans())
-def test_any_view_of_any_type(tmp_path_factory, view, stream):
+@given(view=views(), save=st.sampled_from(SAVES.args[1]))
+def test_any_view_of_any_type(tmp_path_factory, view, save):
     path, writer = tmp_path_factory.mktemp("views") / "a.pt", Writer()
     array, base, first = view
     value = dictionary({"x": writer.tensor(array, base, first)})
-    (writer.save_stream if stream else writer.save)(path, value)
+    save(writer, path, value)
     found = read_tensors(path)
     assert found.shapes["x"] == array.shape
     expected = np.float32 if array.dtype == ml_dtypes.bfloat16 else array.dtype
@@ -297,20 +303,88 @@ def test_bombs_are_refused_in_a_line_without_memory(path, bomb):
     writer = Writer()
     writer.tensor(np.float32([1, 2]))
     writer.save(path, BOMBS[bomb])
+    refused(path, 64 * MB)
+
+
+def refused(path, memory):
+    """Checks that a file is, in a short line, and in so much memory."""
     tracemalloc.start()
     try:
         with pytest.raises(WeightsError, match=r"^source: must ") as error:
             read_tensors(path)
-        assert tracemalloc.get_traced_memory()[1] < 64 * MB
+        assert tracemalloc.get_traced_memory()[1] < memory
     finally:
         tracemalloc.stop()
     assert "\n" not in str(error.value) and len(str(error.value)) < 400
 
 
-def test_a_pickle_has_an_end(path, monkeypatch):
+def repeated(step, remembered=NONE):
+    """A million steps about what is remembered as number 0: kilobytes, compressed."""
+    return remembered + b"q\x00" + step * (10**6 // len(step))
+
+
+PACKED_BOMBS = {
+    "lists": repeated(b"]"),
+    "dictionaries": repeated(b"}"),
+    "remembered": repeated(b"\x94"),
+    "calls": repeated(b"h\x00)R", name("a.b")),
+    "names": repeated(b"h\x00h\x00\x93", text("a" * 50_000)),
+    "numbers as keys": repeated(
+        b"}h\x00Ns", b"\x8b" + struct.pack("<i", 1500) + b"a" * 1500
+    ),
+    "no pairs": b"(" + b"N" * 60_000 + b"lq\x000}("
+    + b"".join(
+        text(str(i)) + name("collections.OrderedDict") + b"(h\x00tR" for i in range(500)
+    ) + b"u",
+    "long names": b"}q\x00"
+    + b"".join(
+        b"}(" + text("a" * 27) + b"h" + bytes([i]) + text("b" * 27) + b"h" + bytes([i])
+        + b"uq" + bytes([i + 1])
+        for i in range(18)
+    ),
+    "text": text("a" * 60 * MB),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("bomb", PACKED_BOMBS)
+def test_packed_bombs_take_no_memory_beyond_their_file(path, bomb):
+    Writer().save(path, PACKED_BOMBS[bomb], packed=True)
+    assert path.stat().st_size < MB // 8
+    refused(path, 16 * MB)
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_pickles_have_an_end(path, monkeypatch, packed):
     monkeypatch.setattr(inert_pickle, "MOST_STEPS", 1000)
-    Writer().save(path, b"N0" * 1000)
+    Writer().save(path, b"N0" * 1000, packed=packed)
     with pytest.raises(WeightsError, match="over 1000 steps"):
+        read_tensors(path)
+
+
+def test_storages_in_a_pickle_are_read_once_and_end_together(tmp_path, monkeypatch):
+    """A hundred tensors of one of 4,000 steps, and three more of as many."""
+    writer, path = Writer(), tmp_path / "a.pkl"
+    writer.tensor(np.float32([1, 2]))
+    writer.save_stream(path, b"N0" * 2000 + storage("Float", "0", 2, NONE))
+    content = path.read_bytes()
+    held = b"B" + struct.pack("<I", len(content)) + content
+    load, numbers = "torch.storage._load_from_bytes", (number(2), number(1))
+
+    def write(**storages):
+        about = (number(0), *map(tuple_of, numbers))
+        tensors = {
+            key: call("torch._utils._rebuild_tensor_v2", call(load, value), *about)
+            for key, value in storages.items()
+        }
+        content = held + b"q\x000" + dictionary(tensors)
+        path.write_bytes(b"\x80\x03" + content + b".")
+
+    monkeypatch.setattr(inert_pickle, "MOST_STEPS", 10_000)
+    shared = {f"x{i}": b"h\x00" for i in range(100)}
+    write(**shared)
+    same(read_tensors(path), dict.fromkeys(shared, np.float32([1, 2])))
+    write(x=b"h\x00", a=held, b=held, c=held)
+    with pytest.raises(WeightsError, match="over 10000 steps"):
         read_tensors(path)
 
 
@@ -340,7 +414,7 @@ def test_archives_of_something_else(path):
         read_tensors(path)
 
 
-@pytest.mark.parametrize("save", [Writer.save, Writer.save_stream])
+@SAVES
 def test_files_that_are_cut(path, save):
     writer = Writer()
     save(writer, path, writer.state_dict(NETWORK))
@@ -353,18 +427,33 @@ def test_files_that_are_cut(path, save):
 
 
 def test_numbers_of_another_checksum(path):
-    """Names and shapes are there; the array is refused when it is read."""
+    """Names and shapes are there; arrays are refused when they are read.
+
+    All of the storage counts, whichever part of it an array has.
+    """
     writer = Writer()
     weight = np.float32(range(100))
-    writer.save(path, dictionary({"x": writer.tensor(weight)}))
+    end = writer.tensor(weight[60:], weight, 60)
+    writer.save(path, dictionary({"x": writer.tensor(weight), "end": end}))
     content = path.read_bytes()
-    assert content.count(weight.tobytes()) == 1
+    assert content.count(weight.tobytes()) == 2
     damaged = weight.copy()
     damaged[50] = 0
     path.write_bytes(content.replace(weight.tobytes(), damaged.tobytes()))
     found = read_tensors(path)
-    with pytest.raises(WeightsError, match=r"must be a readable .*Bad CRC-32"):
-        found["x"]
+    for key in ("x", "end"):
+        with pytest.raises(WeightsError, match=r"must be a readable .*Bad CRC-32"):
+            found[key]
+
+
+@SAVES
+def test_arrays_do_not_change_with_the_file(path, save):
+    writer, weight = Writer(), np.float32(range(10_000))
+    save(writer, path, dictionary({"x": writer.tensor(weight)}))
+    found = read_tensors(path)["x"]
+    with open(path, "r+b") as file:  # in place
+        file.write(bytes(path.stat().st_size))
+    np.testing.assert_array_equal(found, weight)
 
 
 def test_parts_of_another_storage_in_old_files(path):
@@ -375,8 +464,40 @@ def test_parts_of_another_storage_in_old_files(path):
         read_tensors(path)
 
 
+SHARED = np.float32([1.5, -2, 0.25])
+HALVES = np.float16([0.5, 65504, -0.125])
+TRANSPOSED = np.arange(12, dtype="float32").reshape(3, 4).T
+STATE_DICT = {
+    "layer.weight": TRANSPOSED,
+    "layer.bias": SHARED,
+    "tied.bias": SHARED,
+    "tied.last": SHARED[1:],
+    "half": HALVES,
+    "brain": np.float32([1, -3]),
+    "steps": np.array(7),
+}
+SCRIPTED = {
+    "layer.weight": TRANSPOSED,
+    "layer.bias": SHARED,
+    "layer.mean": HALVES,
+    "layer.steps": np.array(7),
+    "tied.weight": SHARED[None],
+    "tied.bias": SHARED[1:2],
+}
+KEPT = {
+    "zip": {f"state_dict.{key}": array for key, array in STATE_DICT.items()},
+    "before_zip": {f"state_dict.{key}": array for key, array in STATE_DICT.items()},
+    "script": SCRIPTED,
+}
+
+
+@pytest.mark.parametrize("name", KEPT)
+def test_kept_files_that_pytorch_wrote(name):
+    same(read_tensors(GOLDENS / "torch" / f"{name}.pt"), KEPT[name])
+
+
 @pytest.mark.parametrize("stream", [False, True])
-def test_files_that_pytorch_wrote(path, stream):
+def test_files_that_pytorch_writes_here(path, stream):
     torch = pytest.importorskip("torch", reason="PyTorch writes the test's file")
     network = torch.nn.Sequential(
         torch.nn.Conv2d(3, 4, 3), torch.nn.BatchNorm2d(4), torch.nn.Linear(5, 2)

@@ -99,9 +99,10 @@ class Writer:
             )
         return thing("__torch__.torch.nn.Module___torch_mangle_7", nested)
 
-    def save(self, path, value, root="archive", **others):
-        """Writes the zip format."""
-        with zipfile.ZipFile(path, "w") as archive:
+    def save(self, path, value, root="archive", packed=False, **others):
+        """Writes the zip format, which PyTorch does not compress."""
+        compression = zipfile.ZIP_DEFLATED if packed else zipfile.ZIP_STORED
+        with zipfile.ZipFile(path, "w", compression) as archive:
             archive.writestr(f"{root}/data.pkl", b"\x80\x02" + value + b".")
             for key, content in self.parts.items():
                 archive.writestr(f"{root}/data/{key}", content)

@@ -17,6 +17,7 @@ from inpainting_zoo.errors import InputError
 from inpainting_zoo.metrics.measures import MEASURES
 from inpainting_zoo.options import TrainSettings
 from inpainting_zoo.options.fields import WARM_UP
+from inpainting_zoo.storage.arrays import Arrays
 from inpainting_zoo.storage.checkpoints import (
     Checkpoints,
     as_arrays,
@@ -42,6 +43,7 @@ from inpainting_zoo.training.record import (
 )
 
 log = logging.getLogger(__name__)
+AVERAGE = "average/"  # begins the names of those weights of a state that use takes
 
 
 class Experiment:
@@ -157,7 +159,10 @@ class Experiment:
         return metadata["step"]
 
     def _load_networks(self, model, source, about):
-        """Loads every network that the source holds; optimizers start anew."""
+        """Loads every network that the source holds, as use has it.
+
+        Optimizers start anew.
+        """
         if source is True:
             source, found = self.checkpoints.folder, self.checkpoints.load()
             if found is None:
@@ -165,6 +170,7 @@ class Experiment:
                     f"from_weights: {source} must hold a saved state, received none; "
                     "run -warm_up_generator first or name a weight file"
                 )
+            found = _as_used(*found)
         else:
             preset, overrides = about["preset"], about["overrides"]
             config = presets.get(preset)["config"] | overrides
@@ -272,3 +278,19 @@ class Experiment:
             "history": kept + history,
         }
         write_json(path, numbers, default=str)
+
+
+def _as_used(state, metadata):
+    """Returns a state with what use takes in the place of the weights, where it does.
+
+    The files for use hold the same, so that a stage begins alike from either.
+    """
+    averaged = {name for name in state if f"{AVERAGE}{name}" in state}
+    if averaged:
+        parts = ", ".join(sorted({name.split("/")[0] for name in averaged}))
+        log.info("%s: the weights that use takes, not the last ones", parts)
+
+    def read(name):
+        return state[f"{AVERAGE}{name}" if name in averaged else name]
+
+    return Arrays(state.shapes, read), metadata

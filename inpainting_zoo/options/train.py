@@ -133,7 +133,9 @@ class TrainSettings(Settings):
         None, "steps between sample pictures; an epoch", least=1
     )
     vgg_weights: str | None = option(
-        None, "file (.h5 or .npz) of the frozen network, instead of the download"
+        None,
+        "file of the frozen network, instead of the download: .h5, .npz; .pth for "
+        "perceptual=resnet50",
     )
 
     def __post_init__(self):

@@ -8,6 +8,8 @@ import os
 import random
 import socket
 import threading
+import time
+import types
 
 import numpy as np
 import pytest
@@ -26,6 +28,12 @@ from .experiments import parts, where
 CONTENT = random.Random(0).randbytes(1000)
 OTHER = bytes(1000)
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
+SILENCE = 0.5  # seconds
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch):
+    monkeypatch.setattr(downloads, "PAUSE", 0)
 
 
 @pytest.fixture
@@ -33,15 +41,23 @@ def serve():
     """Starts web servers of one file.
 
     Each sends `content`, at most `at_once` bytes an answer, and from where it is asked
-    to if `ranges`. What was asked for is in `asked`.
+    to if `ranges`; its size before it if `sized`. The first answers are instead the
+    numbers of `errors`, None for silence of `SILENCE` seconds. What was asked for is in
+    `asked`.
     """
     started = []
 
-    def start(content=CONTENT, at_once=10**6, ranges=True):
+    def start(content=CONTENT, at_once=10**6, ranges=True, sized=True, errors=()):
         class Handler(http.server.BaseHTTPRequestHandler):
             def do_GET(self):
                 asked = self.headers["Range"]
                 web.asked.append(asked)
+                if len(web.asked) <= len(errors):
+                    if number := errors[len(web.asked) - 1]:
+                        self.send_error(number)
+                    else:
+                        time.sleep(SILENCE)
+                    return
                 first = 0
                 if ranges and asked:
                     first = int(asked.removeprefix("bytes=").removesuffix("-"))
@@ -53,7 +69,8 @@ def serve():
                     self.send_header("Content-Range", span)
                 else:
                     self.send_response(200)
-                self.send_header("Content-Length", str(len(content) - first))
+                if sized:
+                    self.send_header("Content-Length", str(len(content) - first))
                 self.end_headers()
                 self.wfile.write(content[first : first + at_once])
 
@@ -106,7 +123,51 @@ def test_servers_that_cannot_continue_start_over(serve, tmp_path):
     web = serve(ranges=False, at_once=500)
     with pytest.raises(InputError, match="cut"):
         fetch([web.url], tmp_path / "never", SHA256)
-    assert len(web.asked) == 2  # the second got no further
+    assert len(web.asked) == 1 + downloads.IN_VAIN  # which got no further
+
+
+@pytest.mark.row("F12")
+@pytest.mark.parametrize("error", [None, 429, 500, 503])
+def test_a_server_that_is_slow_or_busy_is_asked_again(
+    serve, tmp_path, monkeypatch, error
+):
+    monkeypatch.setattr(downloads, "TIMEOUT", SILENCE / 2)
+    web, path = serve(errors=[error]), tmp_path / "weights"
+    assert fetch([web.url], path, SHA256).read_bytes() == CONTENT
+    assert len(web.asked) == 2
+    lasting, other = serve(errors=[error] * 9), tmp_path / "other"
+    with pytest.raises(InputError, match=rf"{lasting.url}: \w"):
+        fetch([lasting.url], other, SHA256)
+    assert len(lasting.asked) == downloads.IN_VAIN and not parts(tmp_path)
+
+
+@pytest.mark.row("F12")
+def test_a_server_without_the_file_is_asked_once(serve, tmp_path):
+    without, web = serve(errors=[404]), serve()
+    urls = [without.url, web.url]
+    assert fetch(urls, tmp_path / "weights", SHA256).read_bytes() == CONTENT
+    assert len(without.asked) == 1
+
+
+@pytest.mark.row("F11")
+@pytest.mark.parametrize("sized", [True, False])
+def test_no_more_is_downloaded_than_the_file_is_large(serve, tmp_path, sized):
+    """Known sizes may be a tenth too small; what was right before is kept."""
+    endless, path = serve(bytes(10**6), sized=sized), tmp_path / "weights"
+    with pytest.raises(InputError, match="where about 1000 are right"):
+        fetch([endless.url], path, SHA256, 1000)
+    assert not list(tmp_path.iterdir())
+    (tmp_path / "weights.part").write_bytes(CONTENT[:500])
+    urls = [endless.url, serve().url]
+    assert fetch(urls, path, SHA256, 950).read_bytes() == CONTENT
+
+
+def test_what_the_disk_has_no_place_for_is_not_downloaded(serve, tmp_path, monkeypatch):
+    full = types.SimpleNamespace(free=999)
+    monkeypatch.setattr(downloads.shutil, "disk_usage", lambda folder: full)
+    with pytest.raises(InputError, match=r"the disk has 0\.0 MB"):
+        fetch([serve().url], tmp_path / "weights", SHA256)
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.row("F11")
@@ -184,13 +245,23 @@ def test_files_are_hashed_once_and_when_they_change(tmp_path, monkeypatch):
     assert len(hashed) == 1
     path.write_bytes(OTHER)
     os.utime(path, ns=(0, 0))
-    with pytest.raises(WeightsError, match="deleted"):
+    with pytest.raises(WeightsError, match=r"now called weights\.wrong"):
         fetch([], path, SHA256)
     assert len(hashed) == 2 and not path.exists()
     path.write_bytes(CONTENT)
     (tmp_path / ".weights.checked").write_text("[")
     assert fetch([], path, SHA256) == path
     assert json.loads((tmp_path / ".weights.checked").read_text())["bytes"] == 1000
+
+
+@pytest.mark.row("F11")
+def test_wrong_files_of_the_user_are_kept(serve, tmp_path):
+    """Each under a name of its own, beside the right one."""
+    path, web = tmp_path / "weights", serve()
+    for i, kept in enumerate(("weights.wrong", "weights.wrong1")):
+        path.write_bytes(OTHER + bytes(i))
+        assert fetch([web.url], path, SHA256).read_bytes() == CONTENT
+        assert (tmp_path / kept).read_bytes() == OTHER + bytes(i)
 
 
 def test_where_weights_are(serve, tmp_path, monkeypatch):
@@ -291,6 +362,9 @@ def test_official_weights_without_a_network(official, images, tmp_path, capsys):
     *_, error = capsys.readouterr().err.splitlines()
     path = tmp_path / "home" / "big-lama.pt"
     assert f"big-lama.pt: must be at {path} or be downloaded, http://127" in error
+    assert error.endswith(
+        "-from_weights FILE takes them saved anew, or in another format"
+    )
     assert not (tmp_path / "out.png").exists()
     path.write_bytes(content)
     assert cli.main(command) == 0
@@ -337,22 +411,28 @@ def test_a_wrong_file_in_the_cache(zoo, images, tmp_path):
         hashlib.md5(bytes(500)).hexdigest() in result.error
         and VGG19.md5 in result.error
     )
+    assert cached.with_name(f"{VGG19.file}.wrong").read_bytes() == bytes(500)
     assert not cached.exists()
 
 
 @pytest.mark.row("F12")
 def test_no_network(zoo, images, tmp_path, record_property):
-    """Whether the network refuses at once or never answers."""
-    seconds = {}
+    result = train_with_vgg(zoo, images, tmp_path, "http://127.0.0.1:9")
+    assert result.code == 4, result.err
+    assert "refused" in result.error
+    assert str(tmp_path / "zoo" / VGG19.file) in result.error
+    record_property("seconds if refused", result.seconds)
+    assert not parts(tmp_path)
+
+
+@pytest.mark.row("F12")
+@pytest.mark.long
+def test_a_network_that_never_answers(zoo, images, tmp_path, record_property):
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        ports = {"refused": 9, "timed out": silent.getsockname()[1]}
-        for reason, port in ports.items():
-            result = train_with_vgg(zoo, images, tmp_path, f"http://127.0.0.1:{port}")
-            assert result.code == 4, result.err
-            assert reason in result.error
-            assert str(tmp_path / "zoo" / VGG19.file) in result.error
-            seconds[reason] = result.seconds
-            record_property(f"seconds if {reason}", result.seconds)
-    # What comes before, building the networks, takes a busy machine long.
-    assert seconds["timed out"] - seconds["refused"] < 5
+        address = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        result = train_with_vgg(zoo, images, tmp_path, address)
+    assert result.code == 4, result.err
+    assert "timed out" in result.error
+    assert str(tmp_path / "zoo" / VGG19.file) in result.error
+    record_property("seconds if timed out", result.seconds)
     assert not parts(tmp_path)
