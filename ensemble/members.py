@@ -59,6 +59,9 @@ class Member(Completer):
     def predict_images(self, images, masks, seed: int = 0, **options):
         return self.model.predict_images(images, masks, seed, **options)
 
+    def least_window(self, **options):
+        return self.model.least_window(**options)
+
     def remarks(self, hole, **options):
         return self.model.remarks(hole, **options)
 

@@ -174,10 +174,13 @@ def remarks(
 def _parts(hole, model, side, strategy=None):
     """Yields, one after the other, the hole as a model sees it."""
     name = strategy or choose_strategy(*hole.shape, model.image_size)
-    crops = _crops(hole, model, side) if name == "crop" else [(None, None, hole)]
-    most = {"original": max(hole.shape), "resize": side, "crop": model.largest}[name]
-    for *_, part in crops:
-        yield shrink_hole(part, min(most, max(part.shape)))
+    if name == "original":
+        yield hole
+    elif name == "resize":
+        yield shrink_hole(hole, min(side, max(hole.shape)))
+    else:
+        for *_, part in _crops(hole, model, side):
+            yield shrink_hole(part, min(model.largest, max(part.shape)))
 
 
 def _paste(predicted, image, hole, box):
