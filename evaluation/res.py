@@ -50,9 +50,9 @@ def evaluate(settings, model, name: str, baselines: dict, views: list, **kept) -
     pairs = MovePairs(views, settings.image_size or SIDE, settings.max_pixels)
     if not len(pairs):
         raise InputError("test_path: must hold both views of a scene, received none")
-    models = {name: model, **{key: Method(f) for key, f in baselines.items()}}
-    methods = {key: partial(_moved, m, settings.seed) for key, m in models.items()}
-    methods[name] = partial(_moved, model, settings.seed, **settings.with_options)
+    methods = {name: partial(_moved, model, settings.seed, **settings.with_options)}
+    for key, function in baselines.items():
+        methods[key] = partial(_moved, Method(function), settings.seed)
     return protocol.evaluate(pairs, methods, settings.seed, **kept) | {"protocol": NAME}
 
 

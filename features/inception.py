@@ -9,7 +9,8 @@ from keras import ops
 
 from inpainting_zoo.engine.backend import explicit_settings
 from inpainting_zoo.errors import WeightsError
-from inpainting_zoo.features.inception_files import CLASSES, opened
+from inpainting_zoo.features.inception_files import CLASSES
+from inpainting_zoo.storage.torch_files import read_any
 
 SIDE, SHORT_SIDE = 299, 342  # of the network's input, and before torchvision crops it
 EPSILON = 1e-3
@@ -36,7 +37,7 @@ def inception_network(name: str, weights: Path):
         Heusel et al., GANs trained by a two time-scale update rule converge to a local
         Nash equilibrium, NeurIPS 2017.
     """
-    arrays = opened(weights)
+    arrays = read_any(weights, "inception_weights")
     classes = arrays.shapes.get("fc.bias")
     if classes != (CLASSES[name],):
         raise WeightsError(

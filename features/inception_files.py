@@ -3,9 +3,8 @@
 from pathlib import Path
 
 from inpainting_zoo.errors import InputError, WeightsError
-from inpainting_zoo.storage.arrays import Arrays, read_arrays
 from inpainting_zoo.storage.downloads import SHIPPED, Weights, locate
-from inpainting_zoo.storage.torch_files import read_torch
+from inpainting_zoo.storage.torch_files import read_any
 
 CLASSES = {"inception": 1008, "inception_torchvision": 1000}  # by which files differ
 OF_2015 = Weights(
@@ -23,16 +22,6 @@ OF_2015 = Weights(
 )
 
 
-def opened(path) -> Arrays:
-    """Returns what a file holds, by its names: a `.pth`, `.npz` or `.safetensors` file.
-
-    Raises:
-        WeightsError: if it is damaged.
-    """
-    read = read_torch if Path(path).suffix == ".pth" else read_arrays
-    return read(path, "inception_weights")
-
-
 def by_network(paths: list | None) -> dict:
     """Returns network -> its file of those that are given, which their classes tell.
 
@@ -42,7 +31,7 @@ def by_network(paths: list | None) -> dict:
     """
     found = {}
     for path in paths or ():
-        shape = opened(path).shapes.get("fc.bias")
+        shape = read_any(path, "inception_weights").shapes.get("fc.bias")
         names = [name for name, count in CLASSES.items() if shape == (count,)]
         if not names or names[0] in found:
             rule = " and ".join(f"one of {n} classes ({k})" for k, n in CLASSES.items())

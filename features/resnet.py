@@ -9,8 +9,7 @@ from keras import ops
 
 from inpainting_zoo.errors import InputError
 from inpainting_zoo.features.normalization import imagenet
-from inpainting_zoo.storage.arrays import read_arrays
-from inpainting_zoo.storage.torch_files import read_torch
+from inpainting_zoo.storage.torch_files import read_any
 
 # Blocks of each stage, stride of the first one, dilation of the first and the others.
 STAGES = ((3, 1, 1, 1), (4, 2, 1, 1), (6, 1, 1, 2), (3, 1, 2, 4))
@@ -43,8 +42,7 @@ def resnet50_dilated(taps, weights: str | None = None):
             f"vgg_weights: must be {FILE} ({ORIGIN}) or another file of "
             f"resnet50_dilated, received {weights!r}"
         )
-    read = read_torch if pathlib.Path(weights).suffix == ".pth" else read_arrays
-    arrays = read(weights, "vgg_weights")
+    arrays = read_any(weights, "vgg_weights")
 
     def convolve(x, conv, norm, stride=1, dilation=1):
         """Convolves and normalizes, by one kernel and bias of both."""

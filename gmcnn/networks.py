@@ -14,7 +14,7 @@ from inpainting_zoo.gmcnn.attention import ATTENTION
 from inpainting_zoo.layers.concatenated import ConcatenatedConv2D
 from inpainting_zoo.layers.convolution import Conv2D
 from inpainting_zoo.layers.initializers import GlorotUniform
-from inpainting_zoo.layers.pull_push import HOLE_FILLS
+from inpainting_zoo.layers.pull_push import HOLE_FILLS, fill_hole
 from inpainting_zoo.layers.spectral_normalization import SpectralNormalization
 from inpainting_zoo.layers.upsampling import INTERPOLATIONS, PaddedUpsampling2D
 
@@ -94,11 +94,7 @@ def build_generator(
 
     image = keras.Input((None, None, 3), name="image")
     mask = keras.Input((None, None, 1), name="mask")
-    fill = HOLE_FILLS[hole_fill]
-    if fill:
-        filled = fill(name=hole_fill, dtype="float32")(image, mask)
-    else:
-        filled = image * (1 - mask)
+    filled = fill_hole(hole_fill, image, mask)
     parts = {"image": filled, "ones": ops.ones_like(mask), "mask": mask}
     if topology.bgr:
         parts["image"] = ops.flip(filled, axis=-1)
@@ -135,7 +131,7 @@ def build_generator(
     x = ops.cast(x, "float32")
     if topology.bgr:
         x = ops.flip(x, axis=-1)
-    if fill:
+    if hole_fill != "zero":
         x = filled + x * mask
     prediction = ops.clip(x, -1.0, 1.0)
     if clip_gradient == "straight":

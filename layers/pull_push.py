@@ -107,3 +107,17 @@ HOLE_FILLS = {
     "pull_push": PullPush,
     "biharmonic": functools.partial(PullPush, iterations=16),
 }
+
+
+def fill_hole(name: str, image, hole):
+    """Returns an image (B, H, W, 3) with its hole filled, by "zero" empty.
+
+    Args:
+        name: in `HOLE_FILLS`.
+        image: float32 (B, H, W, 3).
+        hole: (B, H, W, 1), 1 in the hole.
+    """
+    fill = HOLE_FILLS[name]
+    if fill is None:
+        return image * (1 - hole)
+    return fill(name=name, dtype="float32")(image, hole)

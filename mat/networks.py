@@ -12,7 +12,7 @@ from keras import ops
 from inpainting_zoo.errors import InputError, choose
 from inpainting_zoo.layers.equalized import EqualizedConv2D, EqualizedDense
 from inpainting_zoo.layers.minibatch_deviation import MinibatchDeviation
-from inpainting_zoo.layers.pull_push import HOLE_FILLS
+from inpainting_zoo.layers.pull_push import HOLE_FILLS, fill_hole
 from inpainting_zoo.layers.truncation import Truncation
 from inpainting_zoo.mat.first_stage import SIDES, first_stage
 from inpainting_zoo.mat.presets import FAMILY
@@ -75,11 +75,7 @@ def build_synthesis(
         "noise_shares": (2,),
     }
     inputs = {name: keras.Input(shape, name=name) for name, shape in shapes.items()}
-    image, hole = inputs["image"], inputs["mask"]
-    if hole_fill != "zero":
-        shown = HOLE_FILLS[hole_fill](name=hole_fill)(image, hole)
-    else:
-        shown = image * (1 - hole)
+    shown = fill_hole(hole_fill, inputs["image"], inputs["mask"])
     coarse = first_stage({**inputs, "shown": shown}, width, depths, heads)
     prediction = second_stage({**inputs, "shown": shown}, coarse, found)
     return keras.Model(inputs, [prediction, coarse], name="synthesis")

@@ -17,6 +17,7 @@ from inpainting_zoo.models.pixels import as_floats, paste, to_uint8
 from inpainting_zoo.models.sizes import Sizes
 from inpainting_zoo.models.stage import Stage, named, variables_of
 
+AVERAGE = "average/"  # begins the names, in a state, of averages of weights
 AVERAGE_RAMP = 0.05  # of the images seen, an average's half-life at most
 WORST = 1e30  # a validation loss that every other is below
 
@@ -314,7 +315,7 @@ class Inpainter(Completer, StepModel):
     def state(self) -> dict:
         """Returns every variable that the stage changes, by a stable name."""
         optimizers = {f"{k}_optimizer": o for k, o in self.optimizers.items()}
-        averages = {f"average/{name}": v for name, v in self.averages.items()}
+        averages = {f"{AVERAGE}{name}": v for name, v in self.averages.items()}
         trained = named({**self.networks, **optimizers})
         others = {"seed_generator": self.seed_generator.state}
         others |= {"lowest_loss": self.lowest_loss} if self.stage.best else {}

@@ -12,7 +12,12 @@ import ml_dtypes
 import numpy as np
 
 from inpainting_zoo.errors import WeightsError
-from inpainting_zoo.storage.arrays import Arrays, check_expansion, trusting_nothing
+from inpainting_zoo.storage.arrays import (
+    Arrays,
+    check_expansion,
+    read_arrays,
+    trusting_nothing,
+)
 from inpainting_zoo.storage.inert_pickle import (
     Persistent,
     StandIn,
@@ -31,6 +36,20 @@ HEADER = struct.Struct("<26xHH")  # before a member: lengths of its name and the
 COMPRESSIONS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
 MAGIC, VERSION = 0x1950A86A20F9469CFC6C, 1001  # of files before PyTorch 1.6
 LARGEST_PICKLE = 2**22  # bytes that a compressed one may have beyond those of its file
+
+
+def read_any(path, argument: str) -> Arrays:
+    """Opens a `.pth` file of PyTorch, or else what `read_arrays` takes.
+
+    Args:
+        path: an existing file.
+        argument: what to call it in an error.
+
+    Raises:
+        WeightsError: see `read_torch` and `read_arrays`.
+    """
+    read = read_torch if os.path.splitext(path)[1] == ".pth" else read_arrays
+    return read(path, argument)
 
 
 def read_torch(path, argument: str = "source") -> Arrays:

@@ -15,6 +15,7 @@ from inpainting_zoo.engine import backend
 from inpainting_zoo.environment import commit, peak_memory, processor, versions
 from inpainting_zoo.errors import InputError
 from inpainting_zoo.metrics.measures import MEASURES
+from inpainting_zoo.models.inpainter import AVERAGE
 from inpainting_zoo.options import TrainSettings
 from inpainting_zoo.options.fields import WARM_UP
 from inpainting_zoo.storage.arrays import Arrays
@@ -43,7 +44,6 @@ from inpainting_zoo.training.record import (
 )
 
 log = logging.getLogger(__name__)
-AVERAGE = "average/"  # begins the names of those weights of a state that use takes
 
 
 class Experiment:
