@@ -8,15 +8,18 @@ from pathlib import Path
 from inpainting_zoo import presets
 from inpainting_zoo.chosen import Later, identified, named
 from inpainting_zoo.data.captions import read_table
-from inpainting_zoo.data.images import read_header
+from inpainting_zoo.data.images import read_header, read_image
 from inpainting_zoo.errors import InputError
 from inpainting_zoo.families import check_options
 from inpainting_zoo.inpainting.folder import inpaint_folder
 from inpainting_zoo.inpainting.on_ray import rows_on_ray
 from inpainting_zoo.inpainting.picture import check_output, check_replaced, inpaint_file
 from inpainting_zoo.options import InpaintSettings
+from inpainting_zoo.storage.files import sha256
 from inpainting_zoo.storage.shards import parse_shard
 from inpainting_zoo.video.job import VideoJob
+
+REFERENCE = "reference"  # the stage that learns from pictures beside one
 
 
 def inpaint(settings: InpaintSettings) -> int:
@@ -54,6 +57,7 @@ def inpaint(settings: InpaintSettings) -> int:
     if settings.preset or not settings.names_a_model:  # known without an engine
         family = presets.family(settings.preset or presets.DEFAULT)
         check_chosen(settings, family.options, family.rules, family.draws)
+        check_reference(settings, family.stages)
     model = recipe = None
     if not settings.ray:  # whose workers load it, each for itself
         model, recipe = later(settings)
@@ -79,13 +83,17 @@ def load(settings: InpaintSettings):
 def later(settings: InpaintSettings) -> tuple[Later, str]:
     """Returns what `load` does, of a model that is not loaded yet."""
     name, weights, loading = identified(settings)
+    references = settings.reference or []
 
     def checked():
         model = loading()
         check_chosen(settings, model.OPTIONS, model.RULES, model.draws)
+        check_reference(settings, model.STAGES)
+        if references:
+            model.refer_to(*(read_image(x, settings.max_pixels) for x in references))
         return model
 
-    return Later(checked), f"{name} {weights}"
+    return Later(checked), " ".join([name, weights, *map(sha256, references)])
 
 
 def check_chosen(settings: InpaintSettings, options, rules, draws: bool | None):
@@ -101,6 +109,19 @@ def check_chosen(settings: InpaintSettings, options, rules, draws: bool | None):
         raise InputError(
             "variants: must be 1 for a model that draws nothing at random and has one "
             f"answer, received {settings.variants}"
+        )
+
+
+def check_reference(settings: InpaintSettings, stages: tuple):
+    """Refuses references for a model that learns from none.
+
+    Args:
+        stages: of its training.
+    """
+    if settings.reference and REFERENCE not in stages:
+        raise InputError(
+            "reference: must be for a model with the task refer, received "
+            f"{', '.join(settings.reference)}"
         )
 
 
@@ -163,6 +184,9 @@ def on_ray(settings: InpaintSettings):
     places = {"output_path": os.path.abspath(settings.output_path)}
     if settings.from_weights:
         places["from_weights"] = os.path.abspath(settings.from_weights)
+    for name in ("adapters", "reference"):
+        if given := getattr(settings, name):
+            places[name] = [*map(os.path.abspath, given)]
     loading = partial(load, dataclasses.replace(named(settings), **places))
     gpus = settings.gpu != "none"
     return partial(rows_on_ray, settings.ray, loading, gpus=gpus)

@@ -11,12 +11,12 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from inpainting_zoo.chosen import chosen_with_options
+from inpainting_zoo.chosen import Later, chosen_with_options
 from inpainting_zoo.data.conversions import as_mask, as_picture
 from inpainting_zoo.data.holes import hole_of
-from inpainting_zoo.data.images import open_picture, to_rgb
+from inpainting_zoo.data.images import MAX_PIXELS, Source, open_picture, to_rgb
 from inpainting_zoo.drawing import save_png
-from inpainting_zoo.errors import InputError
+from inpainting_zoo.errors import InputError, choose
 from inpainting_zoo.inpainting import modes
 from inpainting_zoo.inpainting.move import (
     MOST_SCALE,
@@ -181,6 +181,64 @@ def _nearness(depth, picture):
     return found
 
 
+def reposition_bytes(
+    model,
+    image: Source,
+    mask: Source,
+    *,
+    suffix: str = ".png",
+    mask_label: int | str | None = None,
+    amodal: Source | None = None,
+    depth: Source | None = None,
+    max_pixels: int = MAX_PIXELS,
+    steps: dict | None = None,
+    **options,
+) -> tuple[bytes, list[str]]:
+    """Moves the subject of a picture file's content.
+
+    Args:
+        model: as for `reposition`.
+        image: a picture file's bytes, or its path.
+        mask: another's; white in the subject, see `data.holes.hole_of`.
+        suffix: chooses the output's format.
+        mask_label: in a mask of labels, the number of the subject's, or "any" but 0.
+        amodal: a mask, see `reposition`.
+        depth: a picture of nearness, see there.
+        max_pixels: the largest width x height, refused from the header.
+        steps: takes those of `Repositioned`.
+        **options: of `reposition`, and of the model.
+
+    Returns:
+        The output's bytes, of colours in eight bits, and notes.
+
+    Raises:
+        InputError: if an argument breaks its rule, a picture cannot be read, or they do
+            not fit together.
+    """
+    choose(modes.SUFFIX, suffix.lower(), modes.FORMATS)
+    opened, notes = open_picture(image, max_pixels), []
+    if opened.mode != "RGB":
+        notes += [f"image: is saved in colours of 8 bits, received {opened.mode}"]
+
+    def read(name, source, label=None):
+        drawing = open_picture(source, max_pixels, argument=name)
+        hole, remarks = hole_of(drawing, label)
+        notes.extend(remarks)
+        return fit_hole(hole.astype(np.uint8), opened.size, resize_mask=False)
+
+    subject = read("mask", mask, mask_label)
+    if amodal is not None:
+        options["amodal"] = read("amodal", amodal)
+    if depth is not None:
+        grey = open_picture(depth, max_pixels, argument="depth")
+        options["depth"] = np.asarray(grey.convert("F"))
+    found = reposition(model, to_rgb(opened), subject, **options)
+    content, more = modes.encode(Image.fromarray(found.image), suffix)
+    if steps is not None:
+        steps |= found.steps | {"scale": found.scale}
+    return content, [*notes, *more, *found.notes]
+
+
 def reposition_file(settings: RepositionSettings):
     """Moves the subject of a picture file and saves the result.
 
@@ -190,52 +248,26 @@ def reposition_file(settings: RepositionSettings):
     output = Path(settings.save_to)
     check_output(settings.image, settings.mask, output)
     check_replaced([output], settings.overwrite)
-    opened = open_picture(settings.image, settings.max_pixels)
-    picture, files = to_rgb(opened), {"mask": settings.mask, "amodal": settings.amodal}
-    masks = {
-        name: _mask(path, name, opened.size, settings)
-        for name, path in files.items()
-        if path
-    }
-    depth = None
-    if settings.depth:
-        grey = open_picture(settings.depth, settings.max_pixels, argument="depth")
-        depth = np.asarray(grey.convert("F"))
-    _, model, _ = chosen_with_options(settings)
-    found = reposition(
+    # Files that break a rule are refused before a model is loaded.
+    model = Later(lambda: chosen_with_options(settings)[1])
+    names = ("shift", "scale", "matting", "mask_dilation", "seed")
+    names += ("mask_label", "amodal", "depth", "max_pixels")
+    given, steps = {name: getattr(settings, name) for name in names}, {}
+    content, notes = reposition_bytes(
         model,
-        picture,
-        masks["mask"],
-        settings.shift,
-        scale=settings.scale,
-        amodal=masks.get("amodal"),
-        depth=depth,
-        matting=settings.matting,
-        mask_dilation=settings.mask_dilation,
-        seed=settings.seed,
+        settings.image,
+        settings.mask,
+        suffix=output.suffix,
+        steps=steps,
+        **given,
         **settings.with_options,
     )
-    content, notes = modes.encode(Image.fromarray(found.image), output.suffix)
-    if opened.mode != "RGB":
-        notes = [
-            f"image: is saved in colours of 8 bits, received {opened.mode}",
-            *notes,
-        ]
-    for note in [*notes, *found.notes]:
-        log.warning(note)
-    write_bytes(output, content)
-    if settings.keep_steps:
-        for i, (name, step) in enumerate(found.steps.items(), 1):
-            save_png(output.with_name(f"{output.stem}_steps") / f"{i}_{name}.png", step)
-    shift = ", ".join(map(str, settings.shift))
-    print(f"{output}: moved by {shift}, at {found.scale:.3g} of its size")
-
-
-def _mask(path, name, size, settings):
-    """Reads a mask file of a picture of a size (W, H)."""
-    drawing = open_picture(path, settings.max_pixels, argument=name)
-    label = settings.mask_label if name == "mask" else None
-    hole, notes = hole_of(drawing, label)
     for note in notes:
         log.warning(note)
-    return fit_hole(hole.astype(np.uint8), size, resize_mask=False)
+    write_bytes(output, content)
+    scale = steps.pop("scale")
+    if settings.keep_steps:
+        for i, (name, step) in enumerate(steps.items(), 1):
+            save_png(output.with_name(f"{output.stem}_steps") / f"{i}_{name}.png", step)
+    shift = ", ".join(map(str, settings.shift))
+    print(f"{output}: moved by {shift}, at {scale:.3g} of its size")

@@ -20,25 +20,36 @@ class DotProductAttention(keras.layers.Layer):
         causal: whether a query sees no key that comes after it.
         slices: parts into which the queries are cut, one after the other, so that
             memory holds so much fewer weights at once.
+        views: parts of both sequences, equally long; the queries of each see the keys
+            of the same part alone.
 
     Reference: Vaswani et al., Attention Is All You Need, NeurIPS 2017, section 3.2.
     """
 
-    def __init__(self, heads: int, causal: bool = False, slices: int = 1, **kwargs):
+    def __init__(
+        self,
+        heads: int,
+        causal: bool = False,
+        slices: int = 1,
+        views: int = 1,
+        **kwargs,
+    ):
         super().__init__(**kwargs)
-        for name, value in {"heads": heads, "slices": slices}.items():
+        for name, value in {"heads": heads, "slices": slices, "views": views}.items():
             if value < 1:
                 raise InputError(f"{name}: must be at least 1, received {value}")
         if causal and slices > 1:
             raise InputError(f"slices: must be 1 where causal, received {slices}")
-        self.heads, self.causal, self.slices = heads, causal, slices
+        self.heads, self.causal = heads, causal
+        self.slices, self.views = slices, views
 
     def call(self, queries, keys, values, seen=None):
         """Returns what queries gather; of keys with `seen` (B, n) only those."""
         shape, channels = ops.shape(queries), queries.shape[-1]
         size = channels // self.heads
+        count = shape[0] if self.views == 1 else shape[0] * self.views
         q, k, v = (
-            ops.reshape(x, (shape[0], _length(x), self.heads, size))
+            ops.reshape(x, (count, _length(x, self.views), self.heads, size))
             for x in (queries, keys, values)
         )
         mask = None if seen is None else ops.cast(seen, "bool")[:, None, None]
@@ -60,11 +71,12 @@ class DotProductAttention(keras.layers.Layer):
         return queries_shape
 
     def get_config(self):
-        config = {"heads": self.heads, "causal": self.causal, "slices": self.slices}
+        names = ("heads", "causal", "slices", "views")
+        config = {name: getattr(self, name) for name in names}
         return {**super().get_config(), **config}
 
 
-def _length(x):
-    """Returns how long the sequence of x is; -1 where that is unknown."""
+def _length(x, views):
+    """Returns how long a part of the sequence of x is; -1 where that is unknown."""
     between = x.shape[1:-1]
-    return -1 if None in between else math.prod(between)
+    return -1 if None in between else math.prod(between) // views

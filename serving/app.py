@@ -16,9 +16,10 @@ from starlette.staticfiles import StaticFiles
 from inpainting_zoo import presets
 from inpainting_zoo.engine.placement import placed, placements
 from inpainting_zoo.inpainting.picture import complete_bytes
+from inpainting_zoo.inpainting.reposition import reposition_bytes
 from inpainting_zoo.options import ServeSettings
 from inpainting_zoo.serving.catalogue import Catalogue
-from inpainting_zoo.serving.form import completion, read_form
+from inpainting_zoo.serving.form import FORMS, completion, read_form
 from inpainting_zoo.serving.guard import Guard
 from inpainting_zoo.serving.held import Held
 from inpainting_zoo.serving.line import Line
@@ -27,6 +28,7 @@ from inpainting_zoo.serving.refusal import HANDLERS
 
 STATIC = Path(__file__).with_name("static")
 MEGABYTE = 1_000_000
+WORK = {"inpaint": complete_bytes, "reposition": reposition_bytes}
 
 
 def make_app(
@@ -74,7 +76,10 @@ class Service:
                 Route("/api/health", self.health),
                 Route("/api/models", self.models),
                 Route("/api/models/{name}", self.model),
-                Route("/api/inpaint", self.inpaint, methods=["POST"]),
+                *(
+                    Route(f"/api/{name}", self._answering(name), methods=["POST"])
+                    for name in FORMS
+                ),
                 Route("/api/openapi.json", self.openapi),
                 Mount("/static", StaticFiles(directory=STATIC)),
             ],
@@ -112,15 +117,25 @@ class Service:
     async def model(self, request: Request) -> Response:
         return JSONResponse(self.catalogue.declared(request.path_params["name"]))
 
-    async def inpaint(self, request: Request) -> Response:
+    def _answering(self, name):
+        """Returns what answers a request that one of `FORMS` describes."""
+
+        async def answer(request: Request) -> Response:
+            return await self.edited(request, name)
+
+        return answer
+
+    async def edited(self, request: Request, name: str) -> Response:
+        """Answers with what one of `WORK` makes of the request's picture."""
+        form = FORMS[name]
         with self.line.place():
-            parts = await read_form(request, self.max_bytes)
+            parts = await read_form(request, self.max_bytes, form)
             image, mask = parts.pop("image"), parts.pop("mask")
-            preset, output, options, own = completion(parts, self.catalogue)
+            preset, output, options, own = completion(parts, self.catalogue, form)
             request.state.model = preset
             options |= {"suffix": f".{output}", "max_pixels": self.max_pixels}
-            arguments = preset, image, mask, own, options
-            job = functools.partial(self.complete, *arguments)
+            arguments = WORK[name], preset, image, mask, own, options
+            job = functools.partial(self.edit, *arguments)
             found = await self.line.work(job, gone=_gone(request))
         if found is None:
             raise ClientDisconnect
@@ -128,14 +143,14 @@ class Service:
         headers = {"x-seed": str(options.get("seed", 0)), "x-notes": json.dumps(notes)}
         return Response(content, media_type=f"image/{output}", headers=headers)
 
-    def complete(self, preset, image, mask, own, options, held):
-        """Completes a picture in a worker; see `complete_bytes`."""
+    def edit(self, work, preset, image, mask, own, options, held):
+        """Edits a picture in a worker, by one of `WORK`."""
         with placed(held.device):
             model = held.get(preset)
             # The first model that needs the engine is what has loaded it.
             self._loop.call_soon_threadsafe(self._hire, placements())
             model.chosen(own)  # which may be meant for another
-            return complete_bytes(model, image, mask, **options, **own)
+            return work(model, image, mask, **options, **own)
 
     async def openapi(self, request: Request) -> Response:
         return JSONResponse(description(self.catalogue))

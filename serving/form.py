@@ -1,5 +1,7 @@
 """The form of a request: two pictures, and options under the command's own names."""
 
+import dataclasses
+import functools
 import json
 
 from starlette.datastructures import Headers, UploadFile
@@ -7,37 +9,74 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 
 from inpainting_zoo.errors import InputError, choose
-from inpainting_zoo.options import InpaintSettings
+from inpainting_zoo.options import InpaintSettings, RepositionSettings
 from inpainting_zoo.serving.catalogue import Catalogue
 from inpainting_zoo.serving.refusal import Refusal
 from inpainting_zoo.settings import kind_of
 
 FILES = ("image", "mask")
 FORMATS = ("png", "jpeg", "webp", "tiff", "bmp")
-# Options of `inpaint` that name no file of this machine.
-NAMES = (
-    *("seed", "mask_dilation", "feathering", "texture", "strategy"),
-    *("invert_mask", "resize_mask", "mask_label", "mask_from", "fill_alpha"),
-    "with_options",
-)
-FIELDS = {
-    field.metadata.get("flag", field.name): field
-    for field in InpaintSettings.options()
-    if field.name in NAMES
-}
 MOST_TEXT = 2**16  # bytes of a field that is no file
+
+
+@dataclasses.dataclass(frozen=True)
+class Form:
+    """What a request may hold beside its two pictures.
+
+    Args:
+        settings: of the command that does the same.
+        names: of its options that name no file of this machine.
+    """
+
+    settings: type
+    names: tuple
+
+    @functools.cached_property
+    def fields(self) -> dict:
+        """The options' fields by the command's own names."""
+        return {
+            field.metadata.get("flag", field.name): field
+            for field in self.settings.options()
+            if field.name in self.names
+        }
+
+    @property
+    def needed(self) -> list:
+        """The names of all that a request cannot do without."""
+        own = [name for name in self.settings.NEEDED if name in self.names]
+        return [*FILES, *own]
+
+
+FORMS = {
+    "inpaint": Form(
+        InpaintSettings,
+        (
+            *("seed", "mask_dilation", "feathering", "texture", "strategy"),
+            *("invert_mask", "resize_mask", "mask_label", "mask_from", "fill_alpha"),
+            "with_options",
+        ),
+    ),
+    "reposition": Form(
+        RepositionSettings,
+        (
+            *("shift", "scale", "matting", "mask_dilation", "mask_label", "seed"),
+            "with_options",
+        ),
+    ),
+}
 
 
 class _InMemory(MultiPartParser):
     spool_max_size = 2**40  # pictures of strangers are never written to a disk
 
 
-async def read_form(request: Request, max_bytes: int) -> dict:
+async def read_form(request: Request, max_bytes: int, form: Form) -> dict:
     """Reads a request's form.
 
     Args:
         request: with a body of multipart/form-data.
         max_bytes: of each picture.
+        form: one of `FORMS`.
 
     Returns:
         What `completion` takes, by name: the two pictures as bytes, texts otherwise.
@@ -51,7 +90,7 @@ async def read_form(request: Request, max_bytes: int) -> dict:
         raise Refusal(
             415, f"content-type: must be multipart/form-data, received {kind!r}"
         )
-    parts, known = {}, dict.fromkeys([*FILES, "preset", "format", *FIELDS])
+    parts, known = {}, dict.fromkeys([*FILES, "preset", "format", *form.fields])
     for name, value in await _parts(request, len(known)):
         choose("field", name, known)
         if name in parts:
@@ -65,7 +104,7 @@ async def read_form(request: Request, max_bytes: int) -> dict:
                 413, f"{name}: at most {max_bytes} bytes, received {value.size}"
             )
         parts[name] = await value.read() if name in FILES else value
-    for name in FILES:
+    for name in form.needed:
         if name not in parts:
             raise InputError(f"{name}: is needed, received none")
     return parts
@@ -85,16 +124,19 @@ async def _parts(request, most):
         ) from error
 
 
-def completion(parts: dict, catalogue: Catalogue) -> tuple[str, str, dict, dict]:
+def completion(
+    parts: dict, catalogue: Catalogue, form: Form
+) -> tuple[str, str, dict, dict]:
     """Checks the options of a form.
 
     Args:
         parts: texts by name; pictures among them are left out.
         catalogue: the models, of which it may name one.
+        form: one of `FORMS`.
 
     Returns:
-        The model's name, the output's format, options of `complete_bytes`, and the
-        model's own.
+        The model's name, the output's format, options of `complete_bytes` or
+        `reposition_bytes`, and the model's own.
 
     Raises:
         InputError: if one breaks its rule.
@@ -102,9 +144,12 @@ def completion(parts: dict, catalogue: Catalogue) -> tuple[str, str, dict, dict]
     preset, output = parts.get("preset", catalogue.default), parts.get("format", "png")
     choose("preset", preset, dict.fromkeys(catalogue.names()))
     choose("format", output, dict.fromkeys(FORMATS))
-    given = {f.name: value_of(f, parts[name]) for name, f in FIELDS.items()
-             if name in parts}  # fmt: skip
-    settings = InpaintSettings(**given)
+    given = {
+        field.name: value_of(field, parts[name])
+        for name, field in form.fields.items()
+        if name in parts
+    }
+    settings = form.settings(**given)
     options = {name: getattr(settings, name) for name in given}
     return preset, output, options, options.pop("with_options", {})
 
@@ -113,7 +158,7 @@ def value_of(field, text: str):
     """Returns the value that a text stands for: as it is, or as JSON.
 
     Args:
-        field: of `InpaintSettings`, which checks the value.
+        field: of settings, which check the value.
         text: as it was sent.
     """
     if kind_of(field) is str:

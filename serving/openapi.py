@@ -1,8 +1,10 @@
 """The description of the service for programs, made from the settings' own fields."""
 
+import typing
+
 from inpainting_zoo import __version__
 from inpainting_zoo.serving.catalogue import Catalogue
-from inpainting_zoo.serving.form import FIELDS, FILES, FORMATS
+from inpainting_zoo.serving.form import FILES, FORMATS, FORMS, Form
 from inpainting_zoo.settings import found, kind_of
 
 KINDS = {int: "integer", float: "number", bool: "boolean", str: "string"}
@@ -20,6 +22,10 @@ ABOUT = {
     "here": {"type": "boolean", "description": "nothing has to be downloaded"},
 }
 WHOLE = {"type": "integer", "minimum": 0}
+ABOUT_FORMS = {
+    "inpaint": "Completes a picture.",
+    "reposition": "Moves a subject within a picture.",
+}
 HEALTH = ("places", "taken", "workers", "max_bytes", "max_pixels")
 REFUSALS = {
     400: "a rule is broken",
@@ -42,6 +48,7 @@ ERROR = {
 def description(catalogue: Catalogue) -> dict:
     """Returns the service of these models as OpenAPI 3.1 describes it."""
     name = {"type": "string", "enum": catalogue.names()}
+    preset = name | {"default": catalogue.default}
     in_path = {"name": "name", "in": "path", "required": True, "schema": name}
     model = _object(
         {
@@ -68,25 +75,28 @@ def description(catalogue: Catalogue) -> dict:
                 "get": _operation("What a model declares.", model, 400)
                 | {"parameters": [in_path]}
             },
-            "/api/inpaint": {"post": _inpaint(name | {"default": catalogue.default})},
+            **{
+                f"/api/{name}": {"post": _post(form, ABOUT_FORMS[name], preset)}
+                for name, form in FORMS.items()
+            },
         },
     }
 
 
-def _inpaint(preset):
-    form = _object(
+def _post(form: Form, about: str, preset: dict):
+    schema = _object(
         {
             **{name: {"type": "string", "format": "binary"} for name in FILES},
             "preset": preset,
             "format": {"type": "string", "enum": list(FORMATS), "default": "png"},
-            **{name: _field(field) for name, field in FIELDS.items()},
+            **{name: _field(field) for name, field in form.fields.items()},
         }
     )
-    form |= {"required": list(FILES), "additionalProperties": False}
-    operation = _operation("Completes a picture.", {}, 400, 408, 413, 415, 503)
+    schema |= {"required": form.needed, "additionalProperties": False}
+    operation = _operation(about, {}, 400, 408, 413, 415, 503)
     operation["requestBody"] = {
         "required": True,
-        "content": {"multipart/form-data": {"schema": form}},
+        "content": {"multipart/form-data": {"schema": schema}},
     }
     operation["responses"]["200"] = {
         "description": "The picture, of the input's size.",
@@ -117,8 +127,12 @@ def _object(properties):
 
 
 def _field(field):
-    kind = KINDS.get(kind_of(field), "object")
-    schema = {"type": kind, "description": field.metadata["help"]}
+    kind = kind_of(field)
+    schema = {"type": KINDS.get(kind, "object"), "description": field.metadata["help"]}
+    if typing.get_origin(kind) is tuple:
+        parts = typing.get_args(kind)
+        count = {"minItems": len(parts), "maxItems": len(parts)}
+        schema |= {"type": "array", "items": {"type": KINDS[parts[0]]}, **count}
     schema |= {RULES[k]: v for k, v in field.metadata.items() if k in RULES}
     if "choices" in field.metadata:
         schema["enum"] = list(found(field.metadata["choices"]))

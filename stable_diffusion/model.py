@@ -10,24 +10,35 @@ import numpy as np
 from keras import ops
 from tqdm import tqdm
 
+from inpainting_zoo.data.conversions import as_picture
+from inpainting_zoo.data.images import fit_image
 from inpainting_zoo.engine.operations import fold
 from inpainting_zoo.errors import InputError, choose
 from inpainting_zoo.layers.lora import LoRA
 from inpainting_zoo.layers.prompt import Prompt
 from inpainting_zoo.models.finite import check_finite
+from inpainting_zoo.models.pixels import as_floats
 from inpainting_zoo.stable_diffusion import samplers
 from inpainting_zoo.stable_diffusion.autoencoder import build_decoder, build_encoder
 from inpainting_zoo.stable_diffusion.presets import FAMILY
 from inpainting_zoo.stable_diffusion.samplers import PREDICTS, aside
-from inpainting_zoo.stable_diffusion.tasks import INVERTED, LENGTH, LORA, TASKS
+from inpainting_zoo.stable_diffusion.tasks import (
+    INVERTED,
+    LENGTH,
+    LORA,
+    REFER,
+    TASKS,
+)
 from inpainting_zoo.stable_diffusion.text_encoder import build_text_encoder
 from inpainting_zoo.stable_diffusion.tokenizer import END, clip_tokenizer
-from inpainting_zoo.stable_diffusion.training import LatentTraining
+from inpainting_zoo.stable_diffusion.training import LatentTraining, below
 from inpainting_zoo.stable_diffusion.unet import build_unet
 
 NO_ARGUMENTS = {}
 NO_TASKS = ()
 REMEMBERED_TEXTS = 16  # whose embeddings are not computed again
+MIRRORED = (), 1, 2, (1, 2)  # axes of the noise of each view
+MOST_REFERENCES = len(MIRRORED) - 1
 
 
 class StableDiffusion(LatentTraining):
@@ -129,6 +140,7 @@ class StableDiffusion(LatentTraining):
         self.reconstructs, self.learned_task, self.lpips = False, None, None
         self.task = choose("task", task, dict.fromkeys(INVERTED, task))
         self.prompts, self._losses, self.policy = {}, {}, dtype
+        self.references = ()
         for name in tasks:
             self._add_prompt(name)
 
@@ -154,7 +166,7 @@ class StableDiffusion(LatentTraining):
         choose("tasks", task, TASKS)
         if task not in self.prompts:
             width = self.text_encoder.output.shape[-1]
-            new = Prompt(LENGTH, width, name=task, dtype=self.policy)
+            new = Prompt(TASKS[task].length, width, name=task, dtype=self.policy)
             self.prompts = {**self.prompts, task: new}
         return self.prompts[task]
 
@@ -193,6 +205,7 @@ class StableDiffusion(LatentTraining):
         strength,
         task="",
         lora_scale=1.0,
+        repaint=False,
         attention_slices=0,
     ):
         """Returns what the options mean to the networks.
@@ -207,16 +220,20 @@ class StableDiffusion(LatentTraining):
             strength: above 0, at most 1; below 1 sampling starts from what the picture
                 has in the hole, with so much of the noise.
             task: name of a learned prompt, instead of a text; "" is that which is being
-                learned, if any.
+                learned, or that of the references, if any.
             lora_scale: factor of LoRA; of those tasks that are learned without, 0.
+            repaint: whether the U-Net is told that nothing is known, and what is known
+                is put into the latents before each step, with that step's noise; by
+                Lugmayr et al., RePaint, CVPR 2022 (Equation 8), without resampling.
             attention_slices: see `predict_images`; it changes no number.
 
         Returns:
             "prompt" and, if it counts, "negative_prompt", int32 (1, 77); or "task"
-            (1, LENGTH, C) instead of the first, with "hidden" (1,), 0 where the hole is
-            seen as well; "lora_scale" (1,) where there is one; "rows"
+            (1, n, C) instead of the first, with "hidden" (1,), 0 where the hole is seen
+            as well; "references" (1, N, S, S, 3); "lora_scale" (1,); "rows"
             (1, N, 3 + 2 HISTORY), see `samplers.Schedule.rows`; "noise_weight" and, if
-            the picture is seen, "picture_weight" (1,) at the start; "guidance" (1,).
+            the picture is seen, "picture_weight" (1,) at the start; "guidance" (1,);
+            "repaint" (1,) if so.
 
         Raises:
             InputError: if an option breaks its rule.
@@ -227,7 +244,7 @@ class StableDiffusion(LatentTraining):
                 f"lora_scale: needs a model with LoRA, received {lora_scale!r} for one "
                 "without"
             )
-        task = task or self.learned_task
+        task = task or self.learned_task or (REFER if self.references else "")
         held = self.prompts or {"(no prompt has been learned)": None}
         if task:
             choose("task", task, held)
@@ -238,6 +255,13 @@ class StableDiffusion(LatentTraining):
             )
         if task:
             (learned,) = self.use_state(task).values()
+            if self.references and not TASKS[task].views:
+                raise InputError(
+                    f"reference: must not be given with the task {task}, received "
+                    f"{len(self.references)}"
+                )
+            if self.references:
+                arrays["references"] = as_floats(np.stack(self.references)[None], 0)[0]
             arrays["task"] = learned[None]
             arrays["hidden"] = np.float32([not TASKS[task].whole])
         else:
@@ -248,6 +272,13 @@ class StableDiffusion(LatentTraining):
         arrays["guidance"] = np.float32([guidance_scale])
         if guidance_scale > 1:
             arrays["negative_prompt"] = self._tokens([negative_prompt])
+        if repaint:
+            if task and TASKS[task].whole:
+                raise InputError(
+                    f"repaint: must be false with the task {task}, which sees the "
+                    "hole, received true"
+                )
+            arrays["repaint"] = np.ones(1, "float32")
         return arrays
 
     def _schedule(self, num_steps, sampler, strength):
@@ -294,16 +325,69 @@ class StableDiffusion(LatentTraining):
         """
         chosen = self.chosen(options)
         self.condition(**chosen)  # checks them
-        self._slice_attention(chosen["attention_slices"] or self.slices)
+        self._attend(chosen["attention_slices"] or self.slices, self._views(chosen))
         return super().predict_images(images, masks, seed, **options)
 
-    def _slice_attention(self, slices):
-        """Cuts the U-Net's self-attention into parts; what was compiled is not so."""
-        layers = [x for x in self.unet.layers if x.name.endswith(".attn1.heads")]
-        if any(layer.slices != slices for layer in layers):
-            self._compiled = {}
-        for layer in layers:
-            layer.slices = slices
+    def _views(self, chosen):
+        """How many pictures the U-Net is shown, one below the other.
+
+        Raises:
+            InputError: if there are none to refer to.
+        """
+        if chosen.get("task") == REFER and not self.references:
+            raise InputError(
+                f"reference: is needed for the task {REFER}, received none"
+            )
+        return 1 + len(self.references)
+
+    def _attend(self, slices=None, views=1):
+        """Sets how the U-Net attends; what was compiled attends otherwise.
+
+        Args:
+            slices: parts that the queries of self-attention are cut into.
+            views: pictures, each of which a prompt of its own is shown to.
+        """
+        wanted = {".attn1.heads": {"slices": slices or self.slices}}
+        wanted[".attn2.heads"] = {"views": views}
+        for layer in self.unet.layers:
+            for end, settings in wanted.items():
+                for name, value in settings.items() if layer.name.endswith(end) else ():
+                    if getattr(layer, name) != value:
+                        self._compiled = {}
+                        setattr(layer, name, value)
+
+    def refer_to(self, *references):
+        """Sets the pictures that are shown beside those to be completed.
+
+        Args:
+            *references: up to `MOST_REFERENCES` pictures of any size, see
+                `as_picture`; of each the largest square in its middle.
+
+        Raises:
+            InputError: if there are more, or no prompt of the task `refer`.
+        """
+        references = [*map(as_picture, references)]
+        if len(references) > MOST_REFERENCES:
+            raise InputError(
+                f"reference: must be at most {MOST_REFERENCES}, received "
+                f"{len(references)}"
+            )
+        if references and REFER not in self.prompts:
+            raise InputError(
+                f"reference: needs a prompt of the task {REFER}, received none; name "
+                "its file with -adapters"
+            )
+        self.references = [fit_image(x, self.image_size) for x in references]
+
+    def predict_aligned(self, image, mask, aligned=None):
+        """See `Inpainter.predict_aligned`; a "reference" is one."""
+        if "reference" not in (aligned or {}):
+            return super().predict_aligned(image, mask)
+        self.refer_to(aligned["reference"])
+        try:
+            return self.predict_image(image, mask)
+        finally:
+            self.refer_to()
 
     def _remembered(self, inputs):
         """Returns what `embed` does; each text is embedded once."""
@@ -380,27 +464,45 @@ class StableDiffusion(LatentTraining):
                 returns the last history.
         """
         picture = {k: inputs[k] for k in ("image", "mask", "hidden") if k in inputs}
-        latents = inputs["noise"] * aside(inputs["noise_weight"])
+        pictures, noise = [picture, *_references(inputs)], inputs["noise"]
+        # One below the other; noise that is mirrored is other noise.
+        noise = below(ops.flip(noise, axis=MIRRORED[i]) for i in range(len(pictures)))
+        latents = noise * aside(inputs["noise_weight"])
         if "picture_weight" in inputs:
-            encoded = run("encode")({"image": inputs["image"]})
+            encoded = below(run("encode")({"image": x["image"]}) for x in pictures)
             latents = latents + encoded * aside(inputs["picture_weight"])
+        seen, kept = pictures, {}
+        if "repaint" in inputs:
+            seen = [{**x, "mask": ops.ones_like(x["mask"])} for x in pictures]
+            shown = [{"image": x["image"] * (1 - x["mask"])} for x in pictures]
+            holes = [ops.max_pool(x["mask"], *[self.shrinks] * 2) for x in pictures]
+            kept = {"kept": below(map(run("encode"), shown)), "unknown": below(holes)}
+            kept["noise"] = noise
         unknown = ops.zeros_like(latents)
         older = [unknown] * (samplers.HISTORY - 1)
         history = [ops.stack([new, *older], axis=1) for new in (latents, unknown)]
         state = {
             "history": ops.stack(history, axis=1),
-            "known": run("encode_known")(picture),
+            "known": below(map(run("encode_known"), seen)),
+            **kept,
             **self._conditions(inputs, run),
         }
-        history = steps(state, inputs["rows"])
-        return run("decode")({"latents": history[:, 0, 0], **picture})
+        latents = steps(state, inputs["rows"])[:, 0, 0]
+        if kept:
+            latents = _put_back(latents, 1.0, kept)
+        latents = latents[:, : inputs["noise"].shape[1]]
+        return run("decode")({"latents": latents, **picture})
 
     def _conditions(self, inputs, run):
         """Returns what `predict_noise` takes beside the known; see `_sample`."""
         texts = {k: inputs[k] for k in ("prompt", "negative_prompt") if k in inputs}
         found = {k: run("embed")({"tokens": ids}) for k, ids in texts.items()}
+        others = len(_references(inputs))
         if "task" in inputs:
-            found["prompt"] = inputs["task"]
+            own, of_others = inputs["task"][:, :LENGTH], inputs["task"][:, LENGTH:]
+            found["prompt"] = below([own, *[of_others] * others])
+        if "negative_prompt" in found:
+            found["negative_prompt"] = below([found["negative_prompt"]] * (1 + others))
         others = {k: inputs[k] for k in ("guidance", "lora_scale") if k in inputs}
         return found | others
 
@@ -437,13 +539,17 @@ class StableDiffusion(LatentTraining):
         Args:
             inputs: "history" (B, 2, HISTORY, h, w, 4), latents and noises, newest
                 first; "row" (B, 3 + 2 HISTORY), see `samplers.Schedule.rows`; what
-                `predict_noise` takes.
+                `predict_noise` takes; and perhaps "kept", see `_put_back`.
         """
         history, row = inputs["history"], inputs["row"]
         timestep, alpha, scale = (row[:, i] for i in range(3))
-        shown = aside(scale) * history[:, 0, 0]
-        noise = self.predict_noise(shown, timestep, aside(alpha), inputs)
         latents = history[:, 0]
+        shown = aside(scale) * latents[:, 0]
+        if "kept" in inputs:
+            shown = _put_back(shown, aside(alpha), inputs)
+            newest = shown / aside(scale)
+            latents = ops.concatenate([newest[:, None], latents[:, 1:]], axis=1)
+        noise = self.predict_noise(shown, timestep, aside(alpha), inputs)
         noises = ops.concatenate([noise[:, None], history[:, 1, :-1]], axis=1)
         remembered = ops.stack([latents, noises], axis=1)
         weights = ops.reshape(row[:, 3:], (-1, 2, samplers.HISTORY, 1, 1, 1))
@@ -500,6 +606,30 @@ def made(name, build, options, dtype, **given):
     for option in options:
         choose(f"{name}, its argument", option, dict.fromkeys(known))
     return build(**{"dtype": dtype, **options, **given})
+
+
+def _references(inputs):
+    """Returns what is seen of other views: of use, or of a batch in training."""
+    views = inputs.get("references")
+    if "reference" in inputs:
+        views = inputs["reference"][:, None]
+    if views is None:
+        return []
+    known = ops.zeros_like(inputs["mask"])
+    return [{"image": views[:, i], "mask": known} for i in range(views.shape[1])]
+
+
+def _put_back(latents, alpha, inputs):
+    """Returns latents (B, h, w, 4) that are those of the picture where it is known.
+
+    Args:
+        latents: noisy ones, of which `alpha` of the variance is signal.
+        alpha: 1, or (B, 1, 1, 1).
+        inputs: "kept", latents of the picture, and "noise", (B, h, w, 4); "unknown"
+            (B, h, w, 1), 1 where a cell has any of the hole.
+    """
+    known = samplers.add_noise(inputs["kept"], inputs["noise"], alpha)
+    return ops.where(inputs["unknown"] > 0, latents, known)
 
 
 def _halvings(network):

@@ -29,8 +29,11 @@ SAMPLING = {  # rules of options
 }
 FAMILY = Family(
     "inpainting_zoo.stable_diffusion.model:StableDiffusion",
-    stages=("task_inversion", "harmonization", "autoencoder", "denoising"),
-    inputs={"harmonization": ("target",)},
+    stages=(
+        *("task_inversion", "harmonization", "reference"),
+        *("autoencoder", "denoising"),
+    ),
+    inputs={"harmonization": ("target",), "reference": ("reference",)},
     sizes=sizes,
     options={
         "prompt": "",
@@ -41,6 +44,7 @@ FAMILY = Family(
         "strength": 1.0,
         "task": "",
         "lora_scale": 1.0,
+        "repaint": False,
         "attention_slices": 0,
     },
     rules=SAMPLING | {"guidance_scale": {"least": 1}, "lora_scale": {"least": 0}},
@@ -51,13 +55,24 @@ FAMILY = Family(
     draws=True,
     adapters="inpainting_zoo.stable_diffusion.tasks",
 )
+SMALL = {  # what trains on a CPU
+    "image_size": 64,
+    "unet": {
+        "channels": (64, 128, 192),
+        "heads": (2, 4, 6),
+        "attention": (False, True, True),
+        "groups": 16,
+    },
+    "autoencoder": {"channels": (32, 64, 128), "layers": 1, "groups": 8},
+    "latent_scale": 0.0,
+}
 # What learns beside frozen networks, as Wang et al. (TMLR 2024) train it.
-SMALL = ("task_inversion", "harmonization")
+BESIDE = ("task_inversion", "harmonization", "reference")
 LARGE = ("autoencoder", "denoising")
 TRAINING = {
-    "optimizer": dict.fromkeys(SMALL, "adamw_light") | dict.fromkeys(LARGE, "adam"),
-    "batch_size": dict.fromkeys(SMALL, 32) | dict.fromkeys(LARGE, 4),
-    "learning_rate": dict.fromkeys(SMALL, 8e-5) | dict.fromkeys(LARGE, 1e-5),
+    "optimizer": dict.fromkeys(BESIDE, "adamw_light") | dict.fromkeys(LARGE, "adam"),
+    "batch_size": dict.fromkeys(BESIDE, 32) | dict.fromkeys(LARGE, 4),
+    "learning_rate": dict.fromkeys(BESIDE, 8e-5) | dict.fromkeys(LARGE, 1e-5),
     "adam_betas": [0.9, 0.999],
 }
 
@@ -87,26 +102,17 @@ PRESETS = {
         "description": "a narrow one at 64 px; trains on a CPU in hours",
         "family": FAMILY,
         "config": {
-            "image_size": 64,
-            "unet": {
-                "channels": (64, 128, 192),
-                "heads": (2, 4, 6),
-                "attention": (False, True, True),
-                "groups": 16,
-            },
-            "autoencoder": {"channels": (32, 64, 128), "layers": 1, "groups": 8},
-            "decoder": {"conditional": True},
+            **SMALL,
             "text_encoder": {"channels": 64, "layers": 1, "heads": 2},
             "text_learns": True,
-            "latent_scale": 0.0,
             "all_hole": 0.1,
             "average": 2000.0,
         },
         "training": {
             **TRAINING,
-            "batch_size": dict.fromkeys(SMALL, 32)
+            "batch_size": dict.fromkeys(BESIDE, 32)
             | {"autoencoder": 16, "denoising": 32},
-            "learning_rate": dict.fromkeys(SMALL, 1e-3)
+            "learning_rate": dict.fromkeys(BESIDE, 1e-3)
             | {"autoencoder": 1e-3, "denoising": 5e-4},
         },
     },

@@ -27,12 +27,20 @@ class Task:
         masks: that it is learned on by default; see `data.masks.parse_mixture`.
         lora_scale: factor of LoRA in use.
         whole: whether the U-Net sees the picture in the hole as well.
+        views: whether it sees other views beside the picture. The prompt has embeddings
+            for the picture then, and after them some for any of the others.
     """
 
     text: str
     masks: str
     lora_scale: float = 0.0
     whole: bool = False
+    views: bool = False
+
+    @property
+    def length(self) -> int:
+        """How many embeddings its prompt has."""
+        return LENGTH * (1 + self.views)
 
 
 TASKS = {
@@ -43,8 +51,10 @@ TASKS = {
     "harmonize": Task(
         "harmonize the subject with the picture", "subject=1", lora_scale=1, whole=True
     ),
+    "refer": Task("another view of the same place", "lama_training=1", views=True),
 }
-INVERTED = tuple(name for name, task in TASKS.items() if not task.whole)
+REFER = "refer"
+INVERTED = tuple(n for n, task in TASKS.items() if not task.whole | task.views)
 
 LORA = "lora/lora/"  # how our names of LoRA's matrices start
 # How other programs end the name of a layer, and what the layer is called then.

@@ -22,7 +22,7 @@ from inpainting_zoo.models.stage import Stage, named
 from inpainting_zoo.stable_diffusion import samplers
 from inpainting_zoo.stable_diffusion.presets import FAMILY
 from inpainting_zoo.stable_diffusion.samplers import PREDICTS, aside
-from inpainting_zoo.stable_diffusion.tasks import LENGTH, TASKS
+from inpainting_zoo.stable_diffusion.tasks import LENGTH, REFER, TASKS
 from inpainting_zoo.storage.vectors import remembered
 
 log = logging.getLogger(__name__)
@@ -36,8 +36,8 @@ class LatentTraining(Inpainter):
         """See `Inpainter.make_stage`.
 
         The autoencoder learns alone; denoising moves the U-Net, a small model's text
-        encoder with it, or a LoRA alone; task inversion a prompt of `LENGTH`
-        embeddings, harmonization such a prompt and the LoRA.
+        encoder with it, or a LoRA alone; task inversion and reference a prompt,
+        harmonization a prompt and the LoRA.
         """
         self.reconstructs, self.learned_task = name == "autoencoder", None
         if self.reconstructs:
@@ -45,6 +45,7 @@ class LatentTraining(Inpainter):
         if name == "denoising":
             unet = [self.unet, self.text_encoder] if self.text_learns else self.unet
             learned = {"lora": self.lora} if self.lora else {"unet": unet}
+            self._attend(views=1)
             return Stage(self.denoising_step, learned, average=self.average)
         task = self.learned_task = self._task_of(name)
         if self.lora and not TASKS[task].lora_scale:
@@ -64,16 +65,19 @@ class LatentTraining(Inpainter):
                 learned.append(self.lora)
             else:
                 log.warning("lora_rank: a prompt alone learns to copy; 24 is usual")
-            further = {"inputs": FAMILY.inputs[name], "truth": "target"}
+            further = {"truth": "target"}
+        self._attend(views=1 + TASKS[task].views)
 
         def initialize():
-            prompt.embeddings.assign(self._embedded(TASKS[task].text)[:LENGTH])
+            begun = self._embedded(TASKS[task].text)[:LENGTH]
+            prompt.embeddings.assign(np.tile(begun, (1 + TASKS[task].views, 1)))
 
         return Stage(
             lambda batch, minimize: self.task_step(task, batch, minimize),
             {task: learned},
             best=True,
             initialize=initialize,
+            inputs=FAMILY.inputs.get(name, ()),
             **further,
         )
 
@@ -126,6 +130,7 @@ class LatentTraining(Inpainter):
     def _task_of(self, stage):
         """Returns the task that a stage learns, or none."""
         tasks = {"task_inversion": self.task, "harmonization": "harmonize"}
+        tasks["reference"] = REFER
         return tasks.get(stage)
 
     def stage_masks(self, stage):
@@ -190,9 +195,15 @@ class LatentTraining(Inpainter):
         Harmonization sees the composite x everywhere, and what should be predicted is
         more than the noise, by x - x* from the target's latents (Equation 2). That the
         noise is added to x itself is not written there, but makes samples turn to x*.
+        Another view stands below the picture, and is known.
         """
         image = {"image": batch["image"], "mask": batch["mask"]}
         latents = batch["latents"] if "latents" in batch else self.encode(image)
+        if TASKS[task].views:
+            nothing = ops.zeros_like(batch["mask"])
+            other = {"image": batch["reference"], "mask": nothing}
+            known = below(map(self.encode_known, (image, other)))
+            return {"latents": below([latents, self.encode(other)]), "known": known}
         if not TASKS[task].whole:
             return {"latents": latents, "known": self.encode_known(image)}
         known = self.encode_known({**image, "hidden": ops.zeros((1,))})
@@ -200,7 +211,7 @@ class LatentTraining(Inpainter):
         return {"latents": latents, "known": known, "change": change}
 
     def _prompts_of(self, task, batch_size):
-        """Returns the prompt of a task for each picture, (B, LENGTH, C)."""
+        """Returns the prompt of a task for each picture, (B, n, C)."""
         return ops.repeat(self.prompts[task].embeddings[None], batch_size, axis=0)
 
     def denoising_loss(self, latents, noise, timestep, known, prompt, change=0.0):
@@ -298,7 +309,7 @@ class LatentTraining(Inpainter):
         task = self.learned_task
         if task is None:
             return super().validation_number(prediction, image, mask, aligned)
-        if TASKS[task].whole and "target" not in (aligned or {}):
+        if not {*self.stage.inputs} <= {*(aligned or ())}:
             return None
         pictures = {"image": image, "mask": mask[..., None], **(aligned or {})}
         batch = self.as_inputs({name: x[None] for name, x in pictures.items()})
@@ -312,14 +323,19 @@ class LatentTraining(Inpainter):
 
     def held_out_loss(self, task, batch):
         """Returns the mean loss of one picture at `HELD_OUT` levels of fixed noise."""
-        side, channels = self.image_size // self.shrinks, self.unet.output.shape[-1]
-        shape = (HELD_OUT, side, side, channels)
-        noise = np.random.default_rng(0).standard_normal(shape, np.float32)
-        levels = (np.arange(HELD_OUT) + 0.5) / HELD_OUT * samplers.STEPS
         inputs = {
             name: ops.repeat(x, HELD_OUT, axis=0)
             for name, x in self.task_inputs(task, batch).items()
         }
+        shape = HELD_OUT, *inputs["latents"].shape[1:]
+        noise = np.random.default_rng(0).standard_normal(shape, np.float32)
+        levels = (np.arange(HELD_OUT) + 0.5) / HELD_OUT * samplers.STEPS
         prompt = self._prompts_of(task, HELD_OUT)
         inputs |= {"noise": noise, "timestep": levels.astype("int32"), "prompt": prompt}
         return self.denoising_loss(**inputs)[0]
+
+
+def below(arrays):
+    """Returns arrays (B, h, ...) one below the other, (B, n h, ...)."""
+    arrays = [*arrays]
+    return ops.concatenate(arrays, axis=1) if arrays[1:] else arrays[0]

@@ -12,6 +12,7 @@ from browser import CONTROL, SHIFT, Person, browser, capsule, iou
 from conftest import STORED
 from inpainting_zoo import presets
 from inpainting_zoo.inpainting.picture import complete_bytes
+from inpainting_zoo.inpainting.reposition import reposition
 from inpainting_zoo.options import ServeSettings
 from inpainting_zoo.serving.serve import own_models
 from inpainting_zoo.stable_diffusion.samplers import SAMPLERS
@@ -96,6 +97,34 @@ def shown(painter, x, y):
     )
     place = (left + (x + 0.5) * scale, top + (y + 0.5) * scale)
     return np.array(painter.driver.execute_script(script, *place))
+
+
+def test_a_person_moves_a_thing(painter):
+    """What is painted is dragged, nudged by keys and made smaller; then undone."""
+    painter.tool("move")
+    painter.drags((50, 50), (60, 60), **SIZE)
+    painter.waits_for("Paint over what shall be moved first.")
+    painter.tool("rectangle")
+    painter.drags((40, 40), (100, 110), **SIZE)
+    mask = painter.mask()
+    assert painter.find("run").text == "Remove"
+    painter.tool("move")
+    painter.drags((70, 70), (110, 80), (160, 100), **SIZE)
+    assert painter.find("run").text == "Move"
+    painter.key("ArrowRight")
+    painter.key("ArrowDown", SHIFT)
+    painter.set("scale", 0.5)
+    painter.run()
+    assert painter.find("run").text == "Remove"
+    result = pixels(painter.saves("save"))
+    chosen = {"scale": 0.5, "mask_dilation": 0}
+    expected = reposition(Negative(), IMAGE, mask, (91, 40), **chosen).image
+    np.testing.assert_array_equal(result, expected)
+    assert (result != IMAGE).any(axis=2)[mask].mean() > 0.5
+    for said in ("Move", "Move", "Move", "Remove"):  # two keys and a drag
+        painter.click("undo")
+        assert painter.find("run").text == said
+    assert painter.mask().sum() == mask.sum()
 
 
 def test_the_original_is_shown_by_key_and_slider(painter):

@@ -96,6 +96,7 @@ def test_pictures(narrow, photograph):
         {"num_steps": 3},
         {"sampler": "euler"},
         {"strength": 0.5},
+        {"repaint": True},
     ):
         other = narrow.inpaint(picture, hole, **chosen | options)
         np.testing.assert_array_equal(other[hole == 0], picture[hole == 0])
@@ -120,6 +121,45 @@ def test_a_weak_change_keeps_what_is_there(narrow):
     last = rows[0.002]
     assert last["rows"].shape[1] == 1 and last["rows"][0, 0, 0] == 1
     assert last["picture_weight"] > 0.999 and last["noise_weight"] < 0.05
+
+
+@pytest.mark.parametrize("sampler", ["ddim", "euler", "pndm"])
+def test_repainting_puts_what_is_known_into_the_latents(narrow, monkeypatch, sampler):
+    """At the noise of each step; the U-Net is shown an empty picture beside it."""
+    rng, shown = np.random.default_rng(2), []
+    chosen = {"num_steps": 3, "sampler": sampler, "repaint": True}
+    inputs = narrow.condition(**narrow.OPTIONS | chosen) | narrow.draw(rng, 16, 16)
+    inputs["image"] = rng.uniform(-1, 1, (1, 16, 16, 3)).astype("float32")
+    inputs["mask"] = np.zeros((1, 16, 16, 1), "float32")
+    inputs["mask"][:, 3:6, 9:12] = 1
+    known = narrow.encode({"image": inputs["image"] * (1 - inputs["mask"])})
+    known, step = ops.convert_to_numpy(known), narrow.shrinks
+    cells = inputs["mask"].reshape(1, 16 // step, step, 16 // step, step).max((2, 4))
+    cells = cells[..., None] == 0
+    assert 0 < cells.mean() < 1
+    predict_noise = narrow.predict_noise
+
+    def seen(latents, timestep, alpha, given):
+        shown.append([ops.convert_to_numpy(x) for x in (latents, alpha)])
+        nothing = narrow.encode({"image": ops.zeros_like(inputs["image"])})
+        expected = ops.concatenate([ops.ones_like(nothing[..., :1]), nothing], -1)
+        assert difference(given["known"], ops.convert_to_numpy(expected)) < 1e-6
+        return predict_noise(latents, timestep, alpha, given)
+
+    monkeypatch.setattr(narrow, "predict_noise", seen)
+    monkeypatch.setattr(narrow, "decode", lambda inputs: inputs["latents"])
+
+    def steps(state, rows):
+        for i in range(rows.shape[1]):
+            state["history"] = narrow.advance({**state, "row": rows[:, i]})
+        return state["history"]
+
+    last = narrow._sample(inputs, lambda name: getattr(narrow, name), steps)
+    assert len(shown) == {"pndm": 4}.get(sampler, 3)
+    for latents, alpha in [*shown, (ops.convert_to_numpy(last), 1.0)]:
+        expected = samplers.add_noise(known, inputs["noise"], alpha)
+        assert np.abs(np.where(cells, latents - expected, 0)).max() < 1e-4
+        assert np.abs(np.where(cells, 0, latents - expected)).max() > 1e-2
 
 
 def test_options_are_checked(narrow, photograph):

@@ -70,12 +70,15 @@ def test_attention_by_hand():
     q = np.random.default_rng(0).normal(size=(1, 7, 2)).astype("float32")
     whole, sliced = (DotProductAttention(2, slices=n)(q, k, v) for n in (1, 3))
     assert difference(whole - sliced, np.zeros((1, 7, 2))) < 1e-6
+    # Of two views each sees its own half, here one key, whose value it takes.
+    views = DotProductAttention(2, views=2)(q[:, :6], k, v)
+    assert difference(views, np.repeat(v, 3, axis=1)) < 1e-6
     causal = DotProductAttention(2, causal=True)(v, k, v)
     assert difference(causal[:, 0], v[:, 0]) < 1e-6  # the first sees itself alone
-    for wrong in ({"heads": 0}, {"heads": 2, "slices": 0}):
+    for wrong in ({"heads": 0}, {"heads": 2, "slices": 0}, {"heads": 2, "views": 0}):
         with pytest.raises(InputError, match="must be at least 1, received 0"):
             DotProductAttention(**wrong)
-    layer = DotProductAttention(2, slices=4)
+    layer = DotProductAttention(2, slices=4, views=3)
     again = DotProductAttention.from_config(layer.get_config())
     assert again.get_config() == layer.get_config()
 

@@ -126,6 +126,7 @@ def test_one_backbone_serves_all_tasks(weights, adapters, picture):
         ({"task": "complete"}, "task: one of remove, harmonize, received 'complete'"),
         ({"task": "remove", "prompt": "a"}, "prompt: must not be given with a task"),
         ({"lora_scale": -1}, "lora_scale: must be .* at least 0, received -1"),
+        ({"task": "harmonize", "repaint": True}, "repaint: must be false with the"),
     ):
         with pytest.raises(InputError, match=words):
             model.inpaint(*picture, **options)
@@ -166,6 +167,76 @@ def test_the_loss_of_harmonization():
     expected = np.concatenate([shown, np.ones((1, 2, 2, 1)) * [[[0]], [[1]]], x], -1)
     assert difference(seen[0], expected) < 1e-5  # the mask's lower row is the hole
     assert seen[2].shape == (1, LENGTH, 4)
+
+
+def test_the_loss_of_references():
+    """Of latents one below the other: of the picture, and of what is beside it."""
+    model = presets.build("sd15_inpainting", **NARROW, tasks=["refer"])
+    rng = np.random.default_rng(0)
+    image, reference = rng.uniform(-1, 1, (2, 1, 16, 16, 3)).astype("float32")
+    mask = np.zeros((1, 16, 16, 1), "float32")
+    mask[:, 8:] = 1
+    batch = {"image": image, "reference": reference, "mask": mask}
+    batch = {name: ops.convert_to_tensor(x) for name, x in batch.items()}
+    inputs = model.task_inputs("refer", batch)
+    views = [model.encode({"image": x}) for x in (image, reference)]
+    assert inputs["latents"].shape == (1, 4, 2, 4)
+    expected = np.concatenate([ops.convert_to_numpy(x) for x in views], axis=1)
+    assert difference(inputs["latents"], expected) < 1e-6
+    known = ops.convert_to_numpy(inputs["known"])
+    assert known[0, :, 0, 0].tolist() == [0, 1, 0, 0]  # the hole is in the first view
+    assert difference(known[:, 2:, :, 1:], expected[:, 2:]) < 1e-6
+    assert model._prompts_of("refer", 3).shape == (3, 2 * LENGTH, 4)
+
+
+def test_pictures_are_completed_beside_references(picture):
+    """Each view has its own embeddings; what is in the hole is not seen."""
+    image, hole = picture
+    model = presets.build("sd15_inpainting", **NARROW, tasks=["refer", "remove"])
+    (prompt,) = model.use_state("refer").values()
+    rng = np.random.default_rng(1)
+    prompt.assign(rng.normal(size=prompt.shape))
+    others = rng.integers(0, 256, (2, 20, 16, 3), np.uint8)
+    chosen = {"num_steps": 2, "guidance_scale": 1.0}
+    model.refer_to(others[0])
+    found = model.inpaint(image, hole, **chosen)  # the task is understood
+    np.testing.assert_array_equal(found[hole == 0], image[hole == 0])
+    again = model.inpaint(image, hole, task="refer", **chosen)
+    np.testing.assert_array_equal(found, again)
+    filled = np.where(hole[..., None], 255 - image, image)
+    np.testing.assert_array_equal(
+        model.inpaint(filled, hole, **chosen)[hole == 1], found[hole == 1]
+    )
+    for references in (others[1:], others):
+        model.refer_to(*references)
+        assert (model.inpaint(image, hole, **chosen) != found).any()
+        guided = model.inpaint(image, hole, **chosen | {"guidance_scale": 3.0})
+        assert (guided != found).any()
+    model.refer_to(others[0])
+    changed = rng.normal(size=(LENGTH, 4)).astype("float32")
+    prompt.assign(ops.concatenate([prompt[:LENGTH], changed]))
+    assert (model.inpaint(image, hole, **chosen) != found).any()
+
+    with pytest.raises(InputError, match=r"reference: must not be .* task remove"):
+        model.inpaint(image, hole, task="remove", **chosen)
+    with pytest.raises(InputError, match="reference: must be at most 3, received 4"):
+        model.refer_to(*[others[0]] * 4)
+    model.refer_to()
+    with pytest.raises(InputError, match="reference: is needed for the task refer"):
+        model.inpaint(image, hole, task="refer", **chosen)
+    text = model.inpaint(image, hole, **chosen)  # and each view attends to all again
+    plain = presets.build("sd15_inpainting", **NARROW)
+    for variable, value in zip(
+        plain.use_state("unet").values(), model.use_state("unet").values()
+    ):
+        variable.assign(value)
+    with pytest.raises(InputError, match="reference: needs a prompt of the task refer"):
+        plain.refer_to(others[0])
+    for part in ("encoder", "decoder", "text_encoder"):
+        ours, theirs = plain.use_state(part), model.use_state(part)
+        for name, variable in ours.items():
+            variable.assign(theirs[name])
+    np.testing.assert_array_equal(plain.inpaint(image, hole, **chosen), text)
 
 
 def test_stages_say_what_they_need():

@@ -142,6 +142,33 @@ def test_tasks_are_learned_beside_a_frozen_model(pictures, weights, tmp_path, ca
     assert gone == 4 and "-adapters: must be a file" in capsys.readouterr().err
 
 
+def test_a_prompt_learns_from_references(pictures, weights, tmp_path, capsys):
+    """Four steps in one run are two and two; then a picture beside two references."""
+    options = [f"{k}={json.dumps(v)}" for k, v in NARROW.items()]
+    common = ["-train_path", pictures / "images", "-output_path", tmp_path]
+    begun = [*common, "-preset", "sd15_inpainting", "-from_weights", weights]
+    begun += ["-batch_size", 2, "-learning_rate", 1e-2, "-validation_images", 1]
+    begun += ["-sample_every", 2, "-save_every", 2, "-set", *options]
+    begun += ["-stage", "reference", "-aligned", f"reference={pictures / 'images'}"]
+    state, names = whole_and_in_parts(begun, common, tmp_path, "reference")
+    own = {"refer", "refer_optimizer", "average", "seed_generator", "lowest_loss"}
+    assert names == own and 0 < state["lowest_loss"] < 100
+    picture, mask = (pictures / folder / "0.png" for folder in ("images", "masks"))
+    saved = tmp_path / "completed.png"
+    use = ["inpaint", "-image", picture, "-mask", mask, "-save_to", saved]
+    model = ["-output_path", tmp_path, "-experiment_name", "parts"]
+    beside = ["-reference", picture, pictures / "images" / "1.png"]
+    assert run(*use, *model, *beside, "-with", "num_steps=1") == 0
+    assert_known_stay(picture, mask, saved)
+    assert run(*use, *model, "-overwrite", "-with", "task=refer") == 4
+    assert "-reference: is needed for the task" in capsys.readouterr().err
+    assert run(*use, "-overwrite", "-preset", "patchmatch", *beside) == 4
+    assert "-reference: must be for a model with the" in capsys.readouterr().err
+    missing = ["-reference", tmp_path / "gone.png"]
+    assert run(*use, *model, "-overwrite", *missing) == 4
+    assert "-reference: must be a file" in capsys.readouterr().err
+
+
 def test_a_small_one_from_nothing(pictures, tmp_path):
     """Two stages of one experiment, the first resumed; then a completed picture."""
     options = [f"{k}={json.dumps(v)}" for k, v in NARROW_SMALL.items()]

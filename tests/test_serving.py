@@ -23,9 +23,10 @@ from conftest import ROOT, run, save_tiny
 from inpainting_zoo import __version__, presets
 from inpainting_zoo.errors import InputError
 from inpainting_zoo.inpainting.picture import complete_bytes
-from inpainting_zoo.options import InpaintSettings, ServeSettings
+from inpainting_zoo.inpainting.reposition import reposition
+from inpainting_zoo.options import InpaintSettings, RepositionSettings, ServeSettings
 from inpainting_zoo.serving.catalogue import Catalogue
-from inpainting_zoo.serving.form import FIELDS, completion
+from inpainting_zoo.serving.form import FORMS, completion
 from inpainting_zoo.serving.held import Held
 from inpainting_zoo.serving.line import Line
 from inpainting_zoo.serving.serve import is_loopback, listen, own_models, serve
@@ -33,6 +34,7 @@ from served import form, negative, noise, pixels, png, send, server, square
 
 IMAGE, HOLE = noise(40, 50), square(40, 50, 10, 20, 8)
 PAIR = {"image": png(IMAGE), "mask": png(HOLE)}
+SETTINGS = {"inpaint": InpaintSettings, "reposition": RepositionSettings}
 # What tests run once or twice compiles longer than it runs.
 TWO_CPUS = "--xla_force_host_platform_device_count=2 "
 TWO_CPUS += "--xla_backend_optimization_level=0"
@@ -79,6 +81,31 @@ def test_the_line_of_curl(address, page, tmp_path):
     assert pixels((tmp_path / "completed.png").read_bytes()).shape == IMAGE.shape
 
 
+def test_a_subject_is_moved(address):
+    place = {"path": "/api/reposition"}
+    chosen = {"shift": "[9, -4]", "scale": "0.5", "mask_dilation": "1"}
+    body = form(**PAIR, **chosen, preset="patchmatch", seed="3")
+    status, headers, content = send(address, **place, body=body)
+    assert status == 200 and headers["X-Seed"] == "3"
+    assert "keeps its colours" in json.loads(headers["X-Notes"])[0]
+    expected = reposition(
+        negative("patchmatch"), IMAGE, HOLE, (9, -4), scale=0.5, mask_dilation=1, seed=3
+    )
+    np.testing.assert_array_equal(pixels(content), expected.image)
+    for fields, said in (
+        ({}, "shift: is needed, received none"),
+        ({"shift": "3"}, "shift: must be 2, received 3"),
+        ({"shift": "[0.5, 1]"}, "shift: must be a whole number, received 0.5"),
+        ({"shift": "[0, 0]"}, "shift: must move or -scale the subject"),
+        ({"shift": "[400, 0]"}, "shift: must leave something of the subject"),
+        ({"shift": "[1, 0]", "scale": "9"}, "scale: must be a finite number"),
+        ({"shift": "[1, 0]", "depth": "x.png"}, "field: one of"),
+        ({"shift": "[1, 0]", "mask": png(0 * HOLE)}, "mask: must show a subject"),
+    ):
+        status, _, error = send(address, **place, body=form(**PAIR | fields))
+        assert status == 400 and error["error"].startswith(said), error
+
+
 def test_options_are_those_of_the_command(address):
     mask = png(255 - HOLE)
     body = form(image=PAIR["image"], mask=mask, invert_mask="true", format="bmp")
@@ -86,8 +113,8 @@ def test_options_are_those_of_the_command(address):
     assert status == 200 and headers["Content-Type"] == "image/bmp"
     changed = (pixels(content) != IMAGE).all(axis=2)
     np.testing.assert_array_equal(changed, HOLE != 0)
-    for name, field in FIELDS.items():
-        assert field in InpaintSettings.options(), name
+    for name, settings in SETTINGS.items():
+        assert set(FORMS[name].fields.values()) <= set(settings.options())
 
 
 def test_notes_tell_what_should_be_known(address):
@@ -167,13 +194,20 @@ def test_models_are_listed_with_what_helps_to_choose(address):
 def test_the_description_knows_every_field(address):
     _, _, found = send(address, "/api/openapi.json")
     assert found["info"]["version"] == __version__
-    post = found["paths"]["/api/inpaint"]["post"]
-    schema = post["requestBody"]["content"]["multipart/form-data"]["schema"]
-    known = {"image", "mask", "preset", "format", *FIELDS}
-    assert set(schema["properties"]) == known
-    assert "lama_photos_256" in schema["properties"]["preset"]["enum"]
-    assert schema["properties"]["seed"]["maximum"] == 2**32 - 1
-    assert "crop" in schema["properties"]["strategy"]["enum"]
+    schemas = {}
+    for name, fields in FORMS.items():
+        post = found["paths"][f"/api/{name}"]["post"]
+        schema = post["requestBody"]["content"]["multipart/form-data"]["schema"]
+        known = {"image", "mask", "preset", "format", *fields.fields}
+        assert set(schema["properties"]) == known
+        assert "lama_photos_256" in schema["properties"]["preset"]["enum"]
+        assert schema["properties"]["seed"]["maximum"] == 2**32 - 1
+        schemas[name] = schema
+    assert "crop" in schemas["inpaint"]["properties"]["strategy"]["enum"]
+    assert schemas["inpaint"]["required"] == ["image", "mask"]
+    assert schemas["reposition"]["required"] == ["image", "mask", "shift"]
+    shift = schemas["reposition"]["properties"]["shift"]
+    assert shift["type"] == "array" and shift["minItems"] == shift["maxItems"] == 2
 
 
 def test_health_tells_the_limits(address):
@@ -228,7 +262,9 @@ def test_models_without_weights_take_no_room():
 
 
 def test_the_defaults_of_a_form_are_the_commands():
-    assert completion({}, Catalogue()) == (presets.DEFAULT, "png", {}, {})
+    for kind in FORMS.values():
+        found = completion({}, Catalogue(), kind)
+        assert found == (presets.DEFAULT, "png", {}, {})
 
 
 def test_a_port_that_is_taken_is_an_error():

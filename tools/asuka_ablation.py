@@ -2,7 +2,8 @@
 
     python tools/asuka_ablation.py -train_path DIR -test_path DIR -from_weights FOLDER
 
-FOLDER holds all parts as docs/asuka.md has them, the alignment as well. Rows and seeds
+FOLDER holds all parts as docs/asuka.md has them, the alignment as well; or it is a file
+of `tools/join_weights.py`, with its `-preset`. Rows and seeds
 are experiments in outputs/asuka_ablation, which also gets ablation.json: means over
 pictures and seeds, and how each row differs from the one before, picture by picture,
 with 95 % intervals. An interrupted call goes on where it was. What else is given, such
@@ -21,6 +22,7 @@ from inpainting_zoo.metrics.bootstrap import bootstrap_intervals
 from inpainting_zoo.metrics.measures import MEASURES
 from inpainting_zoo.storage.files import write_json
 from inpainting_zoo.tools.commands import run, train_and_evaluate
+from inpainting_zoo.tools.join_weights import join
 
 PLAIN = {"conditional": False, "sees_mask": False}
 # Arguments of the model, row by row; the first is Stable Diffusion's own decoder.
@@ -57,13 +59,15 @@ def measured(options, row: str, seed: int) -> list:
     report = Path(options.output_path, f"{name}.json")
     if row == "VAE":
         weights = report.with_suffix(".safetensors")
-        if not weights.is_file():
-            run("convert", "-preset", "asuka", "-source", options.from_weights,
+        if not weights.is_file() and Path(options.from_weights).is_file():
+            join([options.from_weights], weights, options.preset, **ROWS[row])
+        elif not weights.is_file():
+            run("convert", "-preset", options.preset, "-source", options.from_weights,
                 "-save_to", weights, *arguments)  # fmt: skip
         if not report.is_file():
             run("evaluate", "-from_weights", weights, "-report", report, *evaluation)
     else:
-        training = ["-preset", "asuka", "-stage", "decoder", "-seed", seed]
+        training = ["-preset", options.preset, "-stage", "decoder", "-seed", seed]
         training += ["-train_path", options.train_path]
         training += ["-from_weights", options.from_weights]
         training += [*options.further, *arguments]
@@ -133,6 +137,7 @@ def parse(argv):
     add("mask_path", help="of the test; the model's masks")
     add("seeds", type=int, nargs="+", default=[0, 1, 2])
     add("limit", type=int, default=200, help="most pictures of the test")
+    add("preset", default="asuka")
     add("set", nargs="+", default=[], help="of the model, for all rows")
     add("output_path", default="outputs/asuka_ablation")
     options, options.further = parser.parse_known_args(argv)

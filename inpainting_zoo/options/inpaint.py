@@ -20,7 +20,7 @@ from inpainting_zoo.settings import Settings, option
 # Options of `inpaint` that a video does not take, with what stands for nothing.
 PICTURES_ONLY = {"mask_from": None, "fill_alpha": False, "variants": 1}
 PICTURES_ONLY |= {"in_place": False, "overwrite": False, "shard": None}
-PICTURES_ONLY |= {"ray": None, "with_from": None}
+PICTURES_ONLY |= {"ray": None, "with_from": None, "reference": None}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -54,6 +54,9 @@ class InpaintSettings(CompletingSettings):
     )
     with_from: str | None = option(
         None, "CSV file of such options for each picture, columns file, prompt, ..."
+    )
+    reference: list | None = option(
+        None, "pictures of the same place, which a model with the task refer looks at"
     )
     seed: int = seed("of what the model draws")
     variants: int = option(
@@ -111,6 +114,10 @@ class InpaintSettings(CompletingSettings):
         if not (self.image or self.video):
             raise InputError("image: is needed, or -video, received none")
         super().complete()
+
+    def check_sources(self):
+        super().check_sources()
+        check_files(self, "reference")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -27,11 +27,13 @@ export const models = () => json("/api/models");
 // What a model declares: options with defaults, types and choices, and whether it draws.
 export const model = (name) => json(`/api/models/${encodeURIComponent(name)}`);
 
-// Completes a picture; `fields` are those of POST /api/inpaint, and `signal` cancels.
-export async function inpaint(fields, signal) {
+// Completes a picture, or moves what its mask shows where there is a `shift`; `fields`
+// are those of POST /api/inpaint or /api/reposition, and `signal` cancels.
+export async function edit(fields, signal) {
   const body = new FormData();
   for (const [name, value] of Object.entries(fields)) body.append(name, value);
-  const answer = await ask("/api/inpaint", { method: "POST", body, signal });
+  const address = "shift" in fields ? "/api/reposition" : "/api/inpaint";
+  const answer = await ask(address, { method: "POST", body, signal });
   return {
     picture: await answer.blob(),
     seed: Number(answer.headers.get("X-Seed")),

@@ -1,6 +1,7 @@
 // Undo and redo over strokes and results: a list of states, none of which changes.
 //
-// A state is {picture, strokes}: a Picture, and what has been drawn on it.
+// A state is {picture, strokes, shift}: a Picture, what has been drawn on it, and where
+// that is to be moved, [right, down] in pixels or null.
 
 const MOST = 200;
 

@@ -43,26 +43,43 @@ export class Mask {
     this.show(strokes);
   }
 
-  // About the square around the hole, within the picture: [left, top, side].
-  square() {
+  // About the box around the hole: {left, top, right, bottom}, and the columns `first`
+  // and `last` of its lowest row; all of the picture where it is too thin to be found.
+  box() {
     const { width, height } = this.canvas;
     const scale = Math.min(1, SMALL / Math.max(width, height));
     const [across, down] = [width, height].map((length) => Math.ceil(length * scale));
     const context = new OffscreenCanvas(across, down).getContext("2d", { willReadFrequently: true });
     context.drawImage(this.canvas, 0, 0, across, down);
     const { data } = context.getImageData(0, 0, across, down);
-    let [left, top, right, bottom] = [across, down, 0, 0];
+    let found = null;
     for (let i = 0; i < across * down; i++) {
       if (!data[4 * i + 3]) continue;
       const [x, y] = [i % across, Math.floor(i / across)];
-      [left, right] = [Math.min(left, x), Math.max(right, x + 1)];
-      [top, bottom] = [Math.min(top, y), Math.max(bottom, y + 1)];
+      found ??= { left: x, top: y, right: x, bottom: y };
+      if (found.bottom < y || found.first === undefined) found.first = x;
+      Object.assign(found, { left: Math.min(found.left, x), right: Math.max(found.right, x + 1), bottom: y, last: x + 1 });
     }
-    if (right < left) [left, top, right, bottom] = [0, 0, across, down]; // too thin to be found
-    const hole = Math.max(right - left, bottom - top) / scale;
+    found ??= { left: 0, top: 0, right: across, bottom: down - 1, first: 0, last: across };
+    found.bottom += 1;
+    for (const name in found) found[name] /= scale;
+    return found;
+  }
+
+  // About the square around the hole, within the picture: [left, top, side].
+  square() {
+    const { width, height } = this.canvas;
+    const { left, top, right, bottom } = this.box();
+    const hole = Math.max(right - left, bottom - top);
     const side = Math.min(width, height, hole * (1 + 2 * MARGIN));
-    const from = (low, high, most) => Math.min(most - side, Math.max(0, ((low + high) / scale - side) / 2));
+    const from = (low, high, most) => Math.min(most - side, Math.max(0, (low + high - side) / 2));
     return [from(left, right, width), from(top, bottom, height), side];
+  }
+
+  // About the middle of its lowest row: [x, y].
+  foot() {
+    const { first, last, bottom } = this.box();
+    return [(first + last) / 2, bottom];
   }
 
   // A PNG: white in the hole, black elsewhere.

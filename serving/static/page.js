@@ -10,6 +10,7 @@ import { Picture } from "./picture.js";
 import * as pointers from "./pointers.js";
 import * as run from "./run.js";
 import { TOOLS, clear, grows, invert, loaded } from "./strokes.js";
+import { Subject } from "./subject.js";
 import { View } from "./view.js";
 
 const $ = (id) => document.getElementById(id);
@@ -17,6 +18,7 @@ const SIZES = { least: 1, most: 400, step: 1.2 };
 const FORMATS = { "image/jpeg": "jpeg", "image/webp": "webp", "image/bmp": "bmp" };
 const MEGABYTE = 1e6;
 const THUMBNAIL = 160; // pixels of its side
+const FAR = 10; // pixels that Shift and an arrow move what is painted
 
 const view = new View($("canvas"));
 const limits = { max_bytes: Infinity, max_pixels: Infinity };
@@ -25,6 +27,7 @@ let mask = null;
 let original = null; // the Picture as it was opened
 let name = "";
 let stroke = null; // that is being drawn
+let moving = null; // while what is painted is dragged: {from, before}
 let panning = false; // while the space bar is held
 let keyboard = null; // the brush that arrow keys move: {at, isDown}
 let running = null; // the AbortController of a run
@@ -41,6 +44,7 @@ const fail = (error) => tell(error.message, true);
 function show() {
   const { picture, strokes } = history.now;
   mask.show(strokes);
+  place(history.now.shift);
   view.show(picture, picture === original ? null : original, mask);
   const isRun = running !== null;
   for (const id of ["format", "zoom-in", "zoom-out", "zoom-fit"]) $(id).disabled = false;
@@ -48,6 +52,7 @@ function show() {
   $("undo").disabled = isRun || !history.canUndo;
   $("redo").disabled = isRun || !history.canRedo;
   $("run").disabled = isRun || !isDrawn();
+  $("run").textContent = view.subject ? "Move" : "Remove";
   $("save").disabled = picture === original;
   $("compare-bar").hidden = picture === original;
   for (const button of $("variants").children) {
@@ -57,6 +62,16 @@ function show() {
 
 // Whether there is anything in the mask, as far as the strokes tell.
 const isDrawn = () => history.now.strokes.length > 0 && history.now.strokes.at(-1) !== clear;
+
+// Shows what is painted at another place, [right, down] in pixels of the picture.
+function place(shift) {
+  if (!shift || !isDrawn()) {
+    view.subject = null;
+    return;
+  }
+  if (!view.subject?.isOf(history.now)) view.subject = new Subject(history.now.picture, mask, history.now.strokes);
+  Object.assign(view.subject, { shift, size: $("scale").valueAsNumber || 1 });
+}
 
 function change(what) {
   history.push(what);
@@ -84,8 +99,8 @@ async function open(file) {
   original = picture;
   name = file.name;
   mask = new Mask(picture.width, picture.height);
-  history = new History({ picture, strokes: [] });
-  stroke = keyboard = view.brush = view.outline = null;
+  history = new History({ picture, strokes: [], shift: null });
+  stroke = moving = keyboard = view.brush = view.outline = null;
   view.picture = null; // fits it to the window, whatever was there
   $("empty").hidden = true;
   $("variants").hidden = true;
@@ -94,7 +109,7 @@ async function open(file) {
   setSize(Math.round(Math.max(picture.width, picture.height) / 25));
   const kept = FORMATS[file.type];
   $("format").replaceChildren(...["png", ...(kept ? [kept] : [])].map((format) => new Option(format.toUpperCase(), format)));
-  tell(`${picture.width} × ${picture.height} pixels. Paint over what shall go.`);
+  tell(`${picture.width} × ${picture.height} pixels. Paint over what shall go, or be moved.`);
   show();
 }
 
@@ -120,7 +135,7 @@ async function save() {
 async function inFormat(picture, format) {
   if (format === "png") return picture.file;
   const empty = await new Mask(picture.width, picture.height).file();
-  return (await api.inpaint({ image: picture.file, mask: empty, format })).picture;
+  return (await api.edit({ image: picture.file, mask: empty, format })).picture;
 }
 
 // --- drawing
@@ -142,11 +157,21 @@ function resize(steps) {
 
 function begin(at) {
   if (!history || running) return;
+  if (tool() === "move") {
+    if (!isDrawn()) return tell("Paint over what shall be moved first.", true);
+    moving = { from: at, before: history.now.shift ?? [0, 0] };
+    return;
+  }
   stroke = TOOLS[tool()](size());
   move([at]);
 }
 
 function move(points) {
+  if (moving) {
+    const at = points.at(-1);
+    place(moving.before.map((before, i) => Math.round(before + at[i] - moving.from[i])));
+    return view.draw();
+  }
   if (!stroke) return;
   const from = stroke.points.length;
   stroke.points.push(...points);
@@ -156,6 +181,10 @@ function move(points) {
 }
 
 function end() {
+  if (moving) {
+    moving = null;
+    if (view.subject) change({ shift: view.subject.shift });
+  }
   if (!stroke) return;
   const drawn = stroke;
   stroke = view.outline = null;
@@ -164,6 +193,10 @@ function end() {
 }
 
 function abandon() {
+  if (moving) {
+    moving = null;
+    show();
+  }
   if (!stroke) return;
   stroke = view.outline = null;
   mask.redraw();
@@ -174,6 +207,7 @@ function hover(at) {
   const hasTip = at && ["brush", "eraser"].includes(tool());
   view.brush = hasTip ? { x: at[0], y: at[1], size: size() } : null;
   $("canvas").classList.toggle("paints", Boolean(hasTip && history));
+  $("canvas").classList.toggle("moves", tool() === "move");
   view.draw();
 }
 
@@ -187,6 +221,7 @@ const corners = ([[left, top], ...rest]) => {
 function step(dx, dy) {
   return (event) => {
     if (document.activeElement !== $("canvas") || !history) return false;
+    if (tool() === "move") return nudge(dx * (event.shiftKey ? FAR : 1), dy * (event.shiftKey ? FAR : 1));
     keyboard ??= { at: [original.width / 2, original.height / 2], isDown: false };
     const far = (event.shiftKey ? 4 : 1) * Math.max(1, size() / 4);
     const limit = (value, most) => Math.min(most, Math.max(0, value));
@@ -199,8 +234,15 @@ function step(dx, dy) {
   };
 }
 
+// Moves what is painted by pixels.
+function nudge(dx, dy) {
+  begin([0, 0]);
+  move([[dx, dy]]);
+  end();
+}
+
 function setDown() {
-  if (document.activeElement !== $("canvas") || !history) return false;
+  if (document.activeElement !== $("canvas") || !history || tool() === "move") return false;
   keyboard ??= { at: [original.width / 2, original.height / 2], isDown: false };
   keyboard.isDown = !keyboard.isDown;
   if (keyboard.isDown) begin(keyboard.at);
@@ -223,8 +265,10 @@ async function start() {
       mask: await mask.file(),
       preset: $("model").value,
       mask_dilation: $("mask_dilation").value,
-      feathering: $("feathering").value,
       with: JSON.stringify(own),
+      ...(view.subject
+        ? { shift: JSON.stringify(base.shift), scale: $("scale").value }
+        : { feathering: $("feathering").value }),
     };
     const seeds = Array.from({ length: variants }, (_, i) => seed + i);
     for await (const { picture, seed, notes } of run.variants(fields, seeds, running.signal)) {
@@ -245,7 +289,7 @@ async function start() {
 function accept(base, found, draws) {
   const strokes = $("keep").checked ? base.strokes : [];
   offer(found, strokes);
-  history.push({ picture: found[0].picture, strokes });
+  history.push({ picture: found[0].picture, strokes, shift: null });
   const notes = new Set(found.flatMap(({ notes }) => notes));
   const seed = draws ? `, seed ${found[0].seed}` : "";
   const done = found.length > 1 ? "Done. Choose a variant, paint on, or save." : `Done${seed}. Paint on, or save.`;
@@ -264,7 +308,7 @@ function offer(found, strokes) {
     button.ariaLabel = `Variant ${i + 1}, seed ${seed}`;
     button.append(shown, Object.assign(document.createElement("small"), { textContent: `seed ${seed}` }));
     button.picture = picture;
-    button.onclick = () => change({ picture, strokes });
+    button.onclick = () => change({ picture, strokes, shift: null });
     return button;
   }));
 }
@@ -351,6 +395,7 @@ $("undo").onclick = inTime("undo");
 $("redo").onclick = inTime("redo");
 $("clear").onclick = () => add(clear);
 $("invert").onclick = () => add(invert);
+$("scale").oninput = () => history && show();
 $("zoom-in").onclick = () => view.zoomBy(1.5);
 $("zoom-out").onclick = () => view.zoomBy(1 / 1.5);
 $("zoom-fit").onclick = () => view.fit();
@@ -366,7 +411,7 @@ $("cancel").onclick = () => running?.abort();
 
 keys.listen(
   {
-    B: pick("brush"), E: pick("eraser"), M: pick("rectangle"), L: pick("lasso"),
+    B: pick("brush"), E: pick("eraser"), M: pick("rectangle"), L: pick("lasso"), V: pick("move"),
     "[": () => resize(-1), "]": () => resize(1),
     "Ctrl+Z": inTime("undo"), "Ctrl+Shift+Z": inTime("redo"), "Ctrl+Y": inTime("redo"),
     I: click("invert"), Delete: click("clear"),

@@ -5,9 +5,9 @@ import * as api from "./api.js";
 const SECOND = 1000;
 const LOOK = 5; // seconds from one look at the queue to the next
 
-// Completes a picture with each of the seeds; yields the answers as they come.
+// Edits a picture with each of the seeds; yields the answers as they come.
 export async function* variants(fields, seeds, signal) {
-  for (const seed of seeds) yield api.inpaint({ ...fields, seed }, signal);
+  for (const seed of seeds) yield api.edit({ ...fields, seed }, signal);
 }
 
 // Tells every second how long a run takes and how many requests there are; returns what

@@ -9,7 +9,7 @@ export class View {
   constructor(canvas) {
     this.canvas = canvas;
     this.context = canvas.getContext("2d");
-    Object.assign(this, { scale: 1, left: 0, top: 0, compare: 0, brush: null, outline: null, isFitted: true });
+    Object.assign(this, { scale: 1, left: 0, top: 0, compare: 0, brush: null, outline: null, subject: null, isFitted: true });
     new ResizeObserver(() => this.resize()).observe(canvas);
   }
 
@@ -104,6 +104,7 @@ export class View {
       this.put(this.mask.canvas, this.original ? this.picture.width * this.compare : 0, this.picture.width);
       context.globalAlpha = 1;
     }
+    if (this.subject && this.compare < 1) this.drawSubject();
     if (this.outline) this.drawOutline();
     if (this.brush) this.drawBrush();
   }
@@ -125,6 +126,17 @@ export class View {
   line(column) {
     this.context.fillStyle = "white";
     this.context.fillRect(column * this.scale + this.left - 1, this.top, 2, this.picture.height * this.scale);
+  }
+
+  drawSubject() {
+    const { context, scale, picture, subject } = this;
+    const [x, y, width, height] = subject.place.map((length) => length * scale);
+    context.save();
+    context.beginPath();
+    context.rect(this.left, this.top, picture.width * scale, picture.height * scale);
+    context.clip();
+    context.drawImage(subject.canvas, x + this.left, y + this.top, width, height);
+    context.restore();
   }
 
   drawBrush() {

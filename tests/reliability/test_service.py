@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from inpainting_zoo.serving import guard
-from inpainting_zoo.serving.form import FIELDS
+from inpainting_zoo.serving.form import FORMS
 from inpainting_zoo.serving.serve import CONNECTIONS
 from served import Negative, form, noise, pixels, png, send, server, square
 
@@ -178,7 +178,8 @@ PLACES = ["../../../../etc/passwd", "/etc/passwd", "..\\..\\x", "file:///etc/pas
 
 @pytest.mark.row("S2")
 @pytest.mark.parametrize(
-    "name", ["format", *FIELDS, "from_weights", "save_to", "output_path"]
+    "name",
+    ["format", *FORMS["inpaint"].fields, "from_weights", "save_to", "output_path"],
 )
 def test_no_path_is_taken_from_a_field(address, name, tmp_path):
     canary = tmp_path / "canary.png"
