@@ -8,10 +8,10 @@ PYTEST := $(PY) -m pytest -q -n 2 --dist loadfile
 # Everything that the other targets need.
 setup: .venv/ready
 
-.venv/ready: requirements.txt requirements-export.txt requirements-serve.txt requirements-video.txt requirements-ray.txt requirements-test.txt pyproject.toml
+.venv/ready: requirements.txt requirements-export.txt requirements-serve.txt requirements-video.txt requirements-ray.txt requirements-segment.txt requirements-test.txt pyproject.toml
 	$(PYTHON) -m venv .venv
 	$(PY) -m pip install --quiet --upgrade pip
-	$(PY) -m pip install --quiet -e ".[export,serve,video,ray,test]"
+	$(PY) -m pip install --quiet -e ".[export,serve,video,ray,segment,test]"
 	touch $@
 
 # Only what running the zoo needs; `setup` contains it.

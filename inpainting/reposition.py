@@ -27,6 +27,7 @@ from inpainting_zoo.inpainting.move import (
     perspective,
 )
 from inpainting_zoo.inpainting.picture import check_output, check_replaced, fit_hole
+from inpainting_zoo.inpainting.segment import segmenter
 from inpainting_zoo.inpainting.strategies import complete
 from inpainting_zoo.models.pixels import dilate
 from inpainting_zoo.options import RepositionSettings
@@ -184,7 +185,7 @@ def _nearness(depth, picture):
 def reposition_bytes(
     model,
     image: Source,
-    mask: Source,
+    mask: Source | Callable,
     *,
     suffix: str = ".png",
     mask_label: int | str | None = None,
@@ -199,7 +200,8 @@ def reposition_bytes(
     Args:
         model: as for `reposition`.
         image: a picture file's bytes, or its path.
-        mask: another's; white in the subject, see `data.holes.hole_of`.
+        mask: another's; white in the subject, see `data.holes.hole_of`; or a function,
+            see `reposition`.
         suffix: chooses the output's format.
         mask_label: in a mask of labels, the number of the subject's, or "any" but 0.
         amodal: a mask, see `reposition`.
@@ -226,7 +228,7 @@ def reposition_bytes(
         notes.extend(remarks)
         return fit_hole(hole.astype(np.uint8), opened.size, resize_mask=False)
 
-    subject = read("mask", mask, mask_label)
+    subject = mask if callable(mask) else read("mask", mask, mask_label)
     if amodal is not None:
         options["amodal"] = read("amodal", amodal)
     if depth is not None:
@@ -246,8 +248,11 @@ def reposition_file(settings: RepositionSettings):
         InputError: if the model does not take an option, or files break a rule.
     """
     output = Path(settings.save_to)
-    check_output(settings.image, settings.mask, output)
+    check_output(settings.image, settings.mask or settings.image, output)
     check_replaced([output], settings.overwrite)
+    subject = settings.mask
+    if settings.point:
+        subject = segmenter(settings.point, settings.sam)
     # Files that break a rule are refused before a model is loaded.
     model = Later(lambda: chosen_with_options(settings)[1])
     names = ("shift", "scale", "matting", "mask_dilation", "seed")
@@ -256,7 +261,7 @@ def reposition_file(settings: RepositionSettings):
     content, notes = reposition_bytes(
         model,
         settings.image,
-        settings.mask,
+        subject,
         suffix=output.suffix,
         steps=steps,
         **given,

@@ -5,8 +5,9 @@ import pytest
 from PIL import Image
 
 from conftest import Plain, run
-from inpainting_zoo import cli
+from inpainting_zoo import cli, presets
 from inpainting_zoo.errors import InputError
+from inpainting_zoo.inpainting import segment
 from inpainting_zoo.inpainting.move import (
     foot,
     hidden,
@@ -213,3 +214,92 @@ def test_wrong_commands_write_nothing(files, capsys, others, words):
     assert cli.main(arguments(files, *others)) == 4
     assert words in capsys.readouterr().err
     assert not (files / "out.png").exists()
+
+
+@pytest.fixture(scope="module")
+def sam(tmp_path_factory):
+    """The folder of a narrow, random SAM for pictures of 64 pixels."""
+    hub = pytest.importorskip("keras_hub", reason='needs pip install ".[segment]"')
+    side = 64
+    encoder = hub.models.ViTDetBackbone(
+        hidden_size=8,
+        num_layers=1,
+        intermediate_dim=8,
+        num_heads=2,
+        global_attention_layer_indices=[0],
+        patch_size=16,
+        num_output_channels=8,
+        window_size=2,
+        image_shape=(side, side, 3),
+    )
+    prompts = hub.layers.SAMPromptEncoder(
+        hidden_size=8,
+        image_embedding_size=(4, 4),
+        input_image_size=(side, side),
+        mask_in_channels=4,
+    )
+    masks = hub.layers.SAMMaskDecoder(
+        num_layers=1,
+        hidden_size=8,
+        intermediate_dim=8,
+        num_heads=2,
+        embedding_dim=8,
+        num_multimask_outputs=3,
+        iou_head_depth=2,
+        iou_head_hidden_dim=4,
+    )
+    backbone = hub.models.SAMBackbone(encoder, prompts, masks)
+    folder = tmp_path_factory.mktemp("sam") / "tiny"
+    hub.models.SAMImageSegmenter(backbone).save_to_preset(str(folder))
+    return str(folder)
+
+
+def test_a_subject_is_pointed_at(sam, monkeypatch):
+    """A wide picture becomes a square, its point goes with it, the mask comes back."""
+    seen, model = [], segment.load(sam)
+
+    def predict(inputs, verbose):
+        seen.append(inputs)
+        masks = -np.ones((1, 4, 16, 16), "float32")
+        masks[0, 2, 2:4, 4:8] = 1  # of 16 rows the picture has the first eight
+        return {"masks": masks, "iou_pred": np.float32([[0.1, 0.2, 0.9, 0.3]])}
+
+    monkeypatch.setattr(model, "predict", predict)
+    monkeypatch.setattr(segment, "load", lambda source: model)
+    picture = np.full((64, 128, 3), 7, np.uint8)
+    found = segment.segmenter((40, 10))(picture)
+    (inputs,) = seen
+    assert inputs["images"].shape == (1, 64, 64, 3)
+    assert (inputs["images"][0, :32] == 7).all()
+    assert (inputs["images"][0, 32:] == segment.MEAN).all()
+    np.testing.assert_allclose(inputs["points"][0], [[20.25, 5.25], [0, 0]])
+    assert inputs["labels"].tolist() == [[1, -1]]
+    assert found.shape == (64, 128) and found.dtype == np.uint8
+    assert found[20, 48] == 1  # the middle of the box, eight times as large
+    assert found[:10].sum() == found[:, :24].sum() == found[:, 72:].sum() == 0
+    with pytest.raises(InputError, match=r"point: must lie within 128x64 pixels"):
+        segment.segmenter((128, 3))(picture)
+
+
+def test_the_command_finds_a_subject(sam, tmp_path, capsys):
+    rng = np.random.default_rng(0)
+    colours = rng.integers(0, 256, (30, 50, 3), np.uint8)
+    Image.fromarray(colours).save(tmp_path / "in.png")
+    mask = segment.segmenter((20, 12), sam)(colours)
+    if not 0 < mask.mean() < 1:
+        pytest.skip("random weights found nothing or everything")
+    given = ["reposition", "-image", str(tmp_path / "in.png"), "-shift", "3", "2"]
+    given += ["-save_to", str(tmp_path / "out.png"), "-preset", "patchmatch"]
+    assert cli.main([*given, "-point", "20", "12", "-sam", sam]) == 0
+    expected = reposition(presets.load("patchmatch"), colours, mask, (3, 2)).image
+    np.testing.assert_array_equal(
+        np.asarray(Image.open(tmp_path / "out.png")), expected
+    )
+    for wrong, words in (
+        ([], "-mask: is needed, or -point"),
+        (["-point", "50", "3", "-sam", sam], "-point: must lie within 50x30"),
+        (["-point", "3", "3", "-sam", str(tmp_path)], "-sam: must be a preset"),
+        (["-point", "3", "3", "-mask", "x.png"], "-point: must not be given"),
+    ):
+        assert cli.main([*given, "-overwrite", *wrong]) == 4
+        assert words in capsys.readouterr().err

@@ -17,6 +17,7 @@ from inpainting_zoo.options.fields import (
 from inpainting_zoo.options.model import CompletingSettings, ModelSettings
 from inpainting_zoo.settings import Settings, option
 
+SAM = "sam_base_sa1b"  # by KerasHub
 # Options of `inpaint` that a video does not take, with what stands for nothing.
 PICTURES_ONLY = {"mask_from": None, "fill_alpha": False, "variants": 1}
 PICTURES_ONLY |= {"in_place": False, "overwrite": False, "shard": None}
@@ -124,13 +125,17 @@ class InpaintSettings(CompletingSettings):
 class RepositionSettings(ModelSettings):
     """Settings of moving a subject within its picture."""
 
-    NEEDED: ClassVar[tuple] = ("image", "mask", "shift", "save_to")
+    NEEDED: ClassVar[tuple] = ("image", "shift", "save_to")
     MODEL_NEEDED: ClassVar[bool] = False
 
     image: str | None = option(None, "picture")
     mask: str | None = option(
         None, "mask file, white in the subject, its shadow included"
     )
+    point: tuple[int, int] | None = option(
+        None, "pixel of the subject from the left and the top, instead of its mask"
+    )
+    sam: str = option(SAM, "preset of KerasHub's SAMImageSegmenter, or its folder")
     shift: tuple[int, int] | None = option(None, "pixels to the right and down")
     save_to: str | None = option(None, "file to write", writes="file")
     scale: float | None = option(
@@ -161,6 +166,15 @@ class RepositionSettings(ModelSettings):
         super().__post_init__()
         if self.shift and not any(self.shift) and self.scale in (None, 1):
             raise InputError("shift: must move or -scale the subject, received 0 0")
+        if self.mask and self.point:
+            raise InputError(
+                f"point: must not be given with a -mask, received {self.point}"
+            )
+
+    def complete(self):
+        if not (self.mask or self.point):
+            raise InputError("mask: is needed, or -point, received none")
+        super().complete()
 
     def check_sources(self):
         super().check_sources()
