@@ -1,0 +1,130 @@
+"""What measures ASUKA and SEELE on a small model: joined files, views, rows, tables."""
+
+import numpy as np
+import pytest
+
+from inpainting_zoo import presets
+from inpainting_zoo.errors import InputError
+from inpainting_zoo.metrics.measures import MEASURES
+from inpainting_zoo.storage.checkpoints import as_arrays, load_weights, save_weights
+from inpainting_zoo.tools import asuka_rows, join_weights, seele_proof
+from tiny_asuka import NARROW_ASUKA
+from tiny_diffusion import NARROW_SMALL
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    """Of a small Stable Diffusion's encoder and of an autoencoder that leads ASUKA."""
+    folder = tmp_path_factory.mktemp("parts")
+    sd = presets.build("sd_small", **NARROW_SMALL | {"autoencoder": AUTOENCODER})
+    mae = presets.build("mae_small", **NARROW_ASUKA["mae"])
+    about = {"preset": "sd_small", "overrides": NARROW_SMALL}
+    save_weights(
+        folder / "encoder.safetensors", as_arrays(sd.use_state("encoder")), about
+    )
+    about = {"preset": "mae_small", "overrides": NARROW_ASUKA["mae"]}
+    save_weights(folder / "generator.safetensors", as_arrays(mae.use_state()), about)
+    return folder
+
+
+AUTOENCODER = NARROW_ASUKA["autoencoder"]
+
+
+def test_parts_are_joined_by_name(files, tmp_path):
+    """The rest is new, the same for a seed; a later file counts."""
+    given = [files / "encoder.safetensors", files / "generator.safetensors"]
+    saved = [tmp_path / f"{i}.safetensors" for i in range(2)]
+    for path in saved:
+        new = join_weights.join(given, path, "asuka", **NARROW_ASUKA)
+    (arrays, about), (again, _) = map(load_weights, saved)
+    assert about["preset"] == "asuka" and len(about["joined"]) == 2
+    assert {name.split("/")[0] for name in new} == {"unet", "decoder", "alignment"}
+    for name in arrays:
+        np.testing.assert_array_equal(arrays[name], again[name], err_msg=name)
+    parts = [load_weights(path)[0] for path in given]
+    name = "encoder/encoder.conv_in/kernel"
+    np.testing.assert_array_equal(arrays[name], parts[0][name])
+    held = [n for n in arrays if n.startswith("mae/")]
+    for name in held:
+        ours = name.replace("mae/", "generator/", 1)
+        np.testing.assert_array_equal(arrays[name], parts[1][ours], err_msg=name)
+    assert len(held) > 10 and join_weights.is_joined(saved[0])
+    assert not join_weights.is_joined(given[0])
+    # A file of the preset says how the model is, and what comes later counts.
+    changed = {name: arrays[name] + 1 for name in arrays if name.startswith("unet/")}
+    save_weights(tmp_path / "unet.safetensors", changed, {"preset": "x"})
+    third = tmp_path / "third.safetensors"
+    both = [saved[0], tmp_path / "unet.safetensors"]
+    assert join_weights.join(both, third, "asuka") == []
+    name = "unet/conv_in/kernel"
+    np.testing.assert_array_equal(load_weights(third)[0][name], arrays[name] + 1)
+    with pytest.raises(InputError, match="files: must hold parts of sd_small"):
+        join_weights.join([given[1]], third, "sd_small", **NARROW_SMALL)
+
+
+def test_faces_are_new_in_the_hole_alone():
+    mask = np.zeros((64, 64), np.uint8)
+    mask[:32, :32] = 1
+    inside, beside = (0.0, 0.5, 0.0, 0.5), (0.5, 1.0, 0.5, 1.0)
+    assert asuka_rows.is_new([inside], [], mask)
+    assert not asuka_rows.is_new([beside], [], mask)
+    assert not asuka_rows.is_new([inside], [(0.05, 0.5, 0.0, 0.45)], mask)
+    assert asuka_rows.is_new([beside, inside], [beside], mask)
+    assert not asuka_rows.is_new([], [], mask)
+
+
+def test_a_face_is_found():
+    """scikit-image's astronaut has one, its coins none."""
+    import skimage
+
+    found = asuka_rows.faces_in(skimage.data.astronaut()[:256, 96:352])
+    assert len(found) >= 1
+    top, bottom, left, right = found[0]
+    assert 0 <= top < bottom <= 1 and 0 <= left < right <= 1
+    coins = np.repeat(skimage.data.coins()[:256, :256, None], 3, axis=2)
+    assert asuka_rows.faces_in(coins) == []
+
+
+def test_the_table_of_rows():
+    found = dict.fromkeys(asuka_rows.MEASURED, 0.25) | {"new_faces": 0.125}
+    text = asuka_rows.page({"methods": {"MAE": found}})
+    assert MEASURES["lpips"].title in text.splitlines()[0]
+    assert text.splitlines()[2].startswith("| MAE | 0.25")
+    assert text.endswith("| 12.5% |")
+
+
+def test_views_overlap_and_subjects_are_cut():
+    """A view of a ramp that is shifted and scaled has other values, but common ones."""
+    ramp = np.repeat(np.tile(np.arange(200, dtype=np.uint8), (200, 1))[..., None], 3, 2)
+    rng = np.random.default_rng(0)
+    for _ in range(5):
+        first, second = seele_proof.two_views(rng, ramp, 64)
+        assert first.shape == second.shape == (64, 64, 3)
+        assert (first[0, :, 0] != second[0, :, 0]).any()
+        low, high = (f(first.min(), second.min()) for f in (min, max))
+        common = min(first.max(), second.max()) - high
+        assert common > 0.6 * (first.max() - low)
+    picture = np.full((96, 96, 3), 200, np.uint8)
+    picture[30:66, 34:60] = (20, 60, 90)
+    subject = seele_proof.subject_of(picture)
+    wanted = np.zeros((96, 96), np.uint8)
+    wanted[30:66, 34:60] = 1
+    assert (subject & wanted).sum() / (subject | wanted).sum() > 0.9
+    changed = seele_proof.composite(picture, subject, 3)
+    np.testing.assert_array_equal(changed[subject == 0], picture[subject == 0])
+    assert (changed != picture)[subject == 1].mean() > 0.5
+    assert seele_proof.colour_error(picture, picture, subject) == 0
+    assert seele_proof.colour_error(picture, changed, subject) > 1
+    flat = np.full((96, 96, 3), 128, np.uint8)
+    assert 0.03 < seele_proof.subject_of(flat).mean() < 0.5  # the disc
+
+
+def test_the_table_of_proofs():
+    """The learned prompt is better by a tenth on each picture, by no chance."""
+    seeds = {0: {"learned": [0.9, 1.8], "random": [1.0, 2.0]}}
+    seeds[1] = {"learned": [1.8, 0.9], "random": [2.0, 1.0]}
+    found = seele_proof.summary(seeds)
+    assert found["learned"]["mean"] == pytest.approx(1.35)
+    assert found["random"]["change"] == pytest.approx(-0.1)
+    assert found["random"]["interval"] == pytest.approx([-0.1, -0.1])
+    assert "learned: -10.0% (-10.0% to -10.0%)" in seele_proof.page({"remove": found})
