@@ -18,6 +18,7 @@ from inpainting_zoo.storage.files import digest
 log = logging.getLogger(__name__)
 URL = "https://storage.googleapis.com/tensorflow/keras-applications"
 LPIPS = "VGG16_0.Conv_{}."  # what files of LPIPS call a convolution, counted from 0
+CAFFE = 57.0  # how much larger its inputs are than torchvision's, 255 x 0.225
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,6 +69,10 @@ def _vgg(
         substitutes: tap -> the layer to take instead, with a line in the log, where an
             `.npz` file does not reach so far.
 
+    Returns:
+        The network; its `scale` is how much larger its features are, about, than those
+        of inputs of deviation 1, as torchvision's networks have them.
+
     Raises:
         InputError: if the file is missing or does not fit, or the download fails.
         WeightsError: if the file is damaged or not the one that it should be.
@@ -85,6 +90,7 @@ def _vgg(
     taps = keras.Model(vgg.inputs, [found[name] for name in names])
     features = keras.Model(image, taps(normalize(image)), name=network.name)
     features.trainable = False
+    features.scale = CAFFE if normalize is _caffe else 1.0
     return features
 
 

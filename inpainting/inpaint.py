@@ -10,7 +10,7 @@ from inpainting_zoo.chosen import Later, identified, named
 from inpainting_zoo.data.captions import read_table
 from inpainting_zoo.data.images import read_header, read_image
 from inpainting_zoo.errors import InputError
-from inpainting_zoo.families import check_options
+from inpainting_zoo.families import Family, check_options
 from inpainting_zoo.inpainting.folder import inpaint_folder
 from inpainting_zoo.inpainting.on_ray import rows_on_ray
 from inpainting_zoo.inpainting.picture import check_output, check_replaced, inpaint_file
@@ -18,8 +18,6 @@ from inpainting_zoo.options import InpaintSettings
 from inpainting_zoo.storage.files import sha256
 from inpainting_zoo.storage.shards import parse_shard
 from inpainting_zoo.video.job import VideoJob
-
-REFERENCE = "reference"  # the stage that learns from pictures beside one
 
 
 def inpaint(settings: InpaintSettings) -> int:
@@ -57,7 +55,7 @@ def inpaint(settings: InpaintSettings) -> int:
     if settings.preset or not settings.names_a_model:  # known without an engine
         family = presets.family(settings.preset or presets.DEFAULT)
         check_chosen(settings, family.options, family.rules, family.draws)
-        check_reference(settings, family.stages)
+        check_reference(settings, family)
     model = recipe = None
     if not settings.ray:  # whose workers load it, each for itself
         model, recipe = later(settings)
@@ -88,9 +86,7 @@ def later(settings: InpaintSettings) -> tuple[Later, str]:
     def checked():
         model = loading()
         check_chosen(settings, model.OPTIONS, model.RULES, model.draws)
-        check_reference(settings, model.STAGES)
-        if references:
-            model.refer_to(*(read_image(x, settings.max_pixels) for x in references))
+        model.refer_to(*(read_image(x, settings.max_pixels) for x in references))
         return model
 
     return Later(checked), " ".join([name, weights, *map(sha256, references)])
@@ -112,15 +108,12 @@ def check_chosen(settings: InpaintSettings, options, rules, draws: bool | None):
         )
 
 
-def check_reference(settings: InpaintSettings, stages: tuple):
-    """Refuses references for a model that learns from none.
-
-    Args:
-        stages: of its training.
-    """
-    if settings.reference and REFERENCE not in stages:
+def check_reference(settings: InpaintSettings, family: Family):
+    """Refuses references for a model that learns from none, see `Completer`."""
+    learned = {name for names in family.inputs.values() for name in names}
+    if settings.reference and "reference" not in learned:
         raise InputError(
-            "reference: must be for a model with the task refer, received "
+            "reference: must be for a model that looks at others, received "
             f"{', '.join(settings.reference)}"
         )
 

@@ -59,7 +59,7 @@ def editable(picture: Image.Image, fill_alpha: bool = False) -> Image.Image:
                 "image: must hold integers from 0 to 65535, "
                 f"received {values.min()} to {values.max()}"
             )
-        return _with_metadata(Image.fromarray(values.astype(np.uint16)), picture)
+        return with_metadata(Image.fromarray(values.astype(np.uint16)), picture)
     if picture.mode == "F":
         values = np.asarray(picture)
         if not (values.min() >= 0 and values.max() <= 65535):  # NaN is neither
@@ -130,7 +130,7 @@ def paste(
         colours = inside
     pixels[hole] = colours
     if picture.mode != "P":
-        return _with_metadata(Image.fromarray(pixels), picture)
+        return with_metadata(Image.fromarray(pixels), picture)
     result = picture.copy()  # with palette and transparency
     result.frombytes(pixels.tobytes())
     return result
@@ -147,7 +147,8 @@ def is_clear(picture: Image.Image | DeepPicture, hole: np.ndarray) -> bool:
     return not alpha[hole > 0].any()
 
 
-def _with_metadata(picture, source):
+def with_metadata(picture, source):
+    """Gives a picture the colour profile and the density of another; returns it."""
     kept = ("icc_profile", "dpi")
     picture.info = {k: v for k, v in source.info.items() if k in kept}
     return picture

@@ -12,7 +12,7 @@ import numpy as np
 from inpainting_zoo.data.objects import shifted
 
 SMOOTHNESS = 1e-4  # variance of brightness that counts as an edge of the subject
-MOST_SCALE = 8
+MOST_SCALE, MOST_MATTING = 8, 100
 
 
 def mover(mask, shift: tuple, scale: float = 1.0) -> Callable:
@@ -31,17 +31,45 @@ def mover(mask, shift: tuple, scale: float = 1.0) -> Callable:
     if scale == 1:
         return functools.partial(shifted, right=right, down=down)
     x, y = foot(mask)
-    small = (max(1, round(scale * width)), max(1, round(scale * height)))
-    how = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
+    size = (max(1, round(scale * width)), max(1, round(scale * height)))
     by = round(x * (1 - scale)) + right, round(y * (1 - scale)) + down
+    scaled = _shrunk if scale < 1 else _enlarged
 
     def move(array):
         given = array if array.ndim == 3 else array.astype("float32")
-        given = cv2.resize(given, small, interpolation=how)
-        given = given if array.ndim == 3 else np.uint8(given >= 0.5)
-        return shifted(given, *by, (height, width))
+        found = scaled(given, size, by)
+        return found if array.ndim == 3 else np.uint8(found >= 0.5)
 
     return move
+
+
+def _shrunk(array, size, by):
+    """Scales (H, W, ...) to a smaller size (w, h) and moves it (right, down)."""
+    small = cv2.resize(array, size, interpolation=cv2.INTER_AREA)
+    return shifted(small, *by, array.shape[:2])
+
+
+def _enlarged(array, size, by):
+    """The same to a larger size, of which only what is seen is computed."""
+    height, width = array.shape[:2]
+    matrix = np.zeros((2, 3))
+    for i, (length, larger) in enumerate(zip((width, height), size)):
+        ratio = larger / length
+        matrix[i, i], matrix[i, 2] = ratio, (ratio - 1) / 2 + by[i]
+    found = cv2.warpAffine(
+        array,
+        matrix,
+        (width, height),
+        flags=cv2.INTER_CUBIC,
+        borderMode=cv2.BORDER_REPLICATE,
+    )
+    rows, columns = (
+        slice(max(0, start), max(0, start + length))
+        for start, length in zip(by[::-1], size[::-1])
+    )
+    moved = np.zeros_like(found)
+    moved[rows, columns] = found[rows, columns]
+    return moved
 
 
 def move_subject(image, mask, move: Callable):
@@ -123,6 +151,8 @@ def matte(image, mask, radius: int):
     a = (mean(guide * alpha) - mean(guide) * mean(alpha)) / (variance + SMOOTHNESS)
     b = mean(alpha) - a * mean(guide)
     soft = np.clip(mean(a) * guide + mean(b), 0, 1)
-    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1,) * 2)
-    edge = cv2.dilate(mask, disc) != cv2.erode(mask, disc)
-    return np.where(edge, soft, alpha)
+    inside, outside = (
+        cv2.distanceTransform(np.uint8(x), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+        for x in (mask != 0, mask == 0)
+    )
+    return np.where(inside + outside <= radius, soft, alpha)

@@ -11,14 +11,21 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from inpainting_zoo.chosen import Later, chosen_with_options
+from inpainting_zoo.chosen import Later, check_with_options, chosen_with_options
 from inpainting_zoo.data.conversions import as_mask, as_picture
 from inpainting_zoo.data.holes import hole_of
-from inpainting_zoo.data.images import MAX_PIXELS, Source, open_picture, to_rgb
+from inpainting_zoo.data.images import (
+    MAX_PIXELS,
+    Source,
+    open_picture,
+    read_header,
+    to_rgb,
+)
 from inpainting_zoo.drawing import save_png
 from inpainting_zoo.errors import InputError, choose
 from inpainting_zoo.inpainting import modes
 from inpainting_zoo.inpainting.move import (
+    MOST_MATTING,
     MOST_SCALE,
     hidden,
     matte,
@@ -31,6 +38,7 @@ from inpainting_zoo.inpainting.segment import segmenter
 from inpainting_zoo.inpainting.strategies import complete
 from inpainting_zoo.models.pixels import dilate
 from inpainting_zoo.options import RepositionSettings
+from inpainting_zoo.options.inpaint import SAM
 from inpainting_zoo.storage.files import write_bytes
 
 log = logging.getLogger(__name__)
@@ -103,6 +111,7 @@ def reposition(
     subject = as_mask(mask(picture) if callable(mask) else mask, size)
     whole = subject if amodal is None else as_mask(amodal, size) | subject
     _check_move(subject, shift, scale, matting)
+    _check_own(model, options)
     nearness, notes = _nearness(depth, picture), []
     if nearness is not None and scale is None:
         scale = perspective(nearness, subject, shift)
@@ -120,9 +129,11 @@ def reposition(
     steps = {"moved": placed, "hole": 255 * hole}
 
     def filled(start, hole, task, dilation=mask_dilation):
-        told = {"task": task, **options} if task in model.tasks else options
+        told = {**options, "task": task} if task in model.tasks else options
         wide = dilate(hole, dilation) & (1 - (moved & (1 - hole)))
-        return complete(model, start, wide, seed=seed, **told) if hole.any() else start
+        if not hole.any():
+            return start
+        return complete(model, start, wide, seed=seed, notes=notes, **told)
 
     background = filled(placed, hole, "remove")
     steps["removed"] = background
@@ -165,8 +176,22 @@ def _check_move(subject, shift, scale, matting):
         raise InputError(
             f"scale: must be from 1/{MOST_SCALE} to {MOST_SCALE}, received {scale!r}"
         )
-    if matting < 0:
-        raise InputError(f"matting: must be at least 0, received {matting}")
+    if not 0 <= matting <= MOST_MATTING:
+        raise InputError(
+            f"matting: must be from 0 to {MOST_MATTING}, received {matting}"
+        )
+
+
+def _check_own(model, options):
+    """Refuses options that moving decides itself, where a model has learned it."""
+    if not {"remove", "complete", "harmonize"} & {*model.tasks}:
+        return
+    for name in ("task", "prompt"):
+        if options.get(name):
+            raise InputError(
+                f"{name}: must not be given for a model that has learned tasks of "
+                f"moving, received {options[name]!r}"
+            )
 
 
 def _nearness(depth, picture):
@@ -221,6 +246,8 @@ def reposition_bytes(
     opened, notes = open_picture(image, max_pixels), []
     if opened.mode != "RGB":
         notes += [f"image: is saved in colours of 8 bits, received {opened.mode}"]
+    if (frames := read_header(image, max_pixels).frames) > 1:
+        notes += [f"image: its first page or frame is saved, {frames - 1} more are not"]
 
     def read(name, source, label=None):
         drawing = open_picture(source, max_pixels, argument=name)
@@ -235,7 +262,8 @@ def reposition_bytes(
         grey = open_picture(depth, max_pixels, argument="depth")
         options["depth"] = np.asarray(grey.convert("F"))
     found = reposition(model, to_rgb(opened), subject, **options)
-    content, more = modes.encode(Image.fromarray(found.image), suffix)
+    moved = modes.with_metadata(Image.fromarray(found.image), opened)
+    content, more = modes.encode(moved, suffix)
     if steps is not None:
         steps |= found.steps | {"scale": found.scale}
     return content, [*notes, *more, *found.notes]
@@ -252,7 +280,8 @@ def reposition_file(settings: RepositionSettings):
     check_replaced([output], settings.overwrite)
     subject = settings.mask
     if settings.point:
-        subject = segmenter(settings.point, settings.sam)
+        subject = segmenter(settings.point, settings.sam or SAM)
+    check_with_options(settings)
     # Files that break a rule are refused before a model is loaded.
     model = Later(lambda: chosen_with_options(settings)[1])
     names = ("shift", "scale", "matting", "mask_dilation", "seed")

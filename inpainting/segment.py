@@ -28,11 +28,9 @@ def segmenter(point: tuple, source: str = SAM) -> Callable:
         network's masks the one that it is surest of.
 
     Raises:
-        InputError: if the extra is not installed, or there is no such preset; from the
-            function, if the point lies beyond the picture.
+        InputError: from the function, if the point lies beyond the picture or nothing
+            is found there, the extra is not installed, or there is no such preset.
     """
-    model = load(source)
-    *_, side, _ = model.backbone.image_encoder.input.shape
 
     def segment(picture):
         height, width = picture.shape[:2]
@@ -40,18 +38,21 @@ def segmenter(point: tuple, source: str = SAM) -> Callable:
             raise InputError(
                 f"point: must lie within {width}x{height} pixels, received {point}"
             )
+        model = load(source)
+        *_, side, _ = model.backbone.image_encoder.input.shape
         scale = side / max(height, width)
         rows, columns = (max(1, round(n * scale)) for n in (height, width))
         canvas = np.empty((side, side, 3), np.uint8)
         canvas[:] = MEAN
         method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-        canvas[:rows, :columns] = cv2.resize(
-            picture, (columns, rows), None, 0, 0, method
-        )
+        shown = cv2.resize(picture, (columns, rows), interpolation=method)
+        canvas[:rows, :columns] = shown
+        # KerasHub adds half a pixel to points.
+        place = (np.array(point) + 0.5) * scale - 0.5
         found = model.predict(
             {
                 "images": canvas[None].astype("float32"),
-                "points": np.float32([[np.add(point, 0.5) * scale, (0, 0)]]),
+                "points": np.float32([[place, (0, 0)]]),
                 "labels": np.float32([[INSIDE, PADDING]]),
             },
             verbose=0,
@@ -59,7 +60,10 @@ def segmenter(point: tuple, source: str = SAM) -> Callable:
         best = np.argmax(found["iou_pred"][0])
         logits = np.float32(found["masks"][0, best])
         logits = cv2.resize(logits, (side, side))[:rows, :columns]
-        return (cv2.resize(logits, (width, height)) > 0).astype(np.uint8)
+        mask = (cv2.resize(logits, (width, height)) > 0).astype(np.uint8)
+        if not mask.any():
+            raise InputError(f"point: must show a subject, received {point}")
+        return mask
 
     return segment
 

@@ -53,13 +53,21 @@ def chosen_with_options(settings):
         InputError: if the model takes none of such a name or value: before an engine is
             loaded, where a preset tells; see also `chosen_model`.
     """
-    given = settings.with_options
+    check_with_options(settings)
+    name, model, sha256 = chosen_model(settings)
+    check_options(settings.with_options, model.OPTIONS, model.RULES, "with")
+    return name, model, sha256
+
+
+def check_with_options(settings):
+    """Refuses options that a preset does not take, if one is named, without an engine.
+
+    Args:
+        settings: `ModelSettings` with `with_options`.
+    """
     if settings.preset or not settings.names_a_model:
         family = presets.family(settings.preset or presets.DEFAULT)
-        check_options(given, family.options, family.rules, "with")
-    name, model, sha256 = chosen_model(settings)
-    check_options(given, model.OPTIONS, model.RULES, "with")
-    return name, model, sha256
+        check_options(settings.with_options, family.options, family.rules, "with")
 
 
 def identified(settings: ModelSettings) -> tuple[str, str, Callable]:

@@ -129,7 +129,7 @@ def _check_number(name, kind, value, rules):
     number = isinstance(value, wanted) and not isinstance(value, bool)
     if not (
         number
-        and math.isfinite(value)
+        and -math.inf < value < math.inf  # which takes integers of any length
         and rules.get("least", -math.inf) <= value <= rules.get("most", math.inf)
         and rules.get("above", -math.inf) < value < rules.get("below", math.inf)
     ):

@@ -12,6 +12,7 @@ from collections.abc import Callable
 import numpy as np
 from keras import ops
 
+from inpainting_zoo.engine.backend import explicit_settings
 from inpainting_zoo.errors import InputError, choose
 from inpainting_zoo.features.load import advising, perceptual_network
 from inpainting_zoo.lama import refinement
@@ -22,6 +23,7 @@ from inpainting_zoo.layers.feature_discriminator import (
     build_feature_discriminator,
     share_of_patches,
 )
+from inpainting_zoo.layers.padding import pad_to_multiple
 from inpainting_zoo.layers.patch_discriminator import build_discriminator
 from inpainting_zoo.losses.adversarial import (
     lazily,
@@ -326,6 +328,16 @@ class LaMa(GeneratorInpainter):
         """Returns a prediction with the statistics of the batch."""
         return self.generator([image, mask], training=True)
 
+    def call(self, inputs):
+        """See `Inpainter.call`; what has another size is padded as officially."""
+        image, mask = inputs["image"], inputs["mask"]
+        _, height, width, _ = image.shape
+        if None not in (height, width):  # in a graph for any size who calls pads
+            sizes = self.sizes.multiple, self.sizes.least, self.sizes.padding
+            image, mask = (pad_to_multiple(x, *sizes) for x in (image, mask))
+        return self.generator([image, mask])[:, :height, :width]
+
+    @explicit_settings()
     def predict_images(self, images, masks, seed: int = 0, **options):
         """See `Inpainter.predict_images`.
 

@@ -89,12 +89,17 @@ class Refiner:
         inputs = {"image": image, "mask": mask}
         inputs = {k: pad_to_multiple(x, *self.sizes) for k, x in inputs.items()}
         features = keras.tree.flatten(self.extract(inputs))
-        features = {str(i): x for i, x in enumerate(features)}
+        kinds = [x.dtype for x in features]
         if coarser is not None:
-            inner, moved = inside(mask), [*map(keras.Variable, features.values())]
+            # Steps of Adam vanish in 16 bits.
+            moved = [keras.Variable(x, dtype="float32") for x in features]
+            inner = inside(mask)
+
+            def current():
+                return [ops.cast(ops.copy(x), kind) for x, kind in zip(moved, kinds)]
 
             def distance():
-                values = [*map(ops.copy, moved), *inputs.values()]
+                values = [*current(), *inputs.values()]
                 prediction = self.rear(values)[:, :height, :width]
                 here = known_loss(image, prediction, mask)
                 below = known_loss(coarser, halve(prediction), 1 - inner)
@@ -103,8 +108,9 @@ class Refiner:
             optimizer = Adam(LEARNING_RATE, epsilon=1e-8)
             optimizer.build(moved)
             descend(distance, moved, optimizer, UPDATES, self.rear.variables)
-            features = dict(zip(features, map(ops.copy, moved)))
-        return self.predict(features | inputs)[:, :height, :width]
+            features = current()
+        numbered = {str(i): x for i, x in enumerate(features)}
+        return self.predict(numbered | inputs)[:, :height, :width]
 
 
 class Adam(keras.optimizers.Adam):

@@ -38,13 +38,20 @@ class DotProductAttention(keras.layers.Layer):
         for name, value in {"heads": heads, "slices": slices, "views": views}.items():
             if value < 1:
                 raise InputError(f"{name}: must be at least 1, received {value}")
-        if causal and slices > 1:
-            raise InputError(f"slices: must be 1 where causal, received {slices}")
+        for name, value in {"slices": slices, "views": views}.items():
+            if causal and value > 1:
+                raise InputError(f"{name}: must be 1 where causal, received {value}")
         self.heads, self.causal = heads, causal
         self.slices, self.views = slices, views
 
     def call(self, queries, keys, values, seen=None):
-        """Returns what queries gather; of keys with `seen` (B, n) only those."""
+        """Returns what queries gather; of keys with `seen` (B, n) only those.
+
+        Raises:
+            InputError: if there are `seen` and several views.
+        """
+        if seen is not None and self.views > 1:
+            raise InputError(f"views: must be 1 with seen, received {self.views}")
         shape, channels = ops.shape(queries), queries.shape[-1]
         size = channels // self.heads
         count = shape[0] if self.views == 1 else shape[0] * self.views

@@ -126,13 +126,14 @@ class MAT(Inpainter):
             x: "image" (B, S, S, 3) in [-1, 1] and "mask" (B, S, S, 1), 1 in the hole, S
                 the model's `image_size`; "z" (B, latent), "stage1_map" (B, 16, 16,
                 width) and "stage2_map" (B, 16, 16, C), as `draw` draws them. Optional,
-                of shape (B, n) or (1, n): "truncation" (n = 1, by default 1),
-                "expected" (n = 1, by default 0; 1 takes 0.5 for both maps), "noise" and
+                of shape (B, n): "truncation" (n = 1, by default 1), "expected" (n = 1,
+                by default 0; 1 takes 0.5 for both maps), "noise" (B, as drawn) and
                 "noise_shares" (n = 2, by default the stored noise alone, 1 and 0).
             **options: of `keras.Model.predict`.
 
         Returns:
-            (B, S, S, 3) in about [-1, 1]; known pixels are the image's.
+            (B, S, S, 3) in about [-1, 1]; known pixels are the image's. In a stage of
+            training it is of the weights as they are; `inpaint` takes their averages.
 
         The official program with its own random numbers, channels moved to the end:
 
@@ -180,9 +181,10 @@ class MAT(Inpainter):
             return Stage(self.reconstruction_step, learns, average=self.average)
         if self.loss_weights["perceptual"]:
             taps = TAPS[self.perceptual]
-            log.info("perceptual loss: %s, %s", self.perceptual, ", ".join(taps))
             load = advising(features, "it: -set perceptual_weight=0")
             self.features = load(self.perceptual, tuple(taps), rectified=False)
+            about = self.perceptual, ", ".join(taps), self.features.scale
+            log.info("perceptual loss: %s, %s, features divided by %.3g", *about)
         self.discriminator = build_discriminator(
             self.image_size, self.channels, self.group
         )
@@ -261,7 +263,7 @@ class MAT(Inpainter):
         terms = dict(zip(names, map(non_saturating_generator_loss, logits)))
         if self.features is not None:
             maps = self.features(prediction), self.features(image)
-            weights = TAPS[self.perceptual].values()
+            weights = [w / self.features.scale for w in TAPS[self.perceptual].values()]
             terms["perceptual"] = absolute_feature_distance(*maps, weights)
         return weighted_sum(terms, self.loss_weights, "generator")
 

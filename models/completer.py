@@ -65,6 +65,21 @@ class Completer:
         """Returns the variables that use needs, by a stable name."""
         return {}
 
+    def refer_to(self, *references):
+        """Sets the pictures that are shown beside those to be completed.
+
+        Args:
+            *references: of any size, see `as_picture`; none forgets them.
+
+        Raises:
+            InputError: if the model looks at none, or at fewer.
+        """
+        if references:
+            raise InputError(
+                "reference: must be for a model that looks at others, received "
+                f"{len(references)}"
+            )
+
     def least_window(self, **options) -> int:
         """Returns the least side in pixels that it is shown of a larger picture.
 

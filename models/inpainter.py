@@ -389,13 +389,20 @@ class Inpainter(Completer, StepModel):
         """What `call` does, compiled, with the averages of weights where there are."""
         return self.compiled_method("call")
 
-    def compiled_method(self, name: str):
-        """Returns a method that takes a dict of tensors, as `compiled_call` is."""
-        if name not in self._compiled:
+    def compiled_method(self, name: str, variant: int = 0):
+        """Returns a method that takes a dict of tensors, as `compiled_call` is.
+
+        Args:
+            name: of the method.
+            variant: others are compiled by themselves, such as for shapes that must be
+                known to it.
+        """
+        if (name, variant) not in self._compiled:
             variables = [*named(self.parts).values()]
             used = [*self.use_state().values()] if self.averages else None
-            self._compiled[name] = compiled(getattr(self, name), variables, used)
-        return self._compiled[name]
+            new = compiled(getattr(self, name), variables, used)
+            self._compiled[name, variant] = new
+        return self._compiled[name, variant]
 
     def validation_number(self, prediction, image, mask, aligned: dict | None = None):
         """Returns `validation_loss` of one picture as a number, or None.

@@ -15,11 +15,9 @@ from starlette.staticfiles import StaticFiles
 
 from inpainting_zoo import presets
 from inpainting_zoo.engine.placement import placed, placements
-from inpainting_zoo.inpainting.picture import complete_bytes
-from inpainting_zoo.inpainting.reposition import reposition_bytes
 from inpainting_zoo.options import ServeSettings
 from inpainting_zoo.serving.catalogue import Catalogue
-from inpainting_zoo.serving.form import FORMS, completion, read_form
+from inpainting_zoo.serving.form import FORMS, Form, completion, read_form
 from inpainting_zoo.serving.guard import Guard
 from inpainting_zoo.serving.held import Held
 from inpainting_zoo.serving.line import Line
@@ -28,7 +26,6 @@ from inpainting_zoo.serving.refusal import HANDLERS
 
 STATIC = Path(__file__).with_name("static")
 MEGABYTE = 1_000_000
-WORK = {"inpaint": complete_bytes, "reposition": reposition_bytes}
 
 
 def make_app(
@@ -77,8 +74,12 @@ class Service:
                 Route("/api/models", self.models),
                 Route("/api/models/{name}", self.model),
                 *(
-                    Route(f"/api/{name}", self._answering(name), methods=["POST"])
-                    for name in FORMS
+                    Route(
+                        f"/api/{name}",
+                        functools.partial(self.edited, form=form),
+                        methods=["POST"],
+                    )
+                    for name, form in FORMS.items()
                 ),
                 Route("/api/openapi.json", self.openapi),
                 Mount("/static", StaticFiles(directory=STATIC)),
@@ -117,24 +118,15 @@ class Service:
     async def model(self, request: Request) -> Response:
         return JSONResponse(self.catalogue.declared(request.path_params["name"]))
 
-    def _answering(self, name):
-        """Returns what answers a request that one of `FORMS` describes."""
-
-        async def answer(request: Request) -> Response:
-            return await self.edited(request, name)
-
-        return answer
-
-    async def edited(self, request: Request, name: str) -> Response:
-        """Answers with what one of `WORK` makes of the request's picture."""
-        form = FORMS[name]
+    async def edited(self, request: Request, form: Form) -> Response:
+        """Answers with what a form's work makes of the request's picture."""
         with self.line.place():
             parts = await read_form(request, self.max_bytes, form)
             image, mask = parts.pop("image"), parts.pop("mask")
             preset, output, options, own = completion(parts, self.catalogue, form)
             request.state.model = preset
             options |= {"suffix": f".{output}", "max_pixels": self.max_pixels}
-            arguments = WORK[name], preset, image, mask, own, options
+            arguments = form.work, preset, image, mask, own, options
             job = functools.partial(self.edit, *arguments)
             found = await self.line.work(job, gone=_gone(request))
         if found is None:
@@ -144,7 +136,7 @@ class Service:
         return Response(content, media_type=f"image/{output}", headers=headers)
 
     def edit(self, work, preset, image, mask, own, options, held):
-        """Edits a picture in a worker, by one of `WORK`."""
+        """Edits a picture in a worker, by the work of a form."""
         with placed(held.device):
             model = held.get(preset)
             # The first model that needs the engine is what has loaded it.

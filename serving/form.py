@@ -3,12 +3,15 @@
 import dataclasses
 import functools
 import json
+from collections.abc import Callable
 
 from starlette.datastructures import Headers, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 
 from inpainting_zoo.errors import InputError, choose
+from inpainting_zoo.inpainting.picture import complete_bytes
+from inpainting_zoo.inpainting.reposition import reposition_bytes
 from inpainting_zoo.options import InpaintSettings, RepositionSettings
 from inpainting_zoo.serving.catalogue import Catalogue
 from inpainting_zoo.serving.refusal import Refusal
@@ -24,10 +27,14 @@ class Form:
     """What a request may hold beside its two pictures.
 
     Args:
+        about: what is answered.
+        work: makes it of a model, the pictures' bytes and the options.
         settings: of the command that does the same.
         names: of its options that name no file of this machine.
     """
 
+    about: str
+    work: Callable
     settings: type
     names: tuple
 
@@ -49,6 +56,8 @@ class Form:
 
 FORMS = {
     "inpaint": Form(
+        "Completes a picture.",
+        complete_bytes,
         InpaintSettings,
         (
             *("seed", "mask_dilation", "feathering", "texture", "strategy"),
@@ -57,6 +66,8 @@ FORMS = {
         ),
     ),
     "reposition": Form(
+        "Moves a subject within a picture.",
+        reposition_bytes,
         RepositionSettings,
         (
             *("shift", "scale", "matting", "mask_dilation", "mask_label", "seed"),

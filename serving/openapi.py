@@ -22,10 +22,6 @@ ABOUT = {
     "here": {"type": "boolean", "description": "nothing has to be downloaded"},
 }
 WHOLE = {"type": "integer", "minimum": 0}
-ABOUT_FORMS = {
-    "inpaint": "Completes a picture.",
-    "reposition": "Moves a subject within a picture.",
-}
 HEALTH = ("places", "taken", "workers", "max_bytes", "max_pixels")
 REFUSALS = {
     400: "a rule is broken",
@@ -76,14 +72,14 @@ def description(catalogue: Catalogue) -> dict:
                 | {"parameters": [in_path]}
             },
             **{
-                f"/api/{name}": {"post": _post(form, ABOUT_FORMS[name], preset)}
+                f"/api/{name}": {"post": _post(form, preset)}
                 for name, form in FORMS.items()
             },
         },
     }
 
 
-def _post(form: Form, about: str, preset: dict):
+def _post(form: Form, preset: dict):
     schema = _object(
         {
             **{name: {"type": "string", "format": "binary"} for name in FILES},
@@ -93,7 +89,7 @@ def _post(form: Form, about: str, preset: dict):
         }
     )
     schema |= {"required": form.needed, "additionalProperties": False}
-    operation = _operation(about, {}, 400, 408, 413, 415, 503)
+    operation = _operation(form.about, {}, 400, 408, 413, 415, 503)
     operation["requestBody"] = {
         "required": True,
         "content": {"multipart/form-data": {"schema": schema}},

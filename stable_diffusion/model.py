@@ -129,6 +129,9 @@ class StableDiffusion(LatentTraining):
         super().__init__(image_size, sizes, seed)
         self.unet, self.text_encoder, self.lora = unet, text, lora
         self.text_learns = text_learns
+        self.text_attention = [
+            layer for layer in unet.layers if layer.name.endswith(".attn2.heads")
+        ]
         self.length = text.input.shape[1] if text else 0
         self._embeddings = {}  # of texts
         self.encoder, self.decoder = encoder, decoder
@@ -325,46 +328,25 @@ class StableDiffusion(LatentTraining):
         """
         chosen = self.chosen(options)
         self.condition(**chosen)  # checks them
-        self._attend(chosen["attention_slices"] or self.slices, self._views(chosen))
-        return super().predict_images(images, masks, seed, **options)
-
-    def _views(self, chosen):
-        """How many pictures the U-Net is shown, one below the other.
-
-        Raises:
-            InputError: if there are none to refer to.
-        """
         if chosen.get("task") == REFER and not self.references:
             raise InputError(
                 f"reference: is needed for the task {REFER}, received none"
             )
-        return 1 + len(self.references)
+        self._slice_attention(chosen["attention_slices"] or self.slices)
+        return super().predict_images(images, masks, seed, **options)
 
-    def _attend(self, slices=None, views=1):
-        """Sets how the U-Net attends; what was compiled attends otherwise.
-
-        Args:
-            slices: parts that the queries of self-attention are cut into.
-            views: pictures, each of which a prompt of its own is shown to.
-        """
-        wanted = {".attn1.heads": {"slices": slices or self.slices}}
-        wanted[".attn2.heads"] = {"views": views}
-        for layer in self.unet.layers:
-            for end, settings in wanted.items():
-                for name, value in settings.items() if layer.name.endswith(end) else ():
-                    if getattr(layer, name) != value:
-                        self._compiled = {}
-                        setattr(layer, name, value)
+    def _slice_attention(self, slices):
+        """Cuts the U-Net's self-attention into parts; what was compiled is not so."""
+        layers = [x for x in self.unet.layers if x.name.endswith(".attn1.heads")]
+        if any(layer.slices != slices for layer in layers):
+            self._compiled = {}
+        for layer in layers:
+            layer.slices = slices
 
     def refer_to(self, *references):
-        """Sets the pictures that are shown beside those to be completed.
+        """See `Completer.refer_to`; there may be `MOST_REFERENCES`.
 
-        Args:
-            *references: up to `MOST_REFERENCES` pictures of any size, see
-                `as_picture`; of each the largest square in its middle.
-
-        Raises:
-            InputError: if there are more, or no prompt of the task `refer`.
+        Of each the largest square in its middle is shown.
         """
         references = [*map(as_picture, references)]
         if len(references) > MOST_REFERENCES:
@@ -374,8 +356,8 @@ class StableDiffusion(LatentTraining):
             )
         if references and REFER not in self.prompts:
             raise InputError(
-                f"reference: needs a prompt of the task {REFER}, received none; name "
-                "its file with -adapters"
+                f"reference: needs a prompt of the task {REFER}, received none; its "
+                "file is one of the adapters"
             )
         self.references = [fit_image(x, self.image_size) for x in references]
 
@@ -443,7 +425,8 @@ class StableDiffusion(LatentTraining):
 
         def run(name):
             own = {"embed": self._remembered}
-            method = own.get(name) or self.compiled_method(name)
+            variant = len(self.references)  # whose views must be known
+            method = own.get(name) or self.compiled_method(name, variant)
 
             def checked(inputs):
                 found = method(inputs)
@@ -574,16 +557,16 @@ class StableDiffusion(LatentTraining):
         scale = [inputs["lora_scale"]] if self.lora else []
         texts = [inputs[k] for k in ("negative_prompt", "prompt") if k in inputs]
         if len(texts) < 2:
-            found = self.unet([seen, timestep, *texts, *scale])
+            found = self.denoise([seen, timestep, *texts, *scale])
             return self.noise_of(found, shown, alpha)
         if texts[0].shape[1] == texts[1].shape[1]:  # both at once
             both = [seen, timestep, *scale]
             seen, timestep, *scale = (ops.concatenate([x, x]) for x in both)
-            found = self.unet([seen, timestep, ops.concatenate(texts), *scale])
+            found = self.denoise([seen, timestep, ops.concatenate(texts), *scale])
             negative, positive = ops.split(found, 2)
         else:
             negative, positive = (
-                self.unet([seen, timestep, text, *scale]) for text in texts
+                self.denoise([seen, timestep, text, *scale]) for text in texts
             )
         found = negative + aside(inputs["guidance"]) * (positive - negative)
         return self.noise_of(found, shown, alpha)

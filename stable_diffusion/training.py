@@ -45,7 +45,6 @@ class LatentTraining(Inpainter):
         if name == "denoising":
             unet = [self.unet, self.text_encoder] if self.text_learns else self.unet
             learned = {"lora": self.lora} if self.lora else {"unet": unet}
-            self._attend(views=1)
             return Stage(self.denoising_step, learned, average=self.average)
         task = self.learned_task = self._task_of(name)
         if self.lora and not TASKS[task].lora_scale:
@@ -66,7 +65,6 @@ class LatentTraining(Inpainter):
             else:
                 log.warning("lora_rank: a prompt alone learns to copy; 24 is usual")
             further = {"truth": "target"}
-        self._attend(views=1 + TASKS[task].views)
 
         def initialize():
             begun = self._embedded(TASKS[task].text)[:LENGTH]
@@ -129,8 +127,11 @@ class LatentTraining(Inpainter):
 
     def _task_of(self, stage):
         """Returns the task that a stage learns, or none."""
-        tasks = {"task_inversion": self.task, "harmonization": "harmonize"}
-        tasks["reference"] = REFER
+        tasks = {
+            "task_inversion": self.task,
+            "harmonization": "harmonize",
+            "reference": REFER,
+        }
         return tasks.get(stage)
 
     def stage_masks(self, stage):
@@ -179,6 +180,8 @@ class LatentTraining(Inpainter):
 
         Reference: Wang et al., Repositioning the Subject within Image, TMLR 2024.
         """
+        if TASKS[task].views:
+            batch = {**batch, "mask": self._learned_masks(batch["mask"])}
         inputs = self.task_inputs(task, batch)
         inputs |= self._draw_noise(inputs["latents"])
         inputs = {name: ops.stop_gradient(x) for name, x in inputs.items()}
@@ -236,10 +239,21 @@ class LatentTraining(Inpainter):
         given = [seen, timestep, prompt]
         if self.lora:
             given.append(ops.ones_like(timestep))
-        predicted = self.unet(given, training=True)
+        predicted = self.denoise(given, training=True)
         error = predicted - self.target(latents, noise, alpha) - change
         loss = ops.mean(ops.square(error))
         return loss, {"unet_loss": loss}
+
+    def denoise(self, given, **options):
+        """Returns what the U-Net predicts of [latents, time steps, texts, ...].
+
+        Latents (B, V h, h, C) are of V views, one below the other, each of which sees
+        its part of the texts (B, V n, D) alone.
+        """
+        _, height, width, _ = given[0].shape
+        for layer in self.text_attention:
+            layer.views = max(1, height // width)
+        return self.unet(given, **options)
 
     def _learned_masks(self, mask):
         """Lets some of the masks (B, H, W, 1) hide everything."""

@@ -48,6 +48,10 @@ batch = {"image": image[None], "mask": mask[None, ..., None]}
 numbers = random.getstate()
 completed = inpainting_zoo.load("gmcnn_faces_128").inpaint(image, mask)
 assert random.getstate() == numbers
+large, hole = rng.integers(0, 256, (736, 736, 3), np.uint8), np.zeros((736, 736))
+hole[300:400, 300:400] = 1
+lama = inpainting_zoo.build("lama_small", base_channels=2, blocks=1)
+refined = lama.inpaint(large, hole, refine=True)
 model = inpainting_zoo.build("gmcnn_small", base_channels=4, image_size=32)
 model.begin("warm_up_generator", lambda name, **_: keras.optimizers.Adam(name=name))
 model.fit(((batch,) for _ in range(2)), steps_per_epoch=2, verbose=0)
@@ -60,6 +64,7 @@ keras.config.set_floatx("float32")
 keras.config.set_dtype_policy("float32")
 again = inpainting_zoo.load("gmcnn_faces_128").inpaint(image, mask)
 assert np.array_equal(again, completed)
+assert np.array_equal(lama.inpaint(large, hole, refine=True), refined)
 print("kept")
 """
 

@@ -6,6 +6,7 @@ import pytest
 from keras import ops
 
 from inpainting_zoo import presets
+from inpainting_zoo.engine.batches import stream
 from inpainting_zoo.engine.inference import compiled
 from inpainting_zoo.engine.steps import input_gradient
 from inpainting_zoo.features.load import loader
@@ -322,3 +323,38 @@ def test_resnet_perceptual_loss(resnet):
         mean, deviation = arrays[f"feat{i}_mean_std"]
         assert float(ops.mean(found)) == pytest.approx(mean, rel=1e-4)
         assert float(ops.std(found)) == pytest.approx(deviation, rel=1e-3)
+
+
+@pytest.mark.long
+def test_a_step_of_the_official_recipe(resnet):
+    """All terms with their weights; both networks move."""
+    load, _ = resnet
+    narrow = {"base_channels": 2, "blocks": 1, "image_size": 64}
+    narrow |= {"discriminator_channels": 2, "perceptual": "resnet50"}
+    model = presets.build("lama_fourier", **narrow)
+    model.begin(
+        "adversarial",
+        lambda name, factor, clip: keras.optimizers.Adam(1e-3 * factor, name=name),
+        load,
+    )
+    rng = np.random.default_rng(0)
+    mask = np.zeros((2, 64, 64, 1), np.uint8)
+    mask[:, 10:40, 20:50] = 1
+    batch = {"image": rng.integers(0, 256, (2, 64, 64, 3), np.uint8), "mask": mask}
+    before = {k: ops.convert_to_numpy(v) for k, v in model.state().items()}
+    history = model.fit(
+        stream(lambda i: batch, 0, 1), steps_per_epoch=1, verbose=0
+    ).history
+    logs = {name: values[-1] for name, values in history.items()}
+    weights = {"known": 10, "adversarial": 10, "feature_matching": 100}
+    weights["perceptual"] = 30
+    total = sum(weight * logs[name] for name, weight in weights.items())
+    assert logs["generator_loss"] == pytest.approx(total, rel=1e-4)
+    assert logs["perceptual"] > 0
+    for name in ("generator", "discriminator"):
+        moved = [
+            np.abs(ops.convert_to_numpy(v) - before[k]).max()
+            for k, v in model.state().items()
+            if k.startswith(f"{name}/")
+        ]
+        assert max(moved) > 1e-6

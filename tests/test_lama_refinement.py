@@ -94,6 +94,30 @@ def test_known_pixels_come_nearer(topology, monkeypatch):
     np.testing.assert_array_equal(completed[mask == 1], refined[mask == 1])
 
 
+@pytest.mark.both_engines
+@pytest.mark.parametrize("dtype", ["mixed_bfloat16", "bfloat16"])
+def test_features_of_16_bits_are_refined(monkeypatch, dtype):
+    """In float32, so that steps of 0.002 of them are not lost."""
+    monkeypatch.setattr(refinement, "SHORT_SIDE", 24)
+    monkeypatch.setattr(refinement, "LEARNING_RATE", 0.05)
+    keras.utils.set_random_seed(0)
+    try:
+        model = presets.build("lama_small", **TINY, dtype=dtype)
+    except InputError:
+        pytest.skip(f"the engine has no convolutions in {dtype} here")
+    rng = np.random.default_rng(0)
+    image = rng.integers(0, 256, (48, 48, 3), np.uint8)
+    mask = np.zeros((48, 48), np.uint8)
+    mask[10:40, 12:36] = 1
+    plain, refined = (model.predict_image(image, mask, refine=r) for r in (False, True))
+    assert (plain != refined).any()
+
+    def distance(prediction):
+        return np.abs(prediction.astype(float) - image)[mask == 0].mean()
+
+    assert distance(refined) < distance(plain)
+
+
 def test_windows_are_wide_enough_to_be_refined(monkeypatch):
     """Around a small hole it is twice the coarsest scale, not the model's size."""
     keras.utils.set_random_seed(0)

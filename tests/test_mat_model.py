@@ -11,6 +11,7 @@ from PIL import Image
 from inpainting_zoo import cli, presets
 from inpainting_zoo.data.masks import MASKS
 from inpainting_zoo.errors import InputError, WeightsError
+from inpainting_zoo.inpainting.strategies import complete
 from inpainting_zoo.layers.pull_push import HOLE_FILLS
 from inpainting_zoo.storage.checkpoints import as_arrays, save_weights
 from inpainting_zoo.weights.convert import convert_file
@@ -205,6 +206,23 @@ def test_both_stages_add_to_a_fill():
         assert difference(prediction, filled) < 1e-6
 
 
+def test_batches_are_predicted_by_name(narrow):
+    """Each picture with what it was given, as alone."""
+    rng = np.random.default_rng(0)
+    drawn = [narrow.draw(np.random.default_rng(i), 128, 128) for i in range(2)]
+    given = {k: np.concatenate([x[k] for x in drawn]) for k in drawn[0] if k != "noise"}
+    given["image"] = rng.uniform(-1, 1, (2, 128, 128, 3)).astype("float32")
+    given["mask"] = np.zeros((2, 128, 128, 1), "float32")
+    given["mask"][:, 30:90, 40:80] = 1
+    given["truncation"] = np.float32([[0.5], [1.0]])
+    both = narrow.predict(given, verbose=0)
+    for i in range(2):
+        alone = narrow.predict({k: x[i : i + 1] for k, x in given.items()}, verbose=0)
+        assert difference(both[i : i + 1], alone) < 1e-4
+    known = given["mask"] == 0
+    assert difference(np.where(known, both, 0), np.where(known, given["image"], 0)) == 0
+
+
 def test_options(narrow):
     """Without maps, noise and truncation left nothing is drawn."""
     image, hole = picture(128, 128)
@@ -228,12 +246,21 @@ def test_options(narrow):
             narrow.inpaint(image, hole, **options)
 
 
-def test_sizes(narrow):
+def test_sizes(narrow, monkeypatch):
     """The network sees one square of its own size, whatever the picture's."""
     for height, width in ((129, 129), (40, 300), (1, 1)):
         image, hole = picture(height, width)
         fitted, unknown, _ = narrow.sizes.fit(image, hole)
         assert fitted.shape == (128, 128, 3) and unknown.shape == (128, 128)
+    image, hole = picture(129, 129)
+    hole[:128, :128] = 1  # of the network's side, in a picture that is larger by one
+    sizes, run = [], narrow._run
+    monkeypatch.setattr(
+        narrow, "_run", lambda given: sizes.append(given["image"].shape) or run(given)
+    )
+    completed = complete(narrow, image, hole)
+    assert sizes == [(1, 128, 128, 3)]
+    np.testing.assert_array_equal(completed[hole == 0], image[hole == 0])
     for overrides, words in (
         ({"image_size": 192}, "image_size: must be a power of two, at least 128"),
         ({"image_size": 64}, "image_size: must be a power of two, at least 128"),

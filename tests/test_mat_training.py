@@ -33,13 +33,14 @@ NARROW = {
 }
 
 
-def begun(stage="adversarial", **overrides):
+def begun(stage="adversarial", features=None, **overrides):
     keras.utils.set_random_seed(0)
     model = presets.build("mat_small", **NARROW | overrides)
     adam = functools.partial(keras.optimizers.Adam, beta_1=0.0, beta_2=0.99)
     model.begin(
         stage,
         lambda name, factor, clip: adam(1e-3 * factor, name=name),
+        features,
         run_eagerly=backend.BACKEND == "tensorflow",
     )
     return model
@@ -182,7 +183,8 @@ def test_features_before_the_relu(network, tmp_path, caplog):
     model = presets.build("mat_small", **overrides)
     with caplog.at_level("INFO"):
         model.make_stage("adversarial", load)
-    assert f"perceptual loss: {network}, {', '.join(taps)}" in caplog.text
+    words = f"perceptual loss: {network}, {', '.join(taps)}, features divided by 57"
+    assert words in caplog.text
     image = np.random.default_rng(0).uniform(-1, 1, (1, 32, 32, 3)).astype("float32")
     before = model.features(image)
     after = load(network, tuple(taps))(image)
@@ -191,6 +193,25 @@ def test_features_before_the_relu(network, tmp_path, caplog):
         assert float(ops.min(x)) < 0
     with pytest.raises(InputError, match="train without it: -set perceptual_weight=0"):
         model.make_stage("adversarial", loader({network: tmp_path / "gone.npz"}))
+
+
+@both_engines
+def test_a_step_by_features(tmp_path):
+    """The term is the distance of features over their scale, and moves weights."""
+    load = loader({"vgg16": random_vgg(tmp_path / "vgg.npz")})
+    overrides = NARROW | {"perceptual": "vgg16", "perceptual_weight": 0.1}
+    model = begun(features=load, **overrides)
+    logs = fit(model, 0, 1)
+    parts = {name: logs[name] for name in ("adversarial", "coarse_adversarial")}
+    parts["perceptual"] = 0.1 * logs["perceptual"]
+    assert logs["generator_loss"] == pytest.approx(sum(parts.values()), rel=1e-4)
+    image, _ = as_inputs(batch(0))
+    maps = model.features(-image), model.features(image)
+    weights = [w / vgg.CAFFE for w in TAPS["vgg16"].values()]
+    expected = float(absolute_feature_distance(*maps, weights))
+    model.generate = lambda image, mask: [-image, image]
+    _, found = model.generator_loss(*as_inputs(batch(0)))
+    assert float(found["perceptual"]) == pytest.approx(expected, rel=1e-4)
 
 
 def test_a_network_that_cannot_be_downloaded(pictures, tmp_path, monkeypatch, capsys):

@@ -103,7 +103,7 @@ def test_a_person_moves_a_thing(painter):
     """What is painted is dragged, nudged by keys and made smaller; then undone."""
     painter.tool("move")
     painter.drags((50, 50), (60, 60), **SIZE)
-    painter.waits_for("Paint over what shall be moved first.")
+    painter.waits_for("Paint over what to move first.")
     painter.tool("rectangle")
     painter.drags((40, 40), (100, 110), **SIZE)
     mask = painter.mask()
@@ -114,17 +114,24 @@ def test_a_person_moves_a_thing(painter):
     painter.key("ArrowRight")
     painter.key("ArrowDown", SHIFT)
     painter.set("scale", 0.5)
+    painter.drags((70, 70), **SIZE)  # a click moves nothing
     painter.run()
     assert painter.find("run").text == "Remove"
+    assert painter.find("scale").get_attribute("value") == "1"
     result = pixels(painter.saves("save"))
     chosen = {"scale": 0.5, "mask_dilation": 0}
     expected = reposition(Negative(), IMAGE, mask, (91, 40), **chosen).image
     np.testing.assert_array_equal(result, expected)
     assert (result != IMAGE).any(axis=2)[mask].mean() > 0.5
-    for said in ("Move", "Move", "Move", "Remove"):  # two keys and a drag
+    for said in ("Move", "Move", "Move", "Move", "Remove"):  # a scale, keys, a drag
         painter.click("undo")
         assert painter.find("run").text == said
     assert painter.mask().sum() == mask.sum()
+    painter.drags((70, 70), (110, 80), **SIZE)
+    painter.click("clear")  # and another thing is removed
+    painter.tool("rectangle")
+    painter.drags((150, 20), (180, 60), **SIZE)
+    assert painter.find("run").text == "Remove"
 
 
 def test_the_original_is_shown_by_key_and_slider(painter):
@@ -625,6 +632,7 @@ def test_everything_has_a_name_for_a_screen_reader(painter):
     painter.run()
     painter.set("model", "mat_512")  # which has a choice of noise
     painter.wait("return document.querySelector('[name=noise]')")
+    painter.tool("move")  # which has a scale
     painter.driver.execute_script(
         "document.querySelectorAll('details').forEach((e) => { e.open = true; })"
     )

@@ -1,11 +1,13 @@
 """Moving a subject: geometry by hand and of the authors, what stays, the command."""
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
 
 from conftest import Plain, run
 from inpainting_zoo import cli, presets
+from inpainting_zoo.data.objects import shifted
 from inpainting_zoo.errors import InputError
 from inpainting_zoo.inpainting import segment
 from inpainting_zoo.inpainting.move import (
@@ -81,6 +83,22 @@ def test_perspective_and_what_stands_before(scene):
     moved = mover(mask, (10, 0))(mask)
     found = hidden(nearness, mask, moved)
     assert found.sum() == 40 and found[20:40, 45:47].all()
+
+
+def test_an_enlarged_subject_is_a_cut_of_the_enlarged_picture():
+    """What OpenCV enlarges whole, but for its rounding; nothing comes from beyond."""
+    image = np.random.default_rng(0).integers(0, 256, (20, 30, 3), np.uint8)
+    image = cv2.GaussianBlur(image, (0, 0), 2)
+    mask = np.zeros((20, 30), np.uint8)
+    mask[5:12, 8:20] = 1
+    found = mover(mask, (4, -2), 1.5)(image)
+    whole = cv2.resize(image, (45, 30), interpolation=cv2.INTER_CUBIC)
+    x, y = foot(mask)
+    by = round(x * -0.5) + 4, round(y * -0.5) - 2
+    expected = shifted(whole, *by, (20, 30))
+    assert np.abs(found.astype(int) - expected).max() <= 3
+    far = mover(mask, (25, 0), 1.5)(image)
+    assert not far[:, : max(0, round(x * -0.5) + 25)].any()
 
 
 def test_a_matte_follows_edges_near_the_masks(scene):
@@ -164,7 +182,7 @@ def test_wrong_input_is_refused(scene):
         ({"shift": (1.5, 0)}, "shift: must be two whole numbers"),
         ({"shift": (500, 0)}, "shift: must leave something of the subject"),
         ({"scale": 100.0}, "scale: must be from 1/8 to 8, received 100"),
-        ({"matting": -1}, "matting: must be at least 0"),
+        ({"matting": -1}, "matting: must be from 0 to 100"),
         ({"depth": np.ones((2, 2))}, "depth: must be finite numbers"),
     ):
         given = {"mask": mask, "shift": (1, 0), **arguments}
@@ -272,7 +290,8 @@ def test_a_subject_is_pointed_at(sam, monkeypatch):
     assert inputs["images"].shape == (1, 64, 64, 3)
     assert (inputs["images"][0, :32] == 7).all()
     assert (inputs["images"][0, 32:] == segment.MEAN).all()
-    np.testing.assert_allclose(inputs["points"][0], [[20.25, 5.25], [0, 0]])
+    # KerasHub adds half a pixel: the middle of the pixel, at half the size.
+    np.testing.assert_allclose(inputs["points"][0], [[19.75, 4.75], [0, 0]])
     assert inputs["labels"].tolist() == [[1, -1]]
     assert found.shape == (64, 128) and found.dtype == np.uint8
     assert found[20, 48] == 1  # the middle of the box, eight times as large

@@ -163,7 +163,7 @@ def test_a_prompt_learns_from_references(pictures, weights, tmp_path, capsys):
     assert run(*use, *model, "-overwrite", "-with", "task=refer") == 4
     assert "-reference: is needed for the task" in capsys.readouterr().err
     assert run(*use, "-overwrite", "-preset", "patchmatch", *beside) == 4
-    assert "-reference: must be for a model with the" in capsys.readouterr().err
+    assert "-reference: must be for a model that looks" in capsys.readouterr().err
     missing = ["-reference", tmp_path / "gone.png"]
     assert run(*use, *model, "-overwrite", *missing) == 4
     assert "-reference: must be a file" in capsys.readouterr().err

@@ -99,6 +99,8 @@ def test_a_subject_is_moved(address):
         ({"shift": "[0, 0]"}, "shift: must move or -scale the subject"),
         ({"shift": "[400, 0]"}, "shift: must leave something of the subject"),
         ({"shift": "[1, 0]", "scale": "9"}, "scale: must be a finite number"),
+        ({"shift": "[1, 0]", "matting": "101"}, "matting: must be a whole number"),
+        ({"shift": f"[1{400 * '0'}, 0]"}, "shift: must leave something"),
         ({"shift": "[1, 0]", "depth": "x.png"}, "field: one of"),
         ({"shift": "[1, 0]", "mask": png(0 * HOLE)}, "mask: must show a subject"),
     ):

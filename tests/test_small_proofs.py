@@ -1,7 +1,10 @@
 """What measures ASUKA and SEELE on a small model: joined files, views, rows, tables."""
 
+import json
+
 import numpy as np
 import pytest
+from PIL import Image
 
 from inpainting_zoo import presets
 from inpainting_zoo.errors import InputError
@@ -110,7 +113,7 @@ def test_views_overlap_and_subjects_are_cut():
     wanted = np.zeros((96, 96), np.uint8)
     wanted[30:66, 34:60] = 1
     assert (subject & wanted).sum() / (subject | wanted).sum() > 0.9
-    changed = seele_proof.composite(picture, subject, 3)
+    changed = seele_proof.composite(picture, subject, [0, 3])
     np.testing.assert_array_equal(changed[subject == 0], picture[subject == 0])
     assert (changed != picture)[subject == 1].mean() > 0.5
     assert seele_proof.colour_error(picture, picture, subject) == 0
@@ -127,4 +130,63 @@ def test_the_table_of_proofs():
     assert found["learned"]["mean"] == pytest.approx(1.35)
     assert found["random"]["change"] == pytest.approx(-0.1)
     assert found["random"]["interval"] == pytest.approx([-0.1, -0.1])
-    assert "learned: -10.0% (-10.0% to -10.0%)" in seele_proof.page({"remove": found})
+    assert found["random"]["seeds"] == pytest.approx([-0.1, -0.1])
+    row = "-10.0% (-10.0% to -10.0%; -10.0%, -10.0%)"
+    assert row in seele_proof.page({"remove": found})
+
+
+@pytest.mark.long
+def test_the_commands_on_tiny_networks(tmp_path, capsys):
+    """Of random weights: everything is trained, measured and written."""
+    rng, pictures = np.random.default_rng(0), tmp_path / "pictures"
+    pictures.mkdir()
+    for i in range(4):
+        coarse = rng.integers(0, 256, (8, 9, 3), np.uint8)
+        Image.fromarray(coarse).resize((90, 80)).save(pictures / f"{i}.png")
+    narrow = NARROW_SMALL | {"image_size": 64}
+    mae = NARROW_ASUKA["mae"] | {"image_size": 64, "patch": 8}
+    options = {name: narrow[name] for name in ("image_size", "unet", "autoencoder")}
+    leads = {"mae": mae, "feature_blocks": 1, "alignment": {"width": 4, "heads": 2}}
+    built = {
+        "sd_small": narrow,
+        "mae_small": mae,
+        "asuka_small": options | leads,
+    }
+    files = {}
+    for name, overrides in built.items():
+        files[name] = str(tmp_path / f"{name}.safetensors")
+        arrays = as_arrays(presets.build(name, **overrides).use_state())
+        save_weights(files[name], arrays, {"preset": name, "overrides": overrides})
+
+    given = ["-test_path", str(pictures), "-output_path", str(tmp_path / "rows")]
+    given += ["-sd", files["sd_small"], "-mae", files["mae_small"]]
+    asuka_rows.main([*given, "-asuka", files["asuka_small"], "-num_steps", "2"])
+    shown = capsys.readouterr().out.splitlines()
+    names = ["MAE", "SD", 'SD, "background"', "SD-Repaint", "SD from the MAE's picture"]
+    names += ["ASUKA", "biharmonic", "patchmatch"]
+    found = [x.split(" |")[0] for x in shown if x.startswith("| ")]
+    assert found[2:] == [f"| {name}" for name in names]
+    assert {p.name for p in (tmp_path / "rows").iterdir()} >= {"rows.json", "rows.png"}
+
+    given = ["-train_path", str(pictures), "-test_path", str(pictures)]
+    given += ["-from_weights", files["sd_small"], "-seeds", "0", "-test_limit", "2"]
+    given += [
+        "-output_path",
+        str(tmp_path / "proof"),
+        "-steps",
+        "1",
+        "-batch_size",
+        "2",
+    ]
+    given += ["-validation_images", "1", "-set"]
+    given += [f"{k}={json.dumps(v)}" for k, v in narrow.items()]
+    seele_proof.main(given)
+    found = json.loads((tmp_path / "proof" / "proof.json").read_text())["proofs"]
+    assert set(found) == {"remove", "harmonize", "refer"}
+    rows = ["learned", "random words", "no text", "its first text"]
+    assert list(found["remove"]) == rows
+    assert all(row["mean"] > 0 for rows in found.values() for row in rows.values())
+    seele_proof.main(given)  # what is there is only shown again
+    assert "| refer | beside it |" in capsys.readouterr().out
+    with pytest.raises(SystemExit, match="must be of this run"):
+        seele_proof.main([*given[:-1], "prompt=x"])

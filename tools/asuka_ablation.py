@@ -60,7 +60,8 @@ def measured(options, row: str, seed: int) -> list:
     if row == "VAE":
         weights = report.with_suffix(".safetensors")
         if not weights.is_file() and Path(options.from_weights).is_file():
-            join([options.from_weights], weights, options.preset, **ROWS[row])
+            overrides = parsed(options.set) | ROWS[row]
+            join([options.from_weights], weights, options.preset, **overrides)
         elif not weights.is_file():
             run("convert", "-preset", options.preset, "-source", options.from_weights,
                 "-save_to", weights, *arguments)  # fmt: skip
@@ -74,6 +75,17 @@ def measured(options, row: str, seed: int) -> list:
         train_and_evaluate(name, options.output_path, training, evaluation)
     with open(report.with_suffix(".csv"), newline="") as file:
         return [*csv.DictReader(file)]
+
+
+def parsed(pairs: list) -> dict:
+    """Returns the values of texts "key=value", which are JSON where they can be."""
+    found = {}
+    for name, _, text in (pair.partition("=") for pair in pairs):
+        try:
+            found[name] = json.loads(text)
+        except json.JSONDecodeError:
+            found[name] = text
+    return found
 
 
 def summary(tables: dict) -> dict:

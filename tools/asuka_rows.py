@@ -182,7 +182,7 @@ def parse(argv):
     )
 
     def add(name, **settings):
-        parser.add_argument(f"-{name}", **settings)
+        parser.add_argument(f"-{name}", f"--{name}", **settings)
 
     add("test_path", required=True, help="pictures not trained on")
     add("mask_path", help="of the test; else the model's masks")

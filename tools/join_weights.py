@@ -55,10 +55,11 @@ def join(files: list, save_path, preset: str, seed: int = 0, **overrides) -> lis
         InputError: if a file is missing, or holds nothing of the model.
         WeightsError: if one is damaged, or of another shape.
     """
-    opened = {path: load_weights(path) for path in files}
+    opened, found = {path: load_weights(path) for path in files}, {}
     for _, about in opened.values():
         if about.get("preset") == preset:
-            overrides = about["overrides"] | overrides
+            found |= about["overrides"]
+    overrides = found | overrides
     keras.utils.set_random_seed(seed)
     state = presets.build(preset, **overrides).use_state()
     new = dict.fromkeys(state)

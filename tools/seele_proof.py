@@ -5,20 +5,21 @@
 FILE is that of `tools/join_weights.py` for `sd_small`, which stays as it is. For every
 seed three things are measured, and written to proof.json in `-output_path`:
 
-- remove: the loss of the learned prompt on pictures that were not trained on, and that
-  of the best of five random prompts, at the same noise;
+- remove: the loss of the learned prompt on pictures that were not trained on, and those
+  of the best of five prompts of random words, of no text, and of the text that the
+  prompt was at first, at the same noise;
 - harmonize: how far the mean colour of subjects is from what it was, of composites
   whose subjects were given other colours, and of what is made of them;
 - refer: LPIPS of completions beside a shifted and scaled cut of the same photograph,
   without it, and beside a cut of another one.
 
-Subjects are what GrabCut finds around the middle of a picture. What is done is not done
-again; what else is given, such as `-steps 500`, is for all trainings.
+Subjects are what GrabCut finds around the middle of a picture. Finished work is kept;
+other options, such as `-steps 500`, go to every training.
 """
 
 import argparse
 import json
-from functools import cached_property
+import sys
 from pathlib import Path
 
 import cv2
@@ -31,17 +32,19 @@ from PIL import Image
 from inpainting_zoo import presets
 from inpainting_zoo.data.evaluation import EvaluationPairs
 from inpainting_zoo.data.images import fit_image, list_images, read_image
+from inpainting_zoo.environment import versions
 from inpainting_zoo.evaluation.tables import markdown
-from inpainting_zoo.layers.colour_jitter import jitter_colours
+from inpainting_zoo.layers.colour_jitter import change_colours
 from inpainting_zoo.metrics.bootstrap import bootstrap_intervals
 from inpainting_zoo.metrics.measures import chosen_measures
 from inpainting_zoo.models.pixels import paste
-from inpainting_zoo.stable_diffusion.tasks import LENGTH
-from inpainting_zoo.storage.files import write_bytes, write_json
+from inpainting_zoo.stable_diffusion.tasks import LENGTH, TASKS
+from inpainting_zoo.stable_diffusion.tokenizer import WORD_END
+from inpainting_zoo.storage.files import write_json
 from inpainting_zoo.tools.commands import train
 
-RANDOM_PROMPTS = 5
-COLOURS = 0.4  # how far those of composites are changed, see `jitter_colours`
+RANDOM_PROMPTS, WORDS = 5, 8
+COLOURS = 0.4  # how far those of composites are changed, see `change_colours`
 SHIFT, SCALES = 0.15, (0.8, 1.25)  # of the second cut, of a cut's side
 CUT = 0.7  # side of a cut by the photograph's
 SIZE = 2  # sides of what is written, by the model's
@@ -56,24 +59,30 @@ class Pictures:
         folder: to write to; what is there is taken as it is.
         count: at most so many.
         side: of what is written, in pixels.
+        seed: of other colours and of second views.
     """
 
-    def __init__(self, source: str, folder: Path, count: int, side: int):
+    def __init__(self, source: str, folder: Path, count: int, side: int, seed: int):
         self.images = list_images(source, "train_path")
         order = np.random.default_rng(0).permutation(len(self.images))[:count]
         self.images = [self.images[i] for i in sorted(order)]
-        self.folder, self.side = folder, side
+        self.folder, self.side, self.seed = folder, side, seed
 
     def path(self, kind: str) -> Path:
         """Returns the folder of one kind of picture."""
         return self.folder / kind
 
     def write(self):
-        """Writes all kinds; `done` in the folder says that they are there."""
-        done = self.folder / "done"
-        if done.is_file() and int(done.read_text()) == len(self.images):
+        """Writes all kinds; done.json in the folder says of what they are.
+
+        The script stops if they are of something else.
+        """
+        done = self.folder / "done.json"
+        about = {"images": [*map(str, self.images)], "side": self.side}
+        if done.is_file():
+            kept(done, about)
             return
-        rng = np.random.default_rng(0)
+        rng = np.random.default_rng(self.seed)
         for number, path in enumerate(self.images):
             photograph = read_image(path)
             picture = fit_image(photograph, self.side)
@@ -82,13 +91,13 @@ class Pictures:
             kinds = {
                 "pictures": picture,
                 "subjects": subject * 255,
-                "composites": composite(picture, subject, number),
+                "composites": composite(picture, subject, [self.seed, number]),
                 "first": first,
                 "second": second,
             }
             for kind, array in kinds.items():
                 save(array, self.path(kind) / f"{number:05d}.png")
-        write_bytes(done, str(len(self.images)).encode())
+        write_json(done, about)
 
     def listed(self, kind: str) -> list:
         return list_images(str(self.path(kind)), "test_path")
@@ -123,12 +132,12 @@ def subject_of(picture):
     return found
 
 
-def composite(picture, subject, seed: int):
+def composite(picture, subject, seed):
     """Returns a picture whose subject has other colours, uint8 (S, S, 3)."""
+    drawn = np.random.default_rng(seed).uniform(-COLOURS, COLOURS, (4, 1, 1, 1, 1))
     colours = ops.convert_to_tensor(picture[None] / np.float32(255))
-    generator = keras.random.SeedGenerator(seed)
-    changed = ops.convert_to_numpy(jitter_colours(colours, COLOURS, generator))[0]
-    changed = np.rint(255 * changed)
+    changed = change_colours(colours, *drawn.astype("float32"))
+    changed = np.rint(255 * ops.convert_to_numpy(changed)[0])
     return paste(changed, picture, subject[..., None]).astype(np.uint8)
 
 
@@ -182,16 +191,13 @@ class Proof:
     def pairs(self, kind: str, masks: str, side: int, **further):
         return EvaluationPairs(self.test.listed(kind), masks, side, **further)
 
-    @cached_property
-    def pictures_and_subjects(self):
-        path = self.training.path
-        return ["-train_path", path("pictures"), "-objects_path", path("subjects")]
-
     def remove(self) -> dict:
-        """Returns the losses of pictures by the learned and the best random prompt."""
+        """Returns the losses of pictures by the learned prompt, and by others."""
+        path = self.training.path
         files = self.learned(
-            *("task_inversion", "remove", *self.pictures_and_subjects),
-            *("-set", "task=remove", "-masks", "moved_object=1"),
+            *("task_inversion", "remove", "-train_path", path("pictures")),
+            *("-objects_path", path("subjects"), "-masks", "moved_object=1"),
+            *("-set", "task=remove"),
         )
         model = self.model(files)
         side = model.image_size
@@ -200,21 +206,26 @@ class Proof:
         )
         model.begin("task_inversion", lambda name, **options: keras.optimizers.SGD())
         (prompt,) = model.prompts["remove"].variables
-        learned = ops.convert_to_numpy(prompt)
-        drawn = random_prompts(model, self.seed)
-        losses = []
-        for embeddings in (learned, *drawn):
-            prompt.assign(embeddings)
-            losses.append([self.loss(model, *pair) for pair in pairs])
-        own, *others = np.array(losses)
-        best = min(others, key=np.mean)
-        return {"learned": own.tolist(), "random": best.tolist()}
+        texts = {"no text": "", "its first text": TASKS["remove"].text}
+        tried = {
+            "learned": [ops.convert_to_numpy(prompt)],
+            "random words": random_prompts(model, self.seed),
+            **{name: [embedded(model, text)] for name, text in texts.items()},
+        }
+        return {
+            name: self.best(model, prompt, each, pairs) for name, each in tried.items()
+        }
 
-    def loss(self, model, name, image, mask):
-        return model.validation_number(image, image, mask)
+    def best(self, model, prompt, tried, pairs) -> list:
+        """Returns the losses of pictures by the best of some prompts."""
+        found = []
+        for embeddings in tried:
+            prompt.assign(embeddings)
+            found.append([model.validation_number(x, x, mask) for _, x, mask in pairs])
+        return min(found, key=np.mean)
 
     def harmonize(self) -> dict:
-        """Returns the colour errors of composites, and of what is made of them."""
+        """Returns the colour errors of what is made of composites, and of these."""
         path = self.training.path
         files = self.learned(
             *("harmonization", "harmonize", "-train_path", path("composites")),
@@ -236,10 +247,10 @@ class Proof:
             )  # fmt: skip
             for found, picture in ((before, image), (after, made)):
                 found.append(colour_error(aligned["target"], picture, mask))
-        return {"composites": before, "harmonized": after}
+        return {"harmonized": after, "composites": before}
 
     def refer(self) -> dict:
-        """Returns LPIPS beside a second view, without any, and beside another's."""
+        """Returns LPIPS beside a second view, by no text, and beside another's view."""
         path = self.training.path
         files = self.learned(
             *("reference", "refer", "-train_path", path("first")),
@@ -252,7 +263,7 @@ class Proof:
             aligned={"reference": self.test.listed("second")},
         )
         lpips = chosen_measures("lpips")["lpips"].function
-        found = {"beside it": [], "without": [], "beside another": []}
+        found = {"beside it": [], "no text": [], "beside another": []}
         pictures = [*pairs]
         for index, (_, image, mask, own) in enumerate(pictures):
             other = pictures[index - 1][3]
@@ -267,10 +278,19 @@ class Proof:
 
 
 def random_prompts(model, seed: int) -> list:
-    """Returns embeddings of random words in a prompt's length, (LENGTH, C) each."""
-    rng = np.random.default_rng(seed)
-    tokens = rng.integers(0, 49_406, (RANDOM_PROMPTS, model.length), dtype=np.int32)
-    return [*ops.convert_to_numpy(model.text_encoder(tokens))[:, :LENGTH]]
+    """Returns the embeddings of random words, (LENGTH, C) each."""
+    rng, vocabulary = np.random.default_rng(seed), model.tokenizer.vocabulary
+    plain = [token for token in vocabulary if token.endswith(WORD_END)]
+    texts = rng.choice(plain, (RANDOM_PROMPTS, WORDS))
+    return [
+        embedded(model, " ".join(x.removesuffix(WORD_END) for x in t)) for t in texts
+    ]
+
+
+def embedded(model, text: str):
+    """Returns the embeddings of a text in a prompt's length, (LENGTH, C)."""
+    tokens = model.tokenizer(text, model.length)[None]
+    return ops.convert_to_numpy(model.text_encoder(tokens))[0, :LENGTH]
 
 
 def colour_error(truth, picture, mask) -> float:
@@ -285,12 +305,18 @@ PROOFS = ("remove", "harmonize", "refer")
 def main(argv=None):
     options = parse(argv)
     folder = Path(options.output_path)
+    about = {k: v for k, v in vars(options).items() if k not in ("only", "seeds")}
+    if (folder / "arguments.json").is_file():
+        kept(folder / "arguments.json", about)
+    write_json(folder / "arguments.json", about)
     side = SIZE * presets.sized("sd_small")[0]
     splits = [
-        Pictures(path, folder / name, count, side)
-        for name, path, count in (
-            ("train", options.train_path, options.train_limit),
-            ("test", options.test_path, options.test_limit),
+        Pictures(path, folder / name, count, side, seed)
+        for seed, (name, path, count) in enumerate(
+            (
+                ("train", options.train_path, options.train_limit),
+                ("test", options.test_path, options.test_limit),
+            )
         )
     ]
     for split in splits:
@@ -303,8 +329,18 @@ def main(argv=None):
                 write_json(path, getattr(Proof(options, *splits, seed), name)())
             found[name][seed] = json.loads(path.read_text())
     table = {name: summary(seeds) for name, seeds in found.items()}
-    write_json(folder / "proof.json", {"seeds": options.seeds, "proofs": table})
+    made = {"seeds": options.seeds, "arguments": about, "versions": versions()}
+    write_json(folder / "proof.json", made | {"proofs": table})
     print(page(table))
+
+
+def kept(path, about: dict):
+    """Stops the script if a file is of another call's arguments."""
+    if (found := json.loads(path.read_text())) != about:
+        sys.exit(
+            f"error: {path}: must be of this run, {about}, received {found}; choose "
+            "another -output_path or remove what is there"
+        )
 
 
 def summary(seeds: dict) -> dict:
@@ -315,13 +351,14 @@ def summary(seeds: dict) -> dict:
 
     Returns:
         Row -> "mean"; of others than the first also "change" of the first to it in
-        parts of it, and its 95 % "interval", picture by picture.
+        parts of it, its 95 % "interval", picture by picture, of the means of all seeds,
+        and "seeds", the change of each.
     """
     rows = {
         row: np.mean([found[row] for found in seeds.values()], axis=0)
         for row in next(iter(seeds.values()))
     }
-    (_, first), *others = rows.items()
+    (name, first), *others = rows.items()
     table = {row: {"mean": float(values.mean())} for row, values in rows.items()}
     for row, values in others:
         mean = values.mean()
@@ -329,6 +366,10 @@ def summary(seeds: dict) -> dict:
         table[row] |= {
             "change": float((first.mean() - mean) / mean),
             "interval": [float(low[0]), float(high[0])],
+            "seeds": [
+                float(np.mean(found[name]) / np.mean(found[row]) - 1)
+                for found in seeds.values()
+            ],
         }
     return table
 
@@ -337,14 +378,14 @@ def page(table: dict) -> str:
     """Returns the table in Markdown."""
     lines = []
     for proof, rows in table.items():
-        first = next(iter(rows))
         for row, found in rows.items():
             change = ""
             if "change" in found:
                 low, high = found["interval"]
-                change = f"{first}: {found['change']:+.1%} ({low:+.1%} to {high:+.1%})"
+                each = ", ".join(f"{change:+.1%}" for change in found["seeds"])
+                change = f"{found['change']:+.1%} ({low:+.1%} to {high:+.1%}; {each})"
             lines.append([proof, row, f"{found['mean']:.4f}", change])
-    return markdown(["task", "", "mean", "change (95 %)"], lines)
+    return markdown(["task", "", "mean", "the first's change (95 %; seeds)"], lines)
 
 
 def parse(argv):

@@ -14,6 +14,7 @@ from inpainting_zoo.engine import backend, distribution
 from inpainting_zoo.engine.batches import streaming
 from inpainting_zoo.engine.operations import seconds_of_product
 from inpainting_zoo.engine.precisions import DTYPES
+from inpainting_zoo.errors import InputError, some
 from inpainting_zoo.features.load import FEATURES, loader
 from inpainting_zoo.models.stage import join_batches
 from inpainting_zoo.options import TrainSettings
@@ -152,6 +153,7 @@ def begin(settings: TrainSettings) -> Run:
     )
     further = set(training.further) - {"objects"}
     check_aligned(model.stage.inputs, further, f"{stage} of {settings.preset}")
+    check_validation(model.stage, validation)
     batches, (per_epoch, total) = model.stage.batches, lengths()
     settings = dataclasses.replace(settings, steps=total)
     about = {"preset": settings.preset, "overrides": overrides}
@@ -166,6 +168,25 @@ def begin(settings: TrainSettings) -> Run:
     training.look_through_masks()
     run.load(0)
     return run
+
+
+def check_validation(stage, pairs):
+    """Refuses pictures to validate on that lack what the best weights are chosen by.
+
+    Args:
+        stage: that has begun.
+        pairs: see `training.validation.Validation`.
+    """
+    lacking = [
+        name
+        for name, _, _, *aligned in pairs
+        if not {*stage.inputs} <= {*dict(*aligned)}
+    ]
+    if stage.best and lacking:
+        raise InputError(
+            f"aligned: must have {', '.join(stage.inputs)} for all pictures that are "
+            f"validated on, received none for {some(lacking)}"
+        )
 
 
 def warn_of_slow(precision: str):

@@ -57,7 +57,7 @@ class InpaintSettings(CompletingSettings):
         None, "CSV file of such options for each picture, columns file, prompt, ..."
     )
     reference: list | None = option(
-        None, "pictures of the same place, which a model with the task refer looks at"
+        None, "pictures of the same place, shown to a model with the task refer"
     )
     seed: int = seed("of what the model draws")
     variants: int = option(
@@ -135,7 +135,9 @@ class RepositionSettings(ModelSettings):
     point: tuple[int, int] | None = option(
         None, "pixel of the subject from the left and the top, instead of its mask"
     )
-    sam: str = option(SAM, "preset of KerasHub's SAMImageSegmenter, or its folder")
+    sam: str | None = option(
+        None, f"preset of KerasHub's SAMImageSegmenter, or its folder; {SAM}"
+    )
     shift: tuple[int, int] | None = option(None, "pixels to the right and down")
     save_to: str | None = option(None, "file to write", writes="file")
     scale: float | None = option(
@@ -148,7 +150,10 @@ class RepositionSettings(ModelSettings):
         None, "picture of nearness, brighter where nearer, by which it is scaled"
     )
     matting: int = option(
-        2, "pixels on each side of the subject's edge that may be mixed", least=0
+        2,
+        "pixels on each side of the subject's edge that may be mixed",
+        least=0,
+        most=100,
     )
     mask_label: str | None = mask_label()
     mask_dilation: float = option(
@@ -170,6 +175,12 @@ class RepositionSettings(ModelSettings):
             raise InputError(
                 f"point: must not be given with a -mask, received {self.point}"
             )
+        for name, needed in {"sam": "point", "mask_label": "mask"}.items():
+            if getattr(self, name) is not None and not getattr(self, needed):
+                raise InputError(
+                    f"{name}: must be given with -{needed}, received "
+                    f"{getattr(self, name)!r} without"
+                )
 
     def complete(self):
         if not (self.mask or self.point):

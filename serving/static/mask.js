@@ -66,14 +66,15 @@ export class Mask {
     return found;
   }
 
-  // About the square around the hole, within the picture: [left, top, side].
-  square() {
+  // About the square around the hole, moved by pixels, within the picture: [left, top,
+  // side].
+  square([right, down]) {
     const { width, height } = this.canvas;
-    const { left, top, right, bottom } = this.box();
-    const hole = Math.max(right - left, bottom - top);
+    const box = this.box();
+    const hole = Math.max(box.right - box.left, box.bottom - box.top);
     const side = Math.min(width, height, hole * (1 + 2 * MARGIN));
     const from = (low, high, most) => Math.min(most - side, Math.max(0, (low + high - side) / 2));
-    return [from(left, right, width), from(top, bottom, height), side];
+    return [from(box.left + right, box.right + right, width), from(box.top + down, box.bottom + down, height), side];
   }
 
   // About the middle of its lowest row: [x, y].

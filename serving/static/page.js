@@ -105,17 +105,19 @@ async function open(file) {
   $("empty").hidden = true;
   $("variants").hidden = true;
   $("variants").replaceChildren();
+  $("scale").value = 1;
   setCompare(0);
   setSize(Math.round(Math.max(picture.width, picture.height) / 25));
   const kept = FORMATS[file.type];
   $("format").replaceChildren(...["png", ...(kept ? [kept] : [])].map((format) => new Option(format.toUpperCase(), format)));
-  tell(`${picture.width} × ${picture.height} pixels. Paint over what shall go, or be moved.`);
+  tell(`${picture.width} × ${picture.height} pixels. Paint over what to remove or to move.`);
   show();
 }
 
 async function loadMask(file) {
   try {
-    add(loaded(await readMask(file, original.width, original.height)));
+    const drawn = loaded(await readMask(file, original.width, original.height));
+    change({ strokes: [...history.now.strokes, drawn], shift: null });
   } catch (error) {
     fail(error);
   }
@@ -158,7 +160,7 @@ function resize(steps) {
 function begin(at) {
   if (!history || running) return;
   if (tool() === "move") {
-    if (!isDrawn()) return tell("Paint over what shall be moved first.", true);
+    if (!isDrawn()) return tell("Paint over what to move first.", true);
     moving = { from: at, before: history.now.shift ?? [0, 0] };
     return;
   }
@@ -182,8 +184,11 @@ function move(points) {
 
 function end() {
   if (moving) {
+    const { before } = moving;
+    const shift = view.subject?.shift ?? before;
     moving = null;
-    if (view.subject) change({ shift: view.subject.shift });
+    if (shift.some((pixels, i) => pixels !== before[i])) shiftBy(shift);
+    return;
   }
   if (!stroke) return;
   const drawn = stroke;
@@ -195,7 +200,7 @@ function end() {
 function abandon() {
   if (moving) {
     moving = null;
-    show();
+    return show();
   }
   if (!stroke) return;
   stroke = view.outline = null;
@@ -236,9 +241,16 @@ function step(dx, dy) {
 
 // Moves what is painted by pixels.
 function nudge(dx, dy) {
-  begin([0, 0]);
-  move([[dx, dy]]);
-  end();
+  if (running) return;
+  if (!isDrawn()) return tell("Paint over what to move first.", true);
+  const [right, down] = history.now.shift ?? [0, 0];
+  shiftBy([right + dx, down + dy]);
+}
+
+// Remembers where what is painted is to be moved; nowhere is no move.
+function shiftBy(shift) {
+  const isMove = shift.some(Boolean) || $("scale").valueAsNumber !== 1;
+  change({ shift: isMove ? shift : null });
 }
 
 function setDown() {
@@ -288,7 +300,8 @@ async function start() {
 
 function accept(base, found, draws) {
   const strokes = $("keep").checked ? base.strokes : [];
-  offer(found, strokes);
+  offer(found, strokes, base.shift);
+  $("scale").value = 1;
   history.push({ picture: found[0].picture, strokes, shift: null });
   const notes = new Set(found.flatMap(({ notes }) => notes));
   const seed = draws ? `, seed ${found[0].seed}` : "";
@@ -297,9 +310,9 @@ function accept(base, found, draws) {
 }
 
 // Pictures to choose from, each of them a step that can be undone.
-function offer(found, strokes) {
+function offer(found, strokes, shift) {
   $("variants").hidden = found.length < 2;
-  const [left, top, side] = mask.square();
+  const [left, top, side] = mask.square(shift ?? [0, 0]);
   $("variants").replaceChildren(...found.map(({ picture, seed }, i) => {
     const [button, shown] = [document.createElement("button"), document.createElement("canvas")];
     shown.width = shown.height = THUMBNAIL;
@@ -370,8 +383,14 @@ const setPanning = (is) => () => {
 
 const pick = (value) => () => {
   document.querySelector(`[name=tool][value=${value}]`).checked = true;
-  hover(null);
+  chosen();
 };
+
+// What goes with the tool that is chosen.
+function chosen() {
+  $("scale-field").hidden = tool() !== "move";
+  hover(null);
+}
 
 const inTime = (way) => () => {
   if (!history || running) return;
@@ -393,9 +412,10 @@ $("save-mask").onclick = async () => files.save(await mask.file(), files.named(n
 $("size").oninput = () => setSize(size());
 $("undo").onclick = inTime("undo");
 $("redo").onclick = inTime("redo");
-$("clear").onclick = () => add(clear);
+$("clear").onclick = () => change({ strokes: [...history.now.strokes, clear], shift: null });
 $("invert").onclick = () => add(invert);
-$("scale").oninput = () => history && show();
+$("scale").oninput = () => history && isDrawn() && tool() === "move" && shiftBy(history.now.shift ?? [0, 0]);
+for (const input of document.querySelectorAll("[name=tool]")) input.addEventListener("change", chosen);
 $("zoom-in").onclick = () => view.zoomBy(1.5);
 $("zoom-out").onclick = () => view.zoomBy(1 / 1.5);
 $("zoom-fit").onclick = () => view.fit();

@@ -13,7 +13,7 @@ export class Subject {
     Object.assign(this, { picture, strokes, foot: mask.foot(), shift: [0, 0], size: 1 });
   }
 
-  // Whether it is what these strokes cut out of a picture.
+  // Whether it was cut from this picture by these strokes.
   isOf({ picture, strokes }) {
     return this.picture === picture && this.strokes === strokes;
   }
