@@ -1,4 +1,4 @@
-"""Measures what refinement does to the photographs of the gallery, and shows three.
+"""Measures what refinement does to the photographs of the gallery, and shows it.
 
     python tools/refinement.py -photographs DIR
 
@@ -13,6 +13,7 @@ import time
 from io import BytesIO
 from pathlib import Path
 
+import cv2
 import numpy as np
 from PIL import Image
 
@@ -25,7 +26,7 @@ from inpainting_zoo.storage.files import write_bytes, write_json
 from inpainting_zoo.tools.gallery import DOCS, GALLERY, RING, brushed, read_holes
 
 SIDE, SHOWN_SIDE, QUALITY = 1024, 384, 85
-SHOWN = ("022", "055", "015")
+CELL = 240  # pixels of what is shown
 TITLES = ("before", "predicted", "refined")
 
 
@@ -49,15 +50,25 @@ def main(argv=None):
         completed = [np.where(hole[..., None] > 0, x, image) for x in predictions]
         row = [masked(image, hole), *completed]
         save_png(options.output_path / f"{name}.png", np.concatenate(row, axis=1))
-        if name in SHOWN:
-            small = window_around(hole, SHOWN_SIDE)
-            shown.append([x[small] for x in row])
+        small = window_around(hole, SHOWN_SIDE)
+        shown.append([shrunk(x[small]) for x in row])
     report = {"preset": options.preset, "side": SIDE, "photographs": rows}
     better = [row for row in rows.values() if row["error"][1] < row["error"][0]]
     print(f"{len(better)} of {len(rows)} better")
     write_json(GALLERY / "refinement.json", report | {"versions": versions()})
+    show(shown)
+
+
+def shrunk(picture):
+    """Returns a picture with sides of `CELL` pixels."""
+    return cv2.resize(picture, (CELL, CELL), interpolation=cv2.INTER_AREA)
+
+
+def show(rows: list):
+    """Writes pictures of `TITLES`, of two photographs in a row, into the docs."""
+    pairs = [[*left, *right] for left, right in zip(rows[::2], rows[1::2])]
     content = BytesIO()
-    Image.fromarray(grid(shown, TITLES)).save(content, "JPEG", quality=QUALITY)
+    Image.fromarray(grid(pairs, 2 * TITLES)).save(content, "JPEG", quality=QUALITY)
     write_bytes(DOCS / "refinement.jpg", content.getvalue())
 
 
