@@ -34,8 +34,9 @@ def upsample(x, taps=TAPS):
         taps: of a filter of 4x4.
     """
     _, height, width, channels = x.shape
-    x = ops.reshape(x, (-1, height, 1, width, 1, channels))
-    x = ops.pad(x, [(0, 0), (0, 0), (0, 1), (0, 0), (0, 1), (0, 0)])
+    # One axis after the other: LiteRT pads four at most.
+    for shape in ((-1, height, 1, width * channels), (-1, width, 1, channels)):
+        x = ops.pad(ops.reshape(x, shape), [(0, 0), (0, 0), (0, 1), (0, 0)])
     x = ops.reshape(x, (-1, 2 * height, 2 * width, channels))
     return filtered(x, (2, 1), 4, taps=taps)
 

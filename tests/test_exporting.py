@@ -250,23 +250,41 @@ def test_sizes_that_cannot_be(encoder, tmp_path):
             exporting.export(encoder[0], "onnx", tmp_path / "a.onnx", size)
 
 
+def run_onnx(path):
+    """Returns the names of a file's inputs, and what runs it."""
+    session = onnxruntime.InferenceSession(path)
+    names = [x.name for x in session.get_inputs()]
+    return names, lambda inputs: session.run(None, inputs)[0]
+
+
+def run_litert(path):
+    from ai_edge_litert.interpreter import Interpreter
+
+    runner = Interpreter(str(path)).get_signature_runner()
+    names = sorted(runner.get_input_details())
+    return names, lambda inputs: runner(**inputs)["completed"]
+
+
 @pytest.mark.long
-def test_what_is_drawn_is_an_input(tmp_path):
+@pytest.mark.parametrize(
+    ("format", "opened"), [("onnx", run_onnx), ("litert", run_litert)]
+)
+def test_what_is_drawn_is_an_input(format, opened, tmp_path):
     """Style and maps of MAT, by name; another style gives another picture."""
     keras.utils.set_random_seed(0)
     config = {"channels": [2], "width": 6, "latent": 4, "mapping_layers": 1}
     model = presets.build("mat_small", depths=[1, 2, 1, 1, 1], **config)
-    path = tmp_path / "mat.onnx"
-    exporting.export(model, "onnx", path, pixels="float32")
-    session = onnxruntime.InferenceSession(path)
-    names = ["image", "mask", "z", "stage1_map", "stage2_map"]
-    assert [x.name for x in session.get_inputs()] == names
+    path = tmp_path / f"mat{formats.get(format).suffix}"
+    exporting.export(model, format, path, pixels="float32")
+    names, complete = opened(path)
+    drawn_names = ["z", "stage1_map", "stage2_map"]
+    assert sorted(names) == sorted(["image", "mask", *drawn_names])
     image, mask = random((1, 128, 128))
     found = []
     for seed in (0, 1):
         drawn = model.draw(np.random.default_rng(seed), 128, 128)
-        inputs = {"image": image, "mask": mask} | {k: drawn[k] for k in names[2:]}
-        (completed,) = session.run(None, inputs)
+        inputs = {"image": image, "mask": mask} | {k: drawn[k] for k in drawn_names}
+        completed = complete(inputs)
         prediction = model.predict(inputs, verbose=0)
         expected = np.where(mask != 0, prediction, image)
         assert np.abs(completed - expected).max() < 1e-4
