@@ -4,6 +4,7 @@ Reference: Li et al., MAT: Mask-Aware Transformer for Large Hole Image Inpaintin
 2022.
 """
 
+import functools
 import inspect
 import logging
 
@@ -20,6 +21,7 @@ from inpainting_zoo.losses.adversarial import (
     r1_penalty,
 )
 from inpainting_zoo.losses.feature_distance import absolute_feature_distance
+from inpainting_zoo.losses.perceptual_similarity import perceptual_similarity_loss
 from inpainting_zoo.losses.reconstruction import reconstruction_loss
 from inpainting_zoo.mat.networks import (
     HEADS,
@@ -41,7 +43,8 @@ class MAT(Inpainter):
     Args:
         image_size: side in pixels of the only images that the networks take, a power
             of two from 128 up.
-        perceptual: name in `TAPS`, the network whose features are compared.
+        perceptual: name in `TAPS`, the network whose features are compared; or "lpips",
+            those of VGG16 as LPIPS compares them.
         perceptual_weight: 0 needs no such network.
         gradient_penalty_weight: of R1, gamma / 2.
         gradient_penalty_every: steps from one R1 to the next, which weighs as much as
@@ -100,7 +103,7 @@ class MAT(Inpainter):
             "coarse_discriminator": 1.0,
             "gradient_penalty": gradient_penalty_weight,
         }
-        self.discriminator = self.features = None
+        self.discriminator = self.features = self.distance = None
 
     # Use.
 
@@ -180,17 +183,31 @@ class MAT(Inpainter):
         if name == "reconstruction":
             return Stage(self.reconstruction_step, learns, average=self.average)
         if self.loss_weights["perceptual"]:
-            taps = TAPS[self.perceptual]
             load = advising(features, "it: -set perceptual_weight=0")
-            self.features = load(self.perceptual, tuple(taps), rectified=False)
-            about = self.perceptual, ", ".join(taps), self.features.scale
-            log.info("perceptual loss: %s, %s, features divided by %.3g", *about)
+            self.features, self.distance = self._perceptual(load)
         self.discriminator = build_discriminator(
             self.image_size, self.channels, self.group
         )
         learns["discriminator"] = self.discriminator
         lazy = {"generator": 4, "discriminator": self.gradient_penalty_every}
         return Stage(self.adversarial_step, learns, lazy=lazy, average=self.average)
+
+    def _perceptual(self, load):
+        """Returns the network of the perceptual loss, and the distance of its features.
+
+        Args:
+            load: see `features.load.loader`.
+        """
+        taps = TAPS[self.perceptual]
+        if not taps:
+            network, heads = load("lpips_vgg16", None)
+            log.info("perceptual loss: LPIPS by VGG16")
+            return network, functools.partial(perceptual_similarity_loss, heads=heads)
+        network = load(self.perceptual, tuple(taps), rectified=False)
+        about = self.perceptual, ", ".join(taps), network.scale
+        log.info("perceptual loss: %s, %s, features divided by %.3g", *about)
+        weights = [weight / network.scale for weight in taps.values()]
+        return network, functools.partial(absolute_feature_distance, weights=weights)
 
     def reconstruction_step(self, batch, minimize):
         """Takes a step of the generator by reconstruction alone."""
@@ -263,8 +280,7 @@ class MAT(Inpainter):
         terms = dict(zip(names, map(non_saturating_generator_loss, logits)))
         if self.features is not None:
             maps = self.features(prediction), self.features(image)
-            weights = [w / self.features.scale for w in TAPS[self.perceptual].values()]
-            terms["perceptual"] = absolute_feature_distance(*maps, weights)
+            terms["perceptual"] = self.distance(*maps)
         return weighted_sum(terms, self.loss_weights, "generator")
 
     def discriminator_loss(self, image, fakes, mask):
@@ -309,8 +325,10 @@ class MAT(Inpainter):
 DEFAULTS = inspect.signature(build_generator).parameters
 # How much of the stored and of the drawn noise is added.
 NOISE = {"stored": (1.0, 0.0), "drawn": (0.0, 1.0), "none": (0.0, 0.0)}
-# Layers whose features, before the ReLU, are compared, and their weights.
+# Layers whose features, before the ReLU, are compared, and their weights; LPIPS has its
+# own.
 TAPS = {
     "vgg19": {"block4_conv4": 1 / 4, "block5_conv4": 1 / 2},
     "vgg16": {"block4_conv3": 1 / 4, "block5_conv3": 1 / 2},
+    "lpips": {},
 }

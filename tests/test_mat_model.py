@@ -267,7 +267,10 @@ def test_sizes(narrow, monkeypatch):
         ({"width": 7}, "heads: must divide the width of 7, received 2"),
         ({"depths": [1, 1]}, r"depths: must be 5 numbers, received \[1, 1\]"),
         ({"dtype": "mixed_float16"}, "mixed_precision: must be float32 for MAT"),
-        ({"perceptual": "vgg"}, "perceptual: one of vgg19, vgg16, received 'vgg'"),
+        (
+            {"perceptual": "vgg"},
+            "perceptual: one of vgg19, vgg16, lpips, received 'vgg'",
+        ),
     ):
         with pytest.raises(InputError, match=words):
             presets.build("mat_small", **NARROW | overrides)
