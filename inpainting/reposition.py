@@ -262,11 +262,13 @@ def reposition_bytes(
         grey = open_picture(depth, max_pixels, argument="depth")
         options["depth"] = np.asarray(grey.convert("F"))
     found = reposition(model, to_rgb(opened), subject, **options)
-    moved = modes.with_metadata(Image.fromarray(found.image), opened)
+    moved = Image.fromarray(found.image)
+    if opened.mode in ("RGB", "RGBA", "P"):  # whose profiles are of these channels
+        moved = modes.with_metadata(moved, opened)
     content, more = modes.encode(moved, suffix)
     if steps is not None:
         steps |= found.steps | {"scale": found.scale}
-    return content, [*notes, *more, *found.notes]
+    return content, [*dict.fromkeys([*notes, *more, *found.notes])]
 
 
 def reposition_file(settings: RepositionSettings):

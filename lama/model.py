@@ -331,10 +331,9 @@ class LaMa(GeneratorInpainter):
     def call(self, inputs):
         """See `Inpainter.call`; what has another size is padded as officially."""
         image, mask = inputs["image"], inputs["mask"]
-        _, height, width, _ = image.shape
-        if None not in (height, width):  # in a graph for any size who calls pads
-            sizes = self.sizes.multiple, self.sizes.least, self.sizes.padding
-            image, mask = (pad_to_multiple(x, *sizes) for x in (image, mask))
+        _, height, width, _ = ops.shape(image)
+        sizes = self.sizes.multiple, self.sizes.least, self.sizes.padding
+        image, mask = (pad_to_multiple(x, *sizes) for x in (image, mask))
         return self.generator([image, mask])[:, :height, :width]
 
     @explicit_settings()

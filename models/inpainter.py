@@ -394,8 +394,7 @@ class Inpainter(Completer, StepModel):
 
         Args:
             name: of the method.
-            variant: others are compiled by themselves, such as for shapes that must be
-                known to it.
+            variant: each is compiled separately, for shapes that it must know.
         """
         if (name, variant) not in self._compiled:
             variables = [*named(self.parts).values()]

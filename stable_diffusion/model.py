@@ -356,8 +356,8 @@ class StableDiffusion(LatentTraining):
             )
         if references and REFER not in self.prompts:
             raise InputError(
-                f"reference: needs a prompt of the task {REFER}, received none; its "
-                "file is one of the adapters"
+                f"reference: needs a prompt of the task {REFER}, received none; give "
+                "its file with the adapters"
             )
         self.references = [fit_image(x, self.image_size) for x in references]
 
@@ -425,7 +425,8 @@ class StableDiffusion(LatentTraining):
 
         def run(name):
             own = {"embed": self._remembered}
-            variant = len(self.references)  # whose views must be known
+            # How many views there are must be known to the U-Net.
+            variant = len(self.references) if name == "advance" else 0
             method = own.get(name) or self.compiled_method(name, variant)
 
             def checked(inputs):

@@ -197,7 +197,7 @@ def test_features_before_the_relu(network, tmp_path, caplog):
 
 @both_engines
 def test_a_step_by_features(tmp_path):
-    """The term is the distance of features over their scale, and moves weights."""
+    """The term is the distance of features over their scale."""
     load = loader({"vgg16": random_vgg(tmp_path / "vgg.npz")})
     overrides = NARROW | {"perceptual": "vgg16", "perceptual_weight": 0.1}
     model = begun(features=load, **overrides)

@@ -92,6 +92,8 @@ def test_a_subject_is_moved(address):
         negative("patchmatch"), IMAGE, HOLE, (9, -4), scale=0.5, mask_dilation=1, seed=3
     )
     np.testing.assert_array_equal(pixels(content), expected.image)
+    labels = form(**PAIR | {"mask": png(HOLE // 255)}, shift="[9, 0]", mask_label="1")
+    assert send(address, **place, body=labels)[0] == 200
     for fields, said in (
         ({}, "shift: is needed, received none"),
         ({"shift": "3"}, "shift: must be 2, received 3"),

@@ -175,16 +175,16 @@ class RepositionSettings(ModelSettings):
             raise InputError(
                 f"point: must not be given with a -mask, received {self.point}"
             )
-        for name, needed in {"sam": "point", "mask_label": "mask"}.items():
-            if getattr(self, name) is not None and not getattr(self, needed):
-                raise InputError(
-                    f"{name}: must be given with -{needed}, received "
-                    f"{getattr(self, name)!r} without"
-                )
 
     def complete(self):
         if not (self.mask or self.point):
             raise InputError("mask: is needed, or -point, received none")
+        for name, needed in {"sam": "point", "mask_label": "mask"}.items():
+            if getattr(self, name) is not None and not getattr(self, needed):
+                raise InputError(
+                    f"{name}: must be given with -{needed}, received "
+                    f"{getattr(self, name)!r} without it"
+                )
         super().complete()
 
     def check_sources(self):

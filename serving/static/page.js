@@ -414,7 +414,9 @@ $("undo").onclick = inTime("undo");
 $("redo").onclick = inTime("redo");
 $("clear").onclick = () => change({ strokes: [...history.now.strokes, clear], shift: null });
 $("invert").onclick = () => add(invert);
-$("scale").oninput = () => history && isDrawn() && tool() === "move" && shiftBy(history.now.shift ?? [0, 0]);
+$("scale").onchange = () => {
+  if (history && isDrawn() && !running && $("scale").checkValidity()) shiftBy(history.now.shift ?? [0, 0]);
+};
 for (const input of document.querySelectorAll("[name=tool]")) input.addEventListener("change", chosen);
 $("zoom-in").onclick = () => view.zoomBy(1.5);
 $("zoom-out").onclick = () => view.zoomBy(1 / 1.5);
@@ -426,7 +428,10 @@ $("form").onsubmit = (event) => {
   start();
 };
 // A browser cannot say what is wrong with a field that is folded away.
-$("form").addEventListener("invalid", ({ target }) => target.closest("details")?.setAttribute("open", ""), true);
+$("form").addEventListener("invalid", ({ target }) => {
+  target.closest("details")?.setAttribute("open", "");
+  if (target.id === "scale") pick("move")(); // which shows it
+}, true);
 $("cancel").onclick = () => running?.abort();
 
 keys.listen(
