@@ -19,7 +19,7 @@ from inpainting_zoo.inpainting.strategies import complete, remarks
 from inpainting_zoo.models.texture import Texture, guide_of
 from inpainting_zoo.options import EvaluateSettings, InpaintSettings
 from inpainting_zoo.serving.catalogue import Catalogue
-from inpainting_zoo.serving.form import completion
+from inpainting_zoo.serving.form import FORMS, completion
 
 DARK, BRIGHT = 60, 180
 
@@ -195,7 +195,9 @@ def test_the_name_has_its_rule(wrong):
 
 
 def test_the_service_takes_it():
-    _, _, options, own = completion({"texture": "patchmatch"}, Catalogue())
+    _, _, options, own = completion(
+        {"texture": "patchmatch"}, Catalogue(), FORMS["inpaint"]
+    )
     assert options == {"texture": "patchmatch"} and own == {}
 
 
