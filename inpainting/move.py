@@ -12,7 +12,7 @@ import numpy as np
 from inpainting_zoo.data.objects import shifted
 
 SMOOTHNESS = 1e-4  # variance of brightness that counts as an edge of the subject
-MOST_SCALE, MOST_MATTING = 8, 100
+MOST_SCALE = 8
 
 
 def mover(mask, shift: tuple, scale: float = 1.0) -> Callable:

@@ -25,7 +25,6 @@ from inpainting_zoo.drawing import save_png
 from inpainting_zoo.errors import InputError, choose
 from inpainting_zoo.inpainting import modes
 from inpainting_zoo.inpainting.move import (
-    MOST_MATTING,
     MOST_SCALE,
     hidden,
     matte,
@@ -38,7 +37,7 @@ from inpainting_zoo.inpainting.segment import segmenter
 from inpainting_zoo.inpainting.strategies import complete
 from inpainting_zoo.models.pixels import dilate
 from inpainting_zoo.options import RepositionSettings
-from inpainting_zoo.options.inpaint import SAM
+from inpainting_zoo.options.inpaint import MOST_MATTING, SAM
 from inpainting_zoo.storage.files import write_bytes
 
 log = logging.getLogger(__name__)

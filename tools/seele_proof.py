@@ -56,7 +56,7 @@ class Pictures:
 
     Args:
         source: folder or list of pictures.
-        folder: to write to; what is there is taken as it is.
+        folder: to write to.
         count: at most so many.
         side: of what is written, in pixels.
         seed: of other colours and of second views.

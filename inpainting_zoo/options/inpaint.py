@@ -18,6 +18,7 @@ from inpainting_zoo.options.model import CompletingSettings, ModelSettings
 from inpainting_zoo.settings import Settings, option
 
 SAM = "sam_base_sa1b"  # by KerasHub
+MOST_MATTING = 100  # pixels
 # Options of `inpaint` that a video does not take, with what stands for nothing.
 PICTURES_ONLY = {"mask_from": None, "fill_alpha": False, "variants": 1}
 PICTURES_ONLY |= {"in_place": False, "overwrite": False, "shard": None}
@@ -153,7 +154,7 @@ class RepositionSettings(ModelSettings):
         2,
         "pixels on each side of the subject's edge that may be mixed",
         least=0,
-        most=100,
+        most=MOST_MATTING,
     )
     mask_label: str | None = mask_label()
     mask_dilation: float = option(
