@@ -97,14 +97,28 @@ class _Pairs(argparse.Action):
 
     def __call__(self, parser, namespace, values, option_string=None):
         pairs = dict(getattr(namespace, self.dest, {}))
-        for text in values:
-            key, equals, value = text.partition("=")
-            if not (key and equals):
-                parser.error(f"argument {option_string}: key=value, received {text!r}")
-            try:
-                pairs[key] = json.loads(value)
-            except json.JSONDecodeError:
-                pairs[key] = value
-            if isinstance(pairs[key], float) and not math.isfinite(pairs[key]):
-                parser.error(f"argument {option_string}: finite, received {text!r}")
+        try:
+            pairs |= read_pairs(values)
+        except ValueError as error:
+            parser.error(f"argument {option_string}: {error}")
         setattr(namespace, self.dest, pairs)
+
+
+def read_pairs(texts) -> dict:
+    """Returns the values of texts "key=value", which are JSON where they can be.
+
+    Raises:
+        ValueError: if a text is none, or its number not finite.
+    """
+    pairs = {}
+    for text in texts:
+        key, equals, value = text.partition("=")
+        if not (key and equals):
+            raise ValueError(f"key=value, received {text!r}")
+        try:
+            pairs[key] = json.loads(value)
+        except json.JSONDecodeError:
+            pairs[key] = value
+        if isinstance(pairs[key], float) and not math.isfinite(pairs[key]):
+            raise ValueError(f"finite, received {text!r}")
+    return pairs

@@ -169,10 +169,13 @@ def test_joint_is_staged_and_known_pixels_stay(done, ensemble):
     assert all("model" not in vars(member) for member in members.values())
     image, mask, completed = found[0][1:]
     prediction = ensemble.predict_aligned(image, mask, completed)
-    np.testing.assert_array_equal(batch[0][mask == 1], prediction[mask == 1])
+    # Sums of a batch may be taken in another order: a level of 255 at most.
+    expected = prediction[mask == 1].astype(int)
+    np.testing.assert_allclose(batch[0][mask == 1], expected, atol=1)
     np.testing.assert_array_equal(batch[0][mask == 0], image[mask == 0])
     assert all("model" not in vars(member) for member in members.values())
-    np.testing.assert_array_equal(ensemble.inpaint(image, mask), batch[0])
+    alone = ensemble.inpaint(image, mask).astype(int)
+    np.testing.assert_allclose(alone, batch[0], atol=1)
     assert all("model" in vars(member) for member in members.values())
     assert ensemble.draws  # PatchMatch does
     with pytest.raises(InputError, match=r"option: one of .* received 'third'"):

@@ -18,6 +18,7 @@ from inpainting_zoo.layers.minibatch_deviation import MinibatchDeviation
 from inpainting_zoo.layers.truncation import Truncation
 from inpainting_zoo.losses.adversarial import lazily
 from inpainting_zoo.losses.feature_distance import absolute_feature_distance
+from inpainting_zoo.losses.perceptual_similarity import perceptual_similarity_loss
 from inpainting_zoo.mat.model import TAPS
 from inpainting_zoo.models.pixels import as_floats
 from parity import difference
@@ -212,6 +213,32 @@ def test_a_step_by_features(tmp_path):
     model.generate = lambda image, mask: [-image, image]
     _, found = model.generator_loss(*as_inputs(batch(0)))
     assert float(found["perceptual"]) == pytest.approx(expected, rel=1e-4)
+
+
+@both_engines
+def test_a_step_by_lpips():
+    """The term is the distance of the whole prediction."""
+    image = x = keras.Input((None, None, 3))
+    maps = [x := keras.layers.Conv2D(2, 3, 2, "same")(x) for _ in range(2)]
+    network, heads = keras.Model(image, maps), [np.float32([1, i]) for i in range(2)]
+    asked = []
+
+    def load(*names):
+        asked.append(names)
+        return network, heads
+
+    overrides = NARROW | {"perceptual": "lpips", "perceptual_weight": 10}
+    model = begun(features=load, **overrides)
+    assert asked == [("lpips_vgg16", None)]
+    logs = fit(model, 0, 1)
+    parts = {name: logs[name] for name in ("adversarial", "coarse_adversarial")}
+    parts["perceptual"] = 10 * logs["perceptual"]
+    assert logs["generator_loss"] == pytest.approx(sum(parts.values()), rel=1e-4)
+    image, mask = as_inputs(batch(0))
+    expected = perceptual_similarity_loss(network(-image), network(image), heads)
+    model.generate = lambda image, mask: [-image, image]
+    _, found = model.generator_loss(image, mask)
+    assert float(found["perceptual"]) == pytest.approx(float(expected), rel=1e-4)
 
 
 def test_a_network_that_cannot_be_downloaded(pictures, tmp_path, monkeypatch, capsys):

@@ -123,9 +123,12 @@ def test_a_person_moves_a_thing(painter):
     expected = reposition(Negative(), IMAGE, mask, (91, 40), **chosen).image
     np.testing.assert_array_equal(result, expected)
     assert (result != IMAGE).any(axis=2)[mask].mean() > 0.5
+    scales = []
     for said in ("Move", "Move", "Move", "Move", "Remove"):  # a scale, keys, a drag
         painter.click("undo")
         assert painter.find("run").text == said
+        scales.append(painter.find("scale").get_attribute("value"))
+    assert scales == ["0.5", "1", "1", "1", "1"]
     assert painter.mask().sum() == mask.sum()
     painter.drags((70, 70), (110, 80), **SIZE)
     painter.click("clear")  # and another thing is removed

@@ -190,6 +190,18 @@ def test_wrong_input_is_refused(scene):
             reposition(Painter(), image, **given)
 
 
+def test_what_moving_decides_is_not_asked_for(scene):
+    """Of a model that has learned tasks of it; another fills as it is told."""
+    image, mask = scene
+    model, options = Painter("remove"), {"matting": 0, "mask_dilation": 0}
+    for name in ("task", "prompt"):
+        with pytest.raises(InputError, match=f"{name}: must not be given .* 'a dog'"):
+            reposition(model, image, mask, (5, 0), **{name: "a dog"})
+    assert not model.asked
+    found = reposition(Painter(), image, mask, (5, 0), task="complete", **options)
+    assert (found.image[30, 30:35] == 20).all()
+
+
 @pytest.fixture
 def files(tmp_path, scene):
     image, mask = scene

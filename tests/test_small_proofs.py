@@ -188,5 +188,5 @@ def test_the_commands_on_tiny_networks(tmp_path, capsys):
     assert all(row["mean"] > 0 for rows in found.values() for row in rows.values())
     seele_proof.main(given)  # what is there is only shown again
     assert "| refer | beside it |" in capsys.readouterr().out
-    with pytest.raises(SystemExit, match="must be of this run"):
+    with pytest.raises(SystemExit, match="must hold the arguments of this run"):
         seele_proof.main([*given[:-1], "prompt=x"])

@@ -25,6 +25,7 @@ from inpainting_zoo.engine.steps import minimize
 from inpainting_zoo.errors import InputError
 from inpainting_zoo.features.load import loader
 from inpainting_zoo.models import inpainter
+from inpainting_zoo.models.stage import Stage
 from inpainting_zoo.options import TrainSettings
 from inpainting_zoo.training import callbacks, train
 from inpainting_zoo.training.experiment import Experiment
@@ -285,3 +286,14 @@ def test_resuming_before_the_first_save_starts_from_the_same_weights(tmp_path):
     assert experiment.start(second, STAGES[1], settings, about, "x") == 0
     for name, variable in first.use_state().items():
         np.testing.assert_array_equal(second.use_state()[name], variable)
+
+
+def test_validation_must_have_what_the_best_weights_are_chosen_by():
+    """Else the first weights would stay the best, and nobody would know."""
+    whole, bare = ("a.png", None, None, {"target": None}), ("b.png", None, None)
+    stage = Stage(None, {}, inputs=("target",), best=True)
+    train.check_validation(stage, [whole])
+    lacking = r"aligned: must have target for all pictures .* received none for b\.png$"
+    with pytest.raises(InputError, match=lacking):
+        train.check_validation(stage, [whole, bare])
+    train.check_validation(dataclasses.replace(stage, best=False), [bare])

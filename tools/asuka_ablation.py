@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
+from inpainting_zoo.arguments import read_pairs
 from inpainting_zoo.evaluation.tables import markdown, number
 from inpainting_zoo.metrics.bootstrap import bootstrap_intervals
 from inpainting_zoo.metrics.measures import MEASURES
@@ -60,7 +61,7 @@ def measured(options, row: str, seed: int) -> list:
     if row == "VAE":
         weights = report.with_suffix(".safetensors")
         if not weights.is_file() and Path(options.from_weights).is_file():
-            overrides = parsed(options.set) | ROWS[row]
+            overrides = read_pairs(options.set) | ROWS[row]
             join([options.from_weights], weights, options.preset, **overrides)
         elif not weights.is_file():
             run("convert", "-preset", options.preset, "-source", options.from_weights,
@@ -75,17 +76,6 @@ def measured(options, row: str, seed: int) -> list:
         train_and_evaluate(name, options.output_path, training, evaluation)
     with open(report.with_suffix(".csv"), newline="") as file:
         return [*csv.DictReader(file)]
-
-
-def parsed(pairs: list) -> dict:
-    """Returns the values of texts "key=value", which are JSON where they can be."""
-    found = {}
-    for name, _, text in (pair.partition("=") for pair in pairs):
-        try:
-            found[name] = json.loads(text)
-        except json.JSONDecodeError:
-            found[name] = text
-    return found
 
 
 def summary(tables: dict) -> dict:

@@ -36,6 +36,16 @@ def train(name: str, output_path, *arguments):
     run("train", *experiment, *(["-resume"] if begun else []), *arguments)
 
 
+def check_same_run(path: Path, given: dict):
+    """Stops the script if what a file keeps of an earlier call is not what is given."""
+    found = json.loads(path.read_text()) if path.is_file() else "unknown arguments"
+    if found != given:
+        sys.exit(
+            f"error: {path}: must hold the arguments of this run, {given}, received "
+            f"{found}; choose another -output_path or remove what is there"
+        )
+
+
 def train_and_evaluate(name: str, output_path, training: list, evaluation: list):
     """Returns the report of an experiment; what is done is not done again.
 
@@ -51,12 +61,7 @@ def train_and_evaluate(name: str, output_path, training: list, evaluation: list)
     kept = report.with_suffix(".args.json")
     given = {"train": [*map(str, training)], "evaluate": [*map(str, evaluation)]}
     if kept.is_file() or report.is_file():
-        found = json.loads(kept.read_text()) if kept.is_file() else "unknown arguments"
-        if found != given:
-            sys.exit(
-                f"error: {kept}: must hold the arguments of this run, {given}, "
-                f"received {found}; choose another -output_path or remove what is there"
-            )
+        check_same_run(kept, given)
     write_json(kept, given)
     if not report.is_file():
         train(name, output_path, *training)

@@ -19,7 +19,6 @@ other options, such as `-steps 500`, go to every training.
 
 import argparse
 import json
-import sys
 from pathlib import Path
 
 import cv2
@@ -41,7 +40,7 @@ from inpainting_zoo.models.pixels import paste
 from inpainting_zoo.stable_diffusion.tasks import LENGTH, TASKS
 from inpainting_zoo.stable_diffusion.tokenizer import WORD_END
 from inpainting_zoo.storage.files import write_json
-from inpainting_zoo.tools.commands import train
+from inpainting_zoo.tools.commands import check_same_run, train
 
 RANDOM_PROMPTS, WORDS = 5, 8
 COLOURS = 0.4  # how far those of composites are changed, see `change_colours`
@@ -80,7 +79,7 @@ class Pictures:
         done = self.folder / "done.json"
         about = {"images": [*map(str, self.images)], "side": self.side}
         if done.is_file():
-            kept(done, about)
+            check_same_run(done, about)
             return
         rng = np.random.default_rng(self.seed)
         for number, path in enumerate(self.images):
@@ -307,7 +306,7 @@ def main(argv=None):
     folder = Path(options.output_path)
     about = {k: v for k, v in vars(options).items() if k not in ("only", "seeds")}
     if (folder / "arguments.json").is_file():
-        kept(folder / "arguments.json", about)
+        check_same_run(folder / "arguments.json", about)
     write_json(folder / "arguments.json", about)
     side = SIZE * presets.sized("sd_small")[0]
     splits = [
@@ -332,15 +331,6 @@ def main(argv=None):
     made = {"seeds": options.seeds, "arguments": about, "versions": versions()}
     write_json(folder / "proof.json", made | {"proofs": table})
     print(page(table))
-
-
-def kept(path, about: dict):
-    """Stops the script if a file is of another call's arguments."""
-    if (found := json.loads(path.read_text())) != about:
-        sys.exit(
-            f"error: {path}: must be of this run, {about}, received {found}; choose "
-            "another -output_path or remove what is there"
-        )
 
 
 def summary(seeds: dict) -> dict:

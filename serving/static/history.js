@@ -1,7 +1,7 @@
 // Undo and redo over strokes and results: a list of states, none of which changes.
 //
-// A state is {picture, strokes, shift}: a Picture, what has been drawn on it, and where
-// that is to be moved, [right, down] in pixels or null.
+// A state is {picture, strokes, shift, scale}: a Picture, what has been drawn on it, where
+// that is to be moved, [right, down] in pixels or null, and how large it is to be there.
 
 const MOST = 200;
 

@@ -45,6 +45,8 @@ function show() {
   const { picture, strokes } = history.now;
   mask.show(strokes);
   place(history.now.shift);
+  // What is wrong stays, for the form to say so.
+  if ($("scale").checkValidity()) $("scale").value = history.now.scale;
   view.show(picture, picture === original ? null : original, mask);
   const isRun = running !== null;
   for (const id of ["format", "zoom-in", "zoom-out", "zoom-fit"]) $(id).disabled = false;
@@ -70,7 +72,7 @@ function place(shift) {
     return;
   }
   if (!view.subject?.isOf(history.now)) view.subject = new Subject(history.now.picture, mask, history.now.strokes);
-  Object.assign(view.subject, { shift, size: $("scale").valueAsNumber || 1 });
+  Object.assign(view.subject, { shift, size: history.now.scale });
 }
 
 function change(what) {
@@ -99,7 +101,7 @@ async function open(file) {
   original = picture;
   name = file.name;
   mask = new Mask(picture.width, picture.height);
-  history = new History({ picture, strokes: [], shift: null });
+  history = new History({ picture, strokes: [], shift: null, scale: 1 });
   stroke = moving = keyboard = view.brush = view.outline = null;
   view.picture = null; // fits it to the window, whatever was there
   $("empty").hidden = true;
@@ -247,10 +249,10 @@ function nudge(dx, dy) {
   shiftBy([right + dx, down + dy]);
 }
 
-// Remembers where what is painted is to be moved; nowhere is no move.
-function shiftBy(shift) {
-  const isMove = shift.some(Boolean) || $("scale").valueAsNumber !== 1;
-  change({ shift: isMove ? shift : null });
+// Remembers where what is painted is to be moved, and how large; nowhere is no move.
+function shiftBy(shift, scale = history.now.scale) {
+  const isMove = isDrawn() && (shift.some(Boolean) || scale !== 1);
+  change({ shift: isMove ? shift : null, scale });
 }
 
 function setDown() {
@@ -279,7 +281,7 @@ async function start() {
       mask_dilation: $("mask_dilation").value,
       with: JSON.stringify(own),
       ...(view.subject
-        ? { shift: JSON.stringify(base.shift), scale: $("scale").value }
+        ? { shift: JSON.stringify(base.shift), scale: base.scale }
         : { feathering: $("feathering").value }),
     };
     const seeds = Array.from({ length: variants }, (_, i) => seed + i);
@@ -301,8 +303,7 @@ async function start() {
 function accept(base, found, draws) {
   const strokes = $("keep").checked ? base.strokes : [];
   offer(found, strokes, base.shift);
-  $("scale").value = 1;
-  history.push({ picture: found[0].picture, strokes, shift: null });
+  history.push({ picture: found[0].picture, strokes, shift: null, scale: 1 });
   const notes = new Set(found.flatMap(({ notes }) => notes));
   const seed = draws ? `, seed ${found[0].seed}` : "";
   const done = found.length > 1 ? "Done. Choose a variant, paint on, or save." : `Done${seed}. Paint on, or save.`;
@@ -415,7 +416,7 @@ $("redo").onclick = inTime("redo");
 $("clear").onclick = () => change({ strokes: [...history.now.strokes, clear], shift: null });
 $("invert").onclick = () => add(invert);
 $("scale").onchange = () => {
-  if (history && isDrawn() && !running && $("scale").checkValidity()) shiftBy(history.now.shift ?? [0, 0]);
+  if (history && !running && $("scale").checkValidity()) shiftBy(history.now.shift ?? [0, 0], $("scale").valueAsNumber);
 };
 for (const input of document.querySelectorAll("[name=tool]")) input.addEventListener("change", chosen);
 $("zoom-in").onclick = () => view.zoomBy(1.5);
