@@ -58,8 +58,8 @@ FAMILY = Family(
 SMALL = {  # what trains on a CPU
     "image_size": 64,
     "unet": {
-        "channels": (64, 128, 192),
-        "heads": (2, 4, 6),
+        "channels": (48, 96, 144),
+        "heads": (3, 6, 9),
         "attention": (False, True, True),
         "groups": 16,
     },

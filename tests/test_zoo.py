@@ -100,7 +100,7 @@ PARAMETERS = {
     "sd_small": {
         "encoder": 1_020_792,
         "decoder": 1_681_303,
-        "unet": 15_839_684,
+        "unet": 8_965_204,
         "text_encoder": 3_217_152,
         **dict.fromkeys(PROMPTS, 3_200),
         REFER: 6_400,
