@@ -23,7 +23,7 @@ WIDTH, HEIGHT = 300, 200
 SIZE = {"size": (WIDTH, HEIGHT)}
 IMAGE = noise(HEIGHT, WIDTH)
 TILTED = capsule(HEIGHT, WIDTH, (60, 60), (200, 120), 30)
-KINDS = {str: "text", int: "number", float: "number"}
+KINDS = {str: "text", int: "number", float: "number", bool: "checkbox"}
 waiting = threading.Event()  # holds the model that "gmcnn_faces_128" stands for
 
 

@@ -204,7 +204,7 @@ def test_an_autoencoder_learns_a_picture(pictures):
     batch = {"image": image, "mask": np.ones((len(image), 16, 16, 1), "uint8")}
     model.fit(stream(lambda i: batch, 0, 40), steps_per_epoch=1, verbose=0)
     first = _reconstruction_error(model, batch)
-    model.fit(stream(lambda i: batch, 0, 40), steps_per_epoch=40, verbose=0)
+    model.fit(stream(lambda i: batch, 0, 80), steps_per_epoch=80, verbose=0)
     assert _reconstruction_error(model, batch) < 0.7 * first
     latents = model.encoder(model.as_inputs(batch)["image"], training=True)
     deviations = np.std(ops.convert_to_numpy(latents)[..., :4], axis=(0, 1, 2))
