@@ -129,6 +129,8 @@ def listed(names: str) -> list:
         InputError: if one is unknown, or needs what is not installed.
     """
     found = [] if names == "none" else [name.strip() for name in names.split(",")]
+    if "none" in found:
+        raise InputError(f"methods: none must stand alone, received {names}")
     if FSR in found and FSR not in BASELINES:
         raise InputError(
             f"methods: {FSR} needs opencv-contrib-python-headless in the place of "

@@ -51,6 +51,7 @@ def evaluate(settings: EvaluateSettings):
     inputs = [path for name in paths if (path := getattr(settings, name))]
     annotated = {getattr(labels, "file", labels) for labels in objects}
     files_seen = [*images, *mask_files, *sorted(annotated), *known]
+    files_seen += filter(None, files.values())
     check_report(settings.report, [*inputs, *files_seen])
     name, model, weights = chosen_with_options(settings)
     baselines.pop(name, None)  # the preset patchmatch is one of them

@@ -8,6 +8,7 @@ import numpy as np
 from tqdm import tqdm
 
 from inpainting_zoo.data.images import MAX_PIXELS, fit_image, read_image
+from inpainting_zoo.errors import InputError
 from inpainting_zoo.evaluation.baselines import NEAREST, completing
 
 SIDE = 32  # of pictures as they are compared: people still tell what they show
@@ -26,6 +27,7 @@ def nearest_neighbour(files: Sequence[Path], max_pixels: int = MAX_PIXELS):
 
     Raises:
         PictureError: if a file is unreadable.
+        InputError: `complete` does, of a picture that is not square.
 
     Reference:
         Hays and Efros, Scene completion using millions of photographs, SIGGRAPH 2007.
@@ -36,6 +38,10 @@ def nearest_neighbour(files: Sequence[Path], max_pixels: int = MAX_PIXELS):
 
     @completing
     def complete(image, mask):
+        if image.shape[0] != image.shape[1]:
+            raise InputError(
+                f"methods: {NEAREST} completes squares, received {image.shape[:2]}"
+            )
         known = np.float32(~mask)[..., None]
         share, shown = _shrink(known), _shrink(image * known)
         colour = shown / np.maximum(share, 1e-6)  # mean over a cell's known pixels

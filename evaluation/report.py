@@ -10,7 +10,7 @@ from inpainting_zoo.drawing import grid, save_png
 from inpainting_zoo.errors import InputError
 from inpainting_zoo.evaluation.protocol import BINS
 from inpainting_zoo.evaluation.tables import interval, number, text
-from inpainting_zoo.metrics.measures import HEADLINES, MEASURES
+from inpainting_zoo.metrics.measures import MEASURES
 from inpainting_zoo.storage.files import (
     refuse_overwriting,
     refuse_replacing,
@@ -110,7 +110,10 @@ def format_report(report: dict) -> str:
         for name in MEASURES
         if name in some["intervals"] or some.get(name) is not None
     ]
-    sure = [name for name in HEADLINES if name in some["intervals"]]
+    # Of the usual measures the most important ones, and all that were asked for.
+    sure = [name for name in measured if name in some["intervals"]]
+    chosen = [m for m in sure if MEASURES[m].headline or not MEASURES[m].default]
+    sure = chosen or sure
     bins = [(b, some["bins"][b]["images"]) for b in BINS if some["bins"][b]["images"]]
     totals = [["method", *(MEASURES[m].title for m in measured)]]
     intervals = [["95 % of means", *(MEASURES[m].title for m in sure)]]

@@ -14,6 +14,9 @@ from inpainting_zoo.storage.torch_files import read_any
 
 SIDE, SHORT_SIDE = 299, 342  # of the network's input, and before torchvision crops it
 EPSILON = 1e-3
+FITTING = (
+    2  # raised when `fit_inception` changes, so that features kept before are not taken
+)
 
 
 def inception_network(name: str, weights: Path):

@@ -6,7 +6,11 @@ import numpy as np
 from keras import ops
 
 from inpainting_zoo.engine.inference import compiled
-from inpainting_zoo.features.inception import fit_inception, inception_network
+from inpainting_zoo.features.inception import (
+    FITTING,
+    fit_inception,
+    inception_network,
+)
 from inpainting_zoo.features.inception_files import inception_file
 from inpainting_zoo.storage.files import sha256
 
@@ -25,7 +29,7 @@ class Inception:
 
     def __init__(self, name: str = "inception", weights: str | None = None):
         self.name, path = name, inception_file(name, weights)
-        self.key = f"{name}-{sha256(path)[:12]}"
+        self.key = f"{name}-{FITTING}-{sha256(path)[:12]}"
         network = inception_network(name, path)
         self.call = compiled(lambda inputs: network(inputs["image"]), network.variables)
 

@@ -6,6 +6,8 @@ NumPy's of files are: they are read in blocks.
 
 import numpy as np
 
+from inpainting_zoo.errors import InputError
+
 BLOCK = 1000  # pictures
 
 
@@ -47,6 +49,9 @@ def kid(real, fake) -> float:
         real: (N, D), N > 1.
         fake: (N, D), the same pictures, completed.
 
+    Raises:
+        InputError: if there are not as many of both.
+
     Returns:
         Around 0, also below, for sets of one distribution; 0 for equal ones.
 
@@ -54,6 +59,11 @@ def kid(real, fake) -> float:
         Binkowski et al., Demystifying MMD GANs, ICLR 2018.
         Gretton et al., A kernel two-sample test, JMLR 13, 2012, Equation 4.
     """
+    if len(real) != len(fake):
+        raise InputError(
+            f"kid: must be of as many true as completed pictures, received {len(real)} "
+            f"and {len(fake)}"
+        )
     parts = np.array_split(np.arange(len(real)), -(-len(real) // BLOCK))
     found = [
         _discrepancy(real[p[0] : p[-1] + 1], fake[p[0] : p[-1] + 1]) for p in parts

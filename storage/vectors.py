@@ -1,6 +1,8 @@
 """Features of pictures, kept by the content of the pictures."""
 
+import contextlib
 import hashlib
+import zipfile
 from collections.abc import Callable
 
 import numpy as np
@@ -12,7 +14,8 @@ from inpainting_zoo.storage.files import atomic
 def remembered(key: str, image, compute: Callable):
     """Returns the vector of a picture, which is computed once and then read.
 
-    It lies in the folder of downloaded weights, in 4 bytes for each number.
+    It lies in the folder of downloaded weights, in 4 bytes for each number; where
+    nothing can be written it is computed every time.
 
     Args:
         key: of what computes it; another key, another vector.
@@ -24,8 +27,8 @@ def remembered(key: str, image, compute: Callable):
     path = cache_folder() / "vectors" / key / name[:2] / f"{name}.npy"
     try:
         return np.load(path)
-    except (OSError, ValueError):  # not there, or damaged
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile):  # none, or damaged
         vector = np.float32(compute(image))
-        with atomic(path) as file:
+        with contextlib.suppress(OSError), atomic(path) as file:
             np.save(file, vector)
         return vector

@@ -20,6 +20,8 @@ def test_classical_methods_are_chosen_by_name():
     assert choose_baselines(None) == BASELINES
     assert [*choose_baselines("telea, mean_colour")] == ["telea", "mean_colour"]
     assert choose_baselines("none") == {}
+    with pytest.raises(InputError, match="none must stand alone, received none,telea"):
+        choose_baselines("none,telea")
     with pytest.raises(InputError, match=r"methods: .*mean_colour, telea.*'magic'"):
         choose_baselines("telea,magic")
 

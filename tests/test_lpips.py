@@ -42,8 +42,8 @@ def test_the_authors_pictures_are_as_far_apart_as_they_say(alexnet):
 
 @pytest.mark.both_engines
 @pytest.mark.skipif("LPIPS_VGG16" not in os.environ, reason="is not shipped")
-def test_vgg16_sees_the_authors_pictures_as_far_apart_as_they_say():
-    """LPIPS_VGG16 names its file, see `-lpips_weights`."""
+def test_vgg16_sees_the_authors_pictures_as_far_apart_as_theirs():
+    """By their program; LPIPS_VGG16 names its file, see `-lpips_weights`."""
     network = Lpips("vgg16", os.environ["LPIPS_VGG16"])
     reference = picture("ex_ref")
     near, far = (network.distance(reference, picture(f"ex_p{i}")) for i in (1, 0))

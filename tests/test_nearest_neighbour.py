@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from inpainting_zoo.errors import InputError
 from inpainting_zoo.evaluation.nearest_neighbour import nearest_neighbour
 
 
@@ -50,6 +51,8 @@ def test_nothing_known_is_grey_and_no_hole_changes_nothing(three):
     complete = nearest_neighbour(sorted(three.iterdir()))
     image = np.full((64, 64, 3), 7, np.uint8)
     assert np.all(complete(image, np.ones((64, 64))) == 128)
+    with pytest.raises(InputError, match=r"completes squares, received \(48, 64\)"):
+        complete(image[:48], np.eye(48, 64))
     assert np.array_equal(complete(image, np.zeros((64, 64))), image)
 
 

@@ -133,9 +133,18 @@ def test_vectors_of_true_pictures_are_computed_once(home):
     assert len(seen) == 2
     remembered("eye-2", one, look)
     assert len(seen) == 3
-    for path in home.rglob("*.npy"):
-        path.write_bytes(b"damaged")
-    assert remembered("eye-1", one, look).tolist() == [0, 1, 2] and len(seen) == 4
+    for count, damaged in enumerate((b"damaged", b"", b"PK\x03\x04"), start=4):
+        for path in home.rglob("*.npy"):
+            path.write_bytes(damaged)
+        assert remembered("eye-1", one, look).tolist() == [0, 1, 2]
+        assert len(seen) == count
+
+
+def test_vectors_need_no_place_to_lie(tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("INPAINTING_ZOO_HOME", str(tmp_path / "file"))
+    image = np.zeros((4, 6, 3), np.uint8)
+    assert remembered("eye", image, lambda image: np.arange(3)).tolist() == [0, 1, 2]
 
 
 def test_too_few_pictures_are_refused_and_few_are_noted():

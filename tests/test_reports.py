@@ -68,7 +68,27 @@ def test_measures_that_need_more_pictures_are_left_open(tmp_path):
     assert f"{places} | 0.2500 | - | - | - | `mat_512` |" in page
     assert "| SEELE | 21.98 | 0.87 | 24.40 | 0.13 |" in page
     assert "| - | - | - | - | not in the zoo |" in page
-    assert "| mat_512 | 0.25 | 0.2500 | 0.2500 | - | - | - | - |" in page
+    assert "| mat_512 | 0.25 | 0.2500 | 0.2500 |\n" in page
+
+
+def test_rows_of_a_table_are_of_the_same_pictures(tmp_path):
+    """The larger set where there are two; of few pictures FID is marked."""
+    about = {"test_set": "scenes_test", "images": 3000}
+    write(tmp_path, "report_002/scenes", "mat_512", about, mat_512=0.25)
+    path = tmp_path / "report_002/scenes_of_mat_512.json"
+    report = json.loads(path.read_text())
+    report["methods"]["mat_512"] |= {"fid_torchvision": 7.0, "fid": 8.0}
+    path.write_text(json.dumps(report))
+    few = report | {"images": 504, "preset": "patchmatch"}
+    few["methods"] = {"patchmatch": {"psnr": 31.0}}
+    path = tmp_path / "patchmatch_on_scenes_test_at_256.json"
+    path.write_text(json.dumps(few))
+    page = reports_page.report_002(tmp_path)
+    assert "Here: 3000 pictures" in page and "patchmatch" not in page
+    assert "| 0.195 | 0.2500 | 7.000 | - | - | `mat_512` |" in page
+    words = page.replace("\n", " ")
+    assert "Of 3,000 pictures, under 5,000, FID is too large" in words
+    assert "by torchvision's Inception" in words and "FID | FID torchvision |" in page
 
 
 def test_trainings_of_both_reports_are_rows(tmp_path):

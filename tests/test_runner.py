@@ -105,9 +105,10 @@ def test_evaluate_writes_report_csv_and_pictures(trained, pictures):
         assert len(list(csv.DictReader(file))) == 8 * len(methods)
     assert report.with_suffix(".png").is_file()
     log = EventAccumulator(str(trained / "tiny/logs/test_report")).Reload()
-    (logged,) = log.Scalars("test_psnr")
-    measured = content["methods"]["tiny"]["psnr"]
-    assert (logged.step, logged.value) == (1, pytest.approx(measured))
+    for name in ("psnr", "lpips", "kid_alexnet"):
+        (logged,) = log.Scalars(f"test_{name}")
+        measured = content["methods"]["tiny"][name]
+        assert (logged.step, logged.value) == (1, pytest.approx(measured))
 
 
 def test_evaluate_pastes_back_what_inpaint_completes(pictures, tmp_path):

@@ -5,12 +5,15 @@ import json
 
 import numpy as np
 import pytest
+from keras import ops
+from PIL import Image
 
 from inpainting_zoo import cli
 from inpainting_zoo.data.images import fit_image, list_images, read_image
 from inpainting_zoo.errors import InputError, WeightsError
 from inpainting_zoo.evaluation.baselines import mean_colour
 from inpainting_zoo.features import inception_files as features
+from inpainting_zoo.features.inception import fit_inception
 from inpainting_zoo.features.inception_files import by_network
 from inpainting_zoo.metrics import measures, separability, sets
 from inpainting_zoo.metrics.inception import Inception
@@ -61,6 +64,11 @@ def test_kid_by_hand():
     assert found == 1 + 27 - 2 * (1 + 8) / 2  # of 0 with 2 and of 1 with 1
 
 
+def test_kid_is_of_pairs():
+    with pytest.raises(InputError, match=r"as many .* pictures, received 3 and 2"):
+        sets.kid(np.zeros((3, 2)), np.zeros((2, 2)))
+
+
 def test_kid_of_equal_sets_is_0():
     """They are few, and far from independent."""
     x = np.random.default_rng(0).normal(size=(5, 3))
@@ -93,6 +101,29 @@ def test_inception_is_that_of_its_program(name, narrow):
     network = Inception(name, folder / f"{name}.pth")
     found = network.vector(arrays["images"][0])
     assert difference(found, arrays[name][0]) < 1e-4
+
+
+@pytest.mark.both_engines
+def test_large_pictures_are_shrunk_as_by_the_programs():
+    """Between two pixels without looking around, and by Pillow's triangles."""
+    image = np.random.default_rng(0).uniform(-1, 1, (1, 420, 640, 3)).astype("float32")
+    expected = image[0]
+    for axis, side in enumerate(expected.shape[:2]):
+        at = np.clip((np.arange(299) + 0.5) * side / 299 - 0.5, 0, side - 1)
+        low = np.minimum(np.int64(at), side - 2)
+        share = (at - low).reshape((-1, 1, 1) if axis == 0 else (1, -1, 1))
+        first, second = (np.take(expected, low + i, axis) for i in (0, 1))
+        expected = (1 - share) * first + share * second
+    found = fit_inception("inception", ops.convert_to_tensor(image))
+    assert difference(found, expected[None]) < 5e-4
+    channels = [Image.fromarray(image[0, ..., i], "F") for i in range(3)]
+    size = 342 * 640 // 420, 342
+    shrunk = np.stack([x.resize(size, Image.BILINEAR) for x in channels], axis=-1)
+    left, top = ((length - 299) / 2 for length in size)
+    left, top = round(left), round(top)
+    expected = shrunk[None, top : top + 299, left : left + 299]
+    found = fit_inception("inception_torchvision", ops.convert_to_tensor(image))
+    assert difference(found, expected) < 5e-4
 
 
 def test_files_of_the_other_inception_are_refused(narrow, tmp_path, monkeypatch):

@@ -47,8 +47,8 @@ follows: means over the pictures, PSNR in dB, L1 on [0, 1]; "hole PSNR" is that 
 hole alone; in brackets, where it was measured, the 95 % interval of a mean
 ([measures](../docs/metrics.md)); what was not measured is "-". Beside the networks
 stand `patchmatch`, mean colour, OpenCV's Telea and Navier-Stokes, and scikit-image's
-biharmonic inpainting. At a size that is not a preset's own, pictures are completed at
-the preset's and the result is enlarged into their holes. `faces_pairs_40` are faces
+biharmonic inpainting. Pictures that are larger than a preset's own size are completed
+at that size, and the result is enlarged into their holes. `faces_pairs_40` are faces
 with irregular holes, `faces_centre` the same faces with a square hole of half their
 side, `scenes_test` scenes with holes of NVIDIA's irregular masks in order, of which the
 training of GMCNN and LaMa may have seen some. No picture was trained on, and no hole of

@@ -16,6 +16,8 @@ from pathlib import Path
 from inpainting_zoo import presets
 from inpainting_zoo.data.images import list_images
 from inpainting_zoo.evaluation.baselines import BASELINES, NEAREST
+from inpainting_zoo.features.inception_files import by_network
+from inpainting_zoo.metrics.measures import MEASURES
 from inpainting_zoo.storage.files import write_bytes
 from inpainting_zoo.tools.commands import run
 from inpainting_zoo.tools.measure import MEASURED, is_done, measured
@@ -62,7 +64,11 @@ def parse(argv):
     for name, text in PATHS.items():
         add(name, help=text)
     add("presets", nargs="+", default=presets.ready(), help="NAME or NAME=WEIGHTS")
-    add("inception_weights", help="file for FID, U-IDS and P-IDS")
+    add(
+        "inception_weights",
+        nargs="+",
+        help="files for FID, U-IDS and P-IDS; report 002 takes torchvision's",
+    )
     add("data_set", default="", help="what test_path shows, for captions")
     add("sweep_steps", type=int, default=1000, help="of each training of 001_sweep")
     add("steps", type=int, default=600, help="of stage 1, of 004_table1, 004_losses")
@@ -102,9 +108,14 @@ def perceptual(options):
     words = ["-test_path", options.scenes, "-mask_path", options.scene_masks]
     pictures = len(list_images(options.scenes, "-scenes"))
     about, measures = {"test_set": SCENES}, [*MEASURED]
-    if options.inception_weights and min(pictures, options.limit or pictures) >= FEWEST:
-        measures += ["fid", "u_ids", "p_ids"]
-        words += ["-inception_weights", options.inception_weights]
+    files = by_network(options.inception_weights)
+    if files and min(pictures, options.limit or pictures) >= FEWEST:
+        measures += [
+            name
+            for name in MEASURES
+            if MEASURES[name].network in files and not name.startswith("kid")
+        ]
+        words += ["-inception_weights", *options.inception_weights]
     for model in options.presets:
         kept = options.reports / f"{model}_on_{SCENES}_at_256.json"
         done = is_done(kept, about | identity(options, model), [model], measures)

@@ -77,7 +77,7 @@ HERE_002 = {
     "SEELE": (None, "its prompts were never published; `-stage task_inversion`"),
 }
 # Its Table 1: LPIPS, FID, U-IDS, P-IDS on MISATO and on Places 2.
-MEASURES_002 = ("lpips", "fid", "u_ids", "p_ids")
+MEASURES_002 = ("lpips", "fid_torchvision", "u_ids_torchvision", "p_ids_torchvision")
 REPORT_002 = {
     "Co-Mod": "0.179 17.421 0.243 0.109 0.267 5.794 0.274 0.096",
     "MAT": "0.176 17.261 0.255 0.122 0.202 3.765 0.348 0.195",
@@ -98,6 +98,31 @@ REPORT_002_SEELE = {
     "SD (no text)": "20.35 0.84 29.63 0.16 14.48 0.69 53.52 0.35",
     "SD (background)": "20.59 0.84 29.31 0.16 14.60 0.70 46.58 0.34",
     "SEELE": "21.98 0.87 24.40 0.13 16.00 0.73 29.06 0.31",
+}
+# Its ablations of ASUKA on MISATO: what is changed, how, and the measures of Table 1.
+ABLATIONS_002 = (
+    ("masked autoencoder", "pretrained alone", "0.151 11.513 0.354 0.258"),
+    ("masked autoencoder", "then finetuned", "0.150 11.460 0.368 0.256"),
+    ("alignment", "a linear layer", "0.155 11.934 0.361 0.227"),
+    ("alignment", "a self-attention layer", "0.152 11.613 0.362 0.234"),
+    ("alignment", "four cross-attention layers", "0.152 11.762 0.368 0.238"),
+    ("alignment", "four self-attention layers", "0.150 11.460 0.368 0.256"),
+    ("decoder", "VAE", "0.156 11.949 0.343 0.208"),
+    ("decoder", "+ cond.", "0.151 11.634 0.361 0.231"),
+    ("decoder", "+ color", "0.152 11.603 0.357 0.229"),
+    ("decoder", "+ latent", "0.150 11.460 0.368 0.256"),
+)
+# Its Table 1 of SEELE, LPIPS on ReS: by how the hole is filled.
+MOVES_002 = {
+    "SD, no text": "0.157",
+    "SD, a simple text": "0.157",
+    "SD, a complex text": "0.157",
+    "SD, LoRA": "0.162",
+    "SEELE": "0.156",
+    "SEELE, removal by ZITS++": "0.176",
+    "SEELE, removal by MAE-FAR": "0.172",
+    "SEELE, removal by LaMa": "0.163",
+    "SEELE, removal by MAT": "0.163",
 }
 # Report 004, Table 1: what is claimed, by variant of tools/table1.py.
 REPORT_004 = {
@@ -251,23 +276,29 @@ def report_002(folder: Path) -> str:
     files = folder.glob("*_on_scenes_test_at_256.json")  # of `make numbers`
     reports = [json.loads(path.read_text()) for path in sorted(files)]
     reports += read(folder, "report_002/scenes")
+    # Rows of one table are of the same pictures.
+    most = max((report["images"] for report in reports), default=0)
+    reports = [report for report in reports if report["images"] == most]
     found = methods(reports)
-    shown = ("psnr", "ssim", "lpips", "kid_alexnet", "fid", "u_ids", "p_ids")
+    measured = {m for row in found.values() for m, x in row.items() if x is not None}
+    sets = [m for m in MEASURES if MEASURES[m].of == "set" and m in measured]
+    shown = ("psnr", "ssim", "lpips", *sets)
     rows = [[n, *(number(row.get(m), m) for m in shown)] for n, row in found.items()]
     text = paragraph(
         """Its Table 1, on MISATO (2,000 pictures) and Places 2 (36,500), and its
         tables of inpainting on Places 2 and outpainting on Flickr-Scenery; neither
         the pictures nor the choice of their holes come with it.""",
+        """FID, U-IDS and P-IDS of its Table 1 and of the ablations are by torchvision's
+        Inception; SSIM by its program is of grey pictures, here of colours.""",
         caption(reports, "the completed picture; means over pictures, KID of the set"),
         "FID, U-IDS and P-IDS need 2,048 pictures ([measures](metrics.md)); of fewer "
-        "there is KID by AlexNet in the third table.",
-        *(
-            f"""Of {r["images"]:,} pictures, under {MEASURES["fid"].enough:,}, FID is
-            too large, and comparable with that of the same pictures alone."""
-            for r in reports[:1]
-            if MEASURES["fid"].least <= r["images"] < MEASURES["fid"].enough
-        ),
+        "there is KID by AlexNet in the last table.",
+        f"""Of {most:,} pictures, under {MEASURES["fid"].enough:,}, FID is too large,
+        and comparable with that of the same pictures alone."""
+        if MEASURES["fid"].least <= most < MEASURES["fid"].enough
+        else "",
     )
+    ablations = [[part, by, *numbers.split()] for part, by, numbers in ABLATIONS_002]
     return f"""## Report 002: from versatility to consistency
 
 {text}
@@ -276,10 +307,24 @@ def report_002(folder: Path) -> str:
 
 {_claims_002(found, REPORT_002_SEELE, MEASURES_SEELE, ("Places 2", "Flickr-Scenery"))}
 
+Its ablations of ASUKA, on MISATO, and LPIPS of subjects moved on ReS. Neither is
+measured here: the weights of ASUKA and of SEELE were never released, and ReS is a
+download (`evaluate -protocol res`, [seele.md](seele.md); `tools/asuka_ablation.py`,
+[asuka.md](asuka.md)).
+
+{markdown(["ASUKA's", "by", *_titles(MEASURES_002)], ablations)}
+
+{markdown(["moved by", MEASURES["lpips"].title], [*map(list, MOVES_002.items())])}
+
 What completes pictures here without a download, and the classical methods:
 
 {markdown(["method", *(MEASURES[m].title for m in shown)], rows)}
 """
+
+
+def _titles(measures):
+    """Returns titles without the network, which the text names."""
+    return [MEASURES[m].title.removesuffix(" torchvision") for m in measures]
 
 
 def _claims_002(found, claims, measures, sets):
@@ -290,7 +335,7 @@ def _claims_002(found, claims, measures, sets):
         here = [number(row.get(m), m) if row else "-" for m in measures]
         said = f"`{method}`" if row else why.format(method)
         lines.append([name, *values.split(), *here, said])
-    titles = [f"{s}: {MEASURES[m].title}" for s in (*sets, "here") for m in measures]
+    titles = [f"{s}: {title}" for s in (*sets, "here") for title in _titles(measures)]
     return markdown(["method", *titles, "by"], lines)
 
 
