@@ -179,12 +179,15 @@ class Cache:
             InputError: if one fails; the ledger beside the others says why.
         """
         folder = self.completed_by(member)
+        recipe = f"{member.source} {member.digest}"
+        if member.texture:
+            recipe += f" {member.texture}"
         failed = inpaint_folder(
             member,
             self.images,
             self.masks,
             folder,
-            recipe=f"{member.source} {member.digest}",
+            recipe=recipe,
             strategy="original",
             seed=seed,
         )

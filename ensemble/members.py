@@ -6,6 +6,7 @@ from pathlib import Path
 from inpainting_zoo import memory, presets
 from inpainting_zoo.errors import InputError
 from inpainting_zoo.models.completer import Completer
+from inpainting_zoo.storage.checkpoints import load_weights
 from inpainting_zoo.weights.read_checkpoint import digests
 
 
@@ -27,6 +28,13 @@ class Member(Completer):
                 f"members: presets with weights ({', '.join(usable)}) or weight files, "
                 f"received {source!r}"
             )
+
+    @functools.cached_property
+    def preset(self) -> str:
+        """The preset's name, or of a file that of the preset that it is for."""
+        if self.is_preset:
+            return self.source
+        return presets.described_by(load_weights(self.source)[1], self.source)
 
     @functools.cached_property
     def digest(self) -> str:
@@ -51,10 +59,14 @@ class Member(Completer):
 
     @property
     def draws(self) -> bool:
-        """Whether another seed gives another picture; this loads it for a moment."""
-        draws = self.model.draws
-        self.release()
-        return draws
+        """Whether another seed gives another picture; an ensemble is loaded for it."""
+        draws = presets.family(self.preset).draws
+        return self.model.draws if draws is None else draws
+
+    @property
+    def texture(self) -> str | None:
+        """The preset's; see `Completer`."""
+        return presets.get(self.preset).get("texture")
 
     def predict_images(self, images, masks, seed: int = 0, **options):
         return self.model.predict_images(images, masks, seed, **options)

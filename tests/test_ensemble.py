@@ -440,6 +440,35 @@ def test_members_have_the_names_of_their_weights(folder, command):
     assert Member("patchmatch").digest == ""
 
 
+def test_members_complete_with_the_texture_of_their_preset(folder, tmp_path):
+    """And again what they completed without it."""
+    tiny = {"base_channels": 2, "blocks": 1, "image_size": SIDE}
+    path = save_tiny(tmp_path / "tiny.npz", "lama_photos_256", **tiny)
+
+    class Bare(Member):
+        texture = None
+
+    cache, found = Cache(tmp_path / "cache"), {}
+    fill(cache, folder)
+    for kind in (Bare, Member):
+        member = kind(str(path))
+        cache.complete(member, 0)
+        paths = list_images(cache.completed_by(member))
+        found[kind] = [read_image(path) for path in paths]
+    assert not np.array_equal(found[Bare], found[Member])
+    image = read_image(list_images(cache.images)[0])
+    hole = read_mask(list_images(cache.masks)[0])
+    expected = member.model.inpaint(image, hole, texture="patchmatch")
+    np.testing.assert_array_equal(found[Member][0], expected)
+    np.testing.assert_array_equal(member.inpaint(image, hole), expected)
+    assert Member("lama_photos_256").texture == "patchmatch"
+    assert Member("patchmatch").texture is None
+    # Whether it draws is known without its model, and asking takes none out of use.
+    assert not member.draws and "model" in vars(member)
+    member.release()
+    assert not member.draws and "model" not in vars(member)
+
+
 def test_memory_is_limited_while_it_grows():
     """Also where Ctrl-C is ignored, as in the background of a script."""
     former = signal.signal(signal.SIGINT, signal.SIG_IGN)
