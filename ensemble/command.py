@@ -16,6 +16,7 @@ from inpainting_zoo.environment import peak_memory
 from inpainting_zoo.evaluation import protocol
 from inpainting_zoo.evaluation.progress import resumable
 from inpainting_zoo.evaluation.report import check_report, format_report, write_report
+from inpainting_zoo.features.load import FEATURES, loader
 from inpainting_zoo.metrics.bootstrap import bootstrap_intervals
 from inpainting_zoo.metrics.measures import chosen_measures, finite_mean
 from inpainting_zoo.models.pixels import paste
@@ -48,6 +49,10 @@ def ensemble(settings: EnsembleSettings):
     cache, size, members = Cache(Path(settings.cache)), model.image_size, model.members
     check_report(report_file(settings, cache), ())
     with memory.limited(settings.memory_limit):
+        if not steps_of(experiment_of(settings, cache), "combiner"):
+            # What it lacks is said now, and not after hours.
+            model.load_features(loader(dict.fromkeys(FEATURES, settings.vgg_weights)))
+            memory.give_back()
         cache.fill(settings, size, model.masks)
         for member in members.values():
             cache.complete(member, settings.seed)
@@ -72,7 +77,6 @@ def train_stage(settings, cache: Cache, members: dict, stage: str, overrides: di
         stage: its name.
         overrides: arguments of the model to replace.
     """
-    name = settings.experiment_name or settings.preset
     known = {field.name for field in TrainSettings.options()}
     chosen = {k: v for k, v in settings.as_dict().items() if k in known}
     chosen |= {
@@ -81,7 +85,7 @@ def train_stage(settings, cache: Cache, members: dict, stage: str, overrides: di
         "mask_path": str(cache.masks),
         "aligned": cache.aligned(members),
         "output_path": str(cache.experiments),
-        "experiment_name": name,
+        "experiment_name": settings.experiment_name or settings.preset,
         "stage": stage,
         "set": overrides,
         "max_zoom": 1.0,  # completions are not resampled
@@ -89,9 +93,8 @@ def train_stage(settings, cache: Cache, members: dict, stage: str, overrides: di
     # What was decided when the pictures were made.
     decided = ("dataset_layout", "masks", "invert_mask", "mask_label", "image_size")
     chosen = {k: v for k, v in chosen.items() if k not in decided and v is not None}
-    experiment = Experiment(cache.experiments / name)
-    states = [e for e in experiment.checkpoints.entries() if e["stage"] == stage]
-    done = states[-1]["step"] if states else 0
+    experiment = experiment_of(settings, cache)
+    done = steps_of(experiment, stage)
     wanted = TrainSettings(**chosen, resume=done > 0, given=frozenset(chosen))
     if done < settings.steps:
         train(wanted)
@@ -99,6 +102,17 @@ def train_stage(settings, cache: Cache, members: dict, stage: str, overrides: di
     log.info("%s: done before, %d steps", stage, done)
     if experiment.stage == stage:
         resumed(wanted)  # which refuses others
+
+
+def experiment_of(settings, cache: Cache) -> Experiment:
+    """Returns the experiment of an ensemble."""
+    return Experiment(cache.experiments / (settings.experiment_name or settings.preset))
+
+
+def steps_of(experiment: Experiment, stage: str) -> int:
+    """Returns how many steps of a stage are done and saved."""
+    steps = [e["step"] for e in experiment.checkpoints.entries() if e["stage"] == stage]
+    return steps[-1] if steps else 0
 
 
 def measure(settings, cache: Cache, members: dict, size: int, measures: dict) -> dict:

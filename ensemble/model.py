@@ -106,7 +106,7 @@ class Ensemble(Inpainter):
         self.features = self.heads = None
         if name == "combiner":
             self.loss_weights = self.combiner_weights
-            self.features, self.heads = self._load_features(features)
+            self.features, self.heads = self.load_features(features)
         return Stage(
             self.stacking_step,
             {name: self.stacked[name]},
@@ -114,12 +114,13 @@ class Ensemble(Inpainter):
             clip={name: self.clip},
         )
 
-    def _load_features(self, features):
-        """Returns the network of the perceptual and style losses, if any weighs.
+    def load_features(self, features):
+        """Returns the network of the combiner's perceptual and style losses, if any.
 
-        And the heads of LPIPS, if it is that; else None.
+        And the heads of LPIPS, if it is that; else None. See `features.load.loader`.
         """
-        if not (self.loss_weights["perceptual"] or self.loss_weights["style"]):
+        weights = self.combiner_weights
+        if not (weights["perceptual"] or weights["style"]):
             return None, None
         load = advising(features, "it: -set perceptual_weight=0 style_weight=0")
         return perceptual_network(load, *self.perceptual, self.lighter_features)

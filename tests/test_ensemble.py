@@ -29,6 +29,7 @@ from inpainting_zoo.options import EnsembleSettings
 from inpainting_zoo.options.model import ModelSettings
 from inpainting_zoo.storage.files import sha256
 from parity import difference
+from tiny_vgg import write as write_vgg
 
 pytestmark = pytest.mark.both_engines
 SIDE = 16
@@ -248,6 +249,16 @@ def test_lpips_asks_for_its_file_at_once():
         EnsembleSettings(**about, set=lpips).check_sources()
     lpips["perceptual_weight"] = 0
     EnsembleSettings(**about, set=lpips).check_sources()
+
+
+def test_features_are_asked_for_before_pictures_are_made(command, tmp_path, capsys):
+    """Those of the losses by default, of a file that ends before they do."""
+    file = write_vgg(tmp_path / "vgg.npz", ((64, 2),))
+    words = ("-set", "style_weight=0.1", "-vgg_weights", file)
+    assert main(*command, *words, "-cache", tmp_path / "cache") == 4
+    line = error(capsys)
+    assert "holds no block2_conv2__kernel; or train without it: -set perc" in line
+    assert not (tmp_path / "cache").exists()
 
 
 @pytest.mark.parametrize("perceptual", ["vgg16", "lpips"])
