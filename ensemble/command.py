@@ -13,6 +13,7 @@ from inpainting_zoo.ensemble.cache import Cache
 from inpainting_zoo.ensemble.model import Ensemble
 from inpainting_zoo.ensemble.presets import ROLES
 from inpainting_zoo.environment import peak_memory
+from inpainting_zoo.errors import InputError
 from inpainting_zoo.evaluation import protocol
 from inpainting_zoo.evaluation.progress import resumable
 from inpainting_zoo.evaluation.report import check_report, format_report, write_report
@@ -76,6 +77,9 @@ def train_stage(settings, cache: Cache, members: dict, stage: str, overrides: di
         members: by their role.
         stage: its name.
         overrides: arguments of the model to replace.
+
+    Raises:
+        InputError: if it was trained for more steps, or came to its end after fewer.
     """
     known = {field.name for field in TrainSettings.options()}
     chosen = {k: v for k, v in settings.as_dict().items() if k in known}
@@ -95,6 +99,12 @@ def train_stage(settings, cache: Cache, members: dict, stage: str, overrides: di
     chosen = {k: v for k, v in chosen.items() if k not in decided and v is not None}
     experiment = experiment_of(settings, cache)
     done = steps_of(experiment, stage)
+    ended = done > 0 and experiment.stage != stage
+    if done > settings.steps or (ended and done < settings.steps):
+        raise InputError(
+            f"steps: must stay {done}, for which {stage} of {experiment.folder.name} "
+            f"was trained, received {settings.steps}; choose another -experiment_name"
+        )
     wanted = TrainSettings(**chosen, resume=done > 0, given=frozenset(chosen))
     if done < settings.steps:
         train(wanted)

@@ -137,6 +137,7 @@ def test_an_interrupted_run_ends_with_the_same_weights(done, command):
     config["settings"]["stage"] = config["stage"] = "combiner"
     (stopped / "config.json").write_text(json.dumps(config))
     words = ("-cache", done.folder, "-experiment_name", "stopped")
+    assert main(*command, *words, "-learning_rate", 0.5) == 4  # another run
     assert main(*command, *words) == 0
     for part in ("denoiser", "combiner", "final_denoiser"):
         name = f"weights/{part}.safetensors"
@@ -387,11 +388,17 @@ def test_a_table_replaces_nothing_else(command, tmp_path, capsys):
     assert path.read_text() == "precious" and not (tmp_path / "images").exists()
 
 
-def test_an_experiment_has_the_settings_of_one_run(done, command, capsys):
-    """Whether all is done, or a stage is left to do."""
-    for words in (("-learning_rate", 0.5), ("-learning_rate", 0.5, "-steps", 3)):
-        assert main(*command, "-cache", done.folder, *words) == 4
-        assert "learning_rate 0.0001 -> 0.5" in error(capsys)
+@pytest.mark.parametrize(
+    ("words", "rule"),
+    [
+        (("-learning_rate", 0.5), "learning_rate 0.0001 -> 0.5"),
+        (("-steps", 3), "-steps: must stay 2, for which denoiser of ensemble was"),
+        (("-steps", 1), "-steps: must stay 2, for which denoiser of ensemble was"),
+    ],
+)
+def test_an_experiment_has_the_settings_of_one_run(done, command, words, rule, capsys):
+    assert main(*command, "-cache", done.folder, *words) == 4
+    assert rule in error(capsys)
 
 
 def test_what_needs_the_networks_alone_is_refused(done, folder, capsys):
