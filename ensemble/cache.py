@@ -14,7 +14,7 @@ from inpainting_zoo.data.images import PictureError, list_images, open_picture
 from inpainting_zoo.data.names import list_masks
 from inpainting_zoo.drawing import save_png
 from inpainting_zoo.ensemble.members import Member
-from inpainting_zoo.errors import InputError
+from inpainting_zoo.errors import InputError, some
 from inpainting_zoo.inpainting.folder import inpaint_folder
 from inpainting_zoo.options import EnsembleSettings
 from inpainting_zoo.storage.files import refuse_replacing, write_bytes, write_json
@@ -117,7 +117,7 @@ class Cache:
     def _chosen(self, settings, about, masks):
         """Returns name -> path of every picture, chosen once."""
         record = self.folder / "cache.json"
-        if not record.is_file():
+        if not (chosen_before := record.is_file()):
             self._choose(settings, about, masks, record)
         try:
             found = json.loads(record.read_bytes())
@@ -137,6 +137,8 @@ class Cache:
                 f"cache: must hold the pictures of these settings, received "
                 f"{', '.join(changed)}; choose another folder"
             )
+        if chosen_before:
+            log.info("pictures: %d as chosen before", len(names))
         own = [f"images/{name}\n" for name in names]
         for split, lines in (("train", own[:count]), ("validation", own[count:])):
             if not self.list_of(split).is_file():
@@ -153,7 +155,7 @@ class Cache:
             settings,
             masks,
             lambda images: of_three_channels(
-                images, left_out, settings.seed, settings.per_category
+                images, left_out, settings, per_folder=settings.per_category
             ),
         )
         if not held_out:
@@ -162,7 +164,13 @@ class Cache:
                 f"-validation_path give them, received {settings.validation_split}"
             )
         if settings.validation_path or settings.dataset_layout:
-            held_out = of_three_channels(held_out, left_out, settings.seed)
+            source = "validation_path" if settings.validation_path else "train_path"
+            held_out = of_three_channels(held_out, left_out, settings, source)
+        if both := {p.resolve() for p in train} & {p.resolve() for p in held_out}:
+            raise InputError(
+                "validation_path: must hold no pictures of -train_path, received "
+                f"{some([*map(str, both)])}"
+            )
         names = {f"{i:06d}.png": str(p) for i, p in enumerate([*train, *held_out])}
         counts = {
             "train": len(train),
@@ -200,42 +208,47 @@ class Cache:
 
 
 def of_three_channels(
-    images: list, left_out: Counter, seed: int, per_folder: int | None = None
+    images: list,
+    left_out: Counter,
+    settings: EnsembleSettings,
+    argument: str = "train_path",
+    per_folder: int | None = None,
 ) -> list:
     """Returns the pictures that have three channels, sorted.
 
     Args:
         images: paths.
         left_out: counts the others, and those that cannot be read, where they were met.
-        seed: of which are taken.
+        settings: how large they may be, and the seed of which are taken.
+        argument: what to call them in an error.
         per_folder: most of each folder, drawn at random; None takes all.
     """
     folders, kept = defaultdict(list), []
     for path in images:
         folders[path.parent].append(path)
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(settings.seed)
     for paths in folders.values():
         left = per_folder or len(paths)
         for i in rng.permutation(len(paths)):
             if not left:
                 break
-            if reason := _unfit(paths[i]):
+            if reason := _unfit(paths[i], settings.max_pixels):
                 left_out[reason] += 1
                 continue
             kept.append(paths[i])
             left -= 1
     if not kept:
         raise InputError(
-            f"train_path: must hold pictures of three channels, received none among "
+            f"{argument}: must hold pictures of three channels, received none among "
             f"{len(images)}"
         )
     return sorted(kept)
 
 
-def _unfit(path):
+def _unfit(path, max_pixels):
     """Returns why a picture is left out, or None."""
     try:
-        channels = len(open_picture(path).getbands())
+        channels = len(open_picture(path, max_pixels).getbands())
     except PictureError as error:
         log.warning("left out %s", error)
         return "unreadable"

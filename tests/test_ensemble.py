@@ -119,6 +119,7 @@ def test_what_is_done_is_not_done_again(done, command, capsys):
     assert main(*command, "-cache", done.folder) == 0
     assert [path.stat().st_mtime_ns for path in (*members, *weights)] == before
     out = capsys.readouterr().out
+    assert "pictures: 7 as chosen before" in out
     assert out.count("0 ok, 7 skipped") == 2 and out.count("done before, 2 steps") == 3
 
 
@@ -415,13 +416,36 @@ def test_what_needs_the_networks_alone_is_refused(done, folder, capsys):
 
 def test_as_many_of_each_folder_as_wanted(folder):
     images, left_out = list_images(folder / "pictures"), Counter()
-    found = of_three_channels(images, left_out, 0, per_folder=2)
+    about, other = (
+        EnsembleSettings(train_path="pictures", cache="cache", seed=i) for i in (0, 1)
+    )
+    found = of_three_channels(images, left_out, about, per_folder=2)
     assert Counter(path.parent.name for path in found) == {"a": 2, "b": 2}
-    assert found == of_three_channels(images, Counter(), 0, per_folder=2)
-    assert found != of_three_channels(images, Counter(), 1, per_folder=2)
-    assert len(of_three_channels(images, left_out, 0)) == 8
-    with pytest.raises(InputError, match="three channels, received none among 1"):
-        of_three_channels([folder / "pictures/b/0.png"], Counter(), 0)
+    assert found == of_three_channels(images, Counter(), about, per_folder=2)
+    assert found != of_three_channels(images, Counter(), other, per_folder=2)
+    assert len(of_three_channels(images, left_out, about)) == 8
+
+
+def test_pictures_that_are_too_large_are_left_out(folder):
+    """Their 24x20 pixels are 480; of the ten, one is damaged and one grey."""
+    left_out, settings = Counter(), EnsembleSettings(train_path="x", max_pixels=479)
+    with pytest.raises(InputError, match=r"train_path: .* none among 10"):
+        of_three_channels(list_images(folder / "pictures"), left_out, settings)
+    assert left_out == {"unreadable": 10}
+
+
+def test_pictures_to_validate_on_are_fit_and_no_others(folder, tmp_path):
+    pictures = folder / "pictures"
+    path = tmp_path / "validation.txt"
+    path.write_text(f"{pictures}/b/0.png\n")
+    words = "validation_path: must hold pictures of three channels, received none"
+    with pytest.raises(InputError, match=words):
+        fill(Cache(tmp_path / "grey"), folder, validation_path=str(path))
+    path.write_text("".join(f"{pictures}/a/{i}.png\n" for i in range(2)))
+    words = r"validation_path: must hold no pictures of -train_path, received 2 \(/"
+    with pytest.raises(InputError, match=words):
+        fill(Cache(tmp_path / "both"), folder, validation_path=str(path))
+    assert not (tmp_path / "both").exists()
 
 
 def test_the_better_member_depends_on_the_hole():
