@@ -72,7 +72,9 @@ class HVI(keras.layers.Layer):
         radius = self._radius(value) + EPSILON
         horizontal = _limited(_limited(horizontal) / radius)
         vertical = _limited(_limited(vertical) / radius)
-        angle = ops.arctan2(vertical + EPSILON, horizontal + EPSILON)
+        x, y = horizontal + EPSILON, vertical + EPSILON
+        # At the centre, where arctan2 has no gradient, the angle is 0.
+        angle = ops.arctan2(y, ops.where((x == 0) & (y == 0), 1.0, x))
         squares = ops.square(horizontal) + ops.square(vertical)
         saturation = _limited(ops.sqrt(squares + EPSILON), 0.0)
         # How far the pure colour's channel is from white, 0 to 1: a trapezoid over the

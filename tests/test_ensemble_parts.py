@@ -116,10 +116,11 @@ def test_colours_come_back(hvi, density):
 
 
 def test_gradients_are_finite_everywhere_and_density_learns():
-    """Black, greys, pure colours, and what lies outside of [0, 1]."""
+    """Black, greys, pure colours, what lies outside of [0, 1], and no angle at all."""
     transform = layer(0.2)
     grid = np.stack(np.meshgrid(*3 * [[-0.5, 0, 1e-4, 0.5, 1, 1.5]]), axis=-1)
-    x = ops.convert_to_tensor(grid.reshape(1, 36, 6, 3), "float32")
+    grid = np.append(grid.reshape(216, 3), [[-1e-8, -1e-8, 1]], axis=0)
+    x = ops.convert_to_tensor(grid[None, None], "float32")
     for inverse in (False, True):
         gradient = input_gradient(lambda x, i=inverse: transform(x, inverse=i), x)
         assert np.isfinite(ops.convert_to_numpy(gradient)).all()
