@@ -46,10 +46,10 @@ def tied(rgb):
     return (np.diff(ordered, axis=-1) < 1e-6).any(axis=-1)
 
 
-def close(ours, theirs, where, tolerance=2e-4):
+def close(ours, theirs, where):
     """Whether gradients agree, relative to their size, at some pixels."""
     ours, theirs = ops.convert_to_numpy(ours)[where], theirs[where]
-    return (np.abs(ours - theirs) <= tolerance * (1 + np.abs(theirs))).all()
+    return (np.abs(ours - theirs) <= 2e-4 * (1 + np.abs(theirs))).all()
 
 
 @pytest.mark.parametrize("density", DENSITIES)
@@ -83,13 +83,14 @@ def test_gradient_of_the_density(hvi, density, colours):
 
 
 @pytest.mark.parametrize("density", DENSITIES[:3])
-def test_gradients_of_the_inverse_of_hvi(hvi, density):
-    transform, prefix = layer(density), f"k{density}/rand"
+@pytest.mark.parametrize("colours", ["rand", "near_black", "u8"])
+def test_gradients_of_the_inverse_of_hvi(hvi, density, colours):
+    transform, prefix = layer(density), f"k{density}/{colours}"
     weight = nhwc(hvi[f"{prefix}/inv_grad_w"])
     x = tensor(hvi[f"{prefix}/hvi"])
     gradient = input_gradient(lambda x: transform(x, inverse=True) * weight, x)
-    agree = np.ones(x.shape[:-1], bool)
-    assert close(gradient, nhwc(hvi[f"{prefix}/grad_hvi"]), agree, 2e-3)
+    where = ~tied(nhwc(hvi[colours]))
+    assert close(gradient, nhwc(hvi[f"{prefix}/grad_hvi"]), where)
 
 
 def test_the_inverse_outside_of_what_colours_give(hvi):
@@ -109,6 +110,7 @@ def test_the_inverse_outside_of_what_colours_give(hvi):
 
 @pytest.mark.parametrize("density", [0.05, 0.2, 1.0])
 def test_colours_come_back(hvi, density):
+    """But for 1e-4, the root of the inverse's own epsilon, by which greys differ."""
     transform = layer(density)
     for colours in COLOURS:
         rgb = tensor(hvi[colours])
