@@ -32,7 +32,17 @@ PRESETS = {
         "family": FAMILY,
         "config": {
             "image_size": 128,
-            "first": "gmcnn_faces_128_wgan",
+            "first": "lama_faces_256",
+            "second": "gmcnn_faces_128_wgan",
+        },
+        "training": TRAINING,
+    },
+    "ensemble_photos_256": {
+        "description": "the same for photographs, of members without a download",
+        "family": FAMILY,
+        "config": {
+            "image_size": 256,
+            "first": "lama_photos_256",
             "second": "patchmatch",
         },
         "training": TRAINING,

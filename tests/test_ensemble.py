@@ -511,6 +511,12 @@ def test_members_complete_with_the_texture_of_their_preset(folder, tmp_path):
     assert not member.draws and "model" not in vars(member)
 
 
+@pytest.mark.parametrize("name", ["ensemble_faces_128", "ensemble_photos_256"])
+def test_members_need_no_download(name):
+    config = presets.get(name)["config"]
+    assert {config[role] for role in ROLES} <= {*presets.ready()}
+
+
 def test_memory_is_limited_while_it_grows():
     """Also where Ctrl-C is ignored, as in the background of a script."""
     former = signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -75,6 +75,7 @@ PARAMETERS = {
     "mae_small": {"generator": 3_582_465},
     "ensemble": ENSEMBLE,
     "ensemble_faces_128": ENSEMBLE,
+    "ensemble_photos_256": ENSEMBLE,
     "asuka": {
         "alignment": 28_747_008,
         "decoder": 60_277_399,
