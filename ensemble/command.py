@@ -19,7 +19,7 @@ from inpainting_zoo.evaluation.progress import resumable
 from inpainting_zoo.evaluation.report import check_report, format_report, write_report
 from inpainting_zoo.features.load import FEATURES, loader
 from inpainting_zoo.metrics.bootstrap import bootstrap_intervals
-from inpainting_zoo.metrics.measures import chosen_measures, finite_mean
+from inpainting_zoo.metrics.measures import chosen_measures
 from inpainting_zoo.models.pixels import paste
 from inpainting_zoo.options import EnsembleSettings, TrainSettings
 from inpainting_zoo.options.model import ModelSettings
@@ -218,8 +218,8 @@ def gain(report: dict, seed: int) -> dict:
 
     Returns:
         For "psnr" and "lpips", where they were measured: "over", the member of the
-        better mean; "mean" of the differences, and their "interval" of 95 % over
-        pictures.
+        better mean; "mean" of the finite differences, and their "interval" of 95 % over
+        pictures, None for one picture.
     """
     found = {}
     for name, better in (("psnr", max), ("lpips", min)):
@@ -233,16 +233,23 @@ def gain(report: dict, seed: int) -> dict:
         )
         with np.errstate(invalid="ignore"):  # of two that are perfect
             difference = ours - theirs
+        difference = difference[np.isfinite(difference)]
+        if not len(difference):
+            continue
         low, high = bootstrap_intervals(difference[:, None], seed)[:, 0].tolist()
-        mean = finite_mean(difference.tolist())
-        found[name] = {"over": over, "mean": mean, "interval": [low, high]}
+        found[name] = {
+            "over": over,
+            "mean": float(np.mean(difference)),
+            "interval": [low, high] if len(difference) > 1 else None,
+        }
     return found
 
 
 def in_words(gains: dict) -> str:
     """Returns the gain as text, a line for each measure."""
-    return "\n".join(
-        f"{OWN} - {found['over']}, {name}: {found['mean']:+.4f} "
-        f"({found['interval'][0]:+.4f} to {found['interval'][1]:+.4f})"
-        for name, found in gains.items()
-    )
+    lines = []
+    for name, found in gains.items():
+        ends = " to ".join(f"{end:+.4f}" for end in found["interval"] or ())
+        about = f"({ends or 'one picture has no interval'})"
+        lines.append(f"{OWN} - {found['over']}, {name}: {found['mean']:+.4f} {about}")
+    return "\n".join(lines)

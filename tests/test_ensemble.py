@@ -19,7 +19,7 @@ from inpainting_zoo.data.images import list_images, read_image, read_mask
 from inpainting_zoo.engine import backend
 from inpainting_zoo.engine.precisions import DTYPES
 from inpainting_zoo.ensemble.cache import Cache, of_three_channels
-from inpainting_zoo.ensemble.command import OWN, better_by_area, gain
+from inpainting_zoo.ensemble.command import OWN, better_by_area, gain, in_words
 from inpainting_zoo.ensemble.members import Member
 from inpainting_zoo.ensemble.networks import build_combiner, build_networks
 from inpainting_zoo.ensemble.presets import ROLES
@@ -473,6 +473,23 @@ def test_the_gain_is_over_the_better_member():
     assert [*found] == ["psnr"]
     assert (found["psnr"]["over"], found["psnr"]["mean"]) == ("second", 1.0)
     assert found["psnr"]["interval"] == [0.5, 1.5]
+
+
+def test_the_gain_of_one_picture_has_no_interval():
+    """Nor has that of two of which one is perfect by both; of perfect ones is none."""
+    rows = [("first", 20.0), ("second", 21.0), (OWN, 23.0)]
+    perfect = [(method, np.inf) for method, _ in rows]
+    report = {
+        "methods": {m: {"psnr": x} for m, x in rows},
+        "rows": [{"method": m, "psnr": x} for m, x in rows],
+    }
+    found = gain(report, seed=0)
+    assert found == {"psnr": {"over": "second", "mean": 2.0, "interval": None}}
+    words = "ensemble - second, psnr: +2.0000 (one picture has no interval)"
+    assert in_words(found) == words
+    report["rows"] += [{"method": m, "psnr": x} for m, x in perfect]
+    assert gain(report, seed=0) == found
+    assert gain(report | {"rows": report["rows"][3:]}, seed=0) == {}
 
 
 def test_members_have_the_names_of_their_weights(folder, command):

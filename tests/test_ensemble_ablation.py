@@ -41,6 +41,29 @@ def test_variants_are_rows_over_seeds_and_the_rest_is_there_once():
     assert lines[3] == "| first | 20.00 ± 0.00 |  |  |"
 
 
+def test_gains_are_of_what_was_measured():
+    """And without an interval where there was one picture."""
+    measured = report(22.0)
+    for row in measured["methods"].values():
+        row["lpips"] = row.pop("psnr") / 100
+    measured["gain"] = {"lpips": {"over": "first", "mean": 0.02, "interval": None}}
+    lines = ensemble_ablation.page(
+        ensemble_ablation.summary({("hvi", 0): measured})
+    ).splitlines()
+    assert lines[0] == "|  | LPIPS | LPIPS gained | minutes |"
+    assert lines[2] == "| hvi | 0.2200 | +0.0200 | 1 |"
+
+
+def test_what_variants_are_of_is_refused(capsys):
+    for pair in ("color_space=rgb", "denoise=false", "skips=false", "blend=true"):
+        with pytest.raises(SystemExit):
+            ensemble_ablation.parse(["-train_path", "x", "-set", "channels=2", pair])
+        name = pair.partition("=")[0]
+        assert f"-set: what variants are of is theirs, received {name}" in (
+            capsys.readouterr().err
+        )
+
+
 def test_what_is_chosen_for_each_run_is_refused(capsys):
     for name in ("-seed", "-cache", "--experiment_name"):
         with pytest.raises(SystemExit):

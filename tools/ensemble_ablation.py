@@ -66,6 +66,9 @@ def parse(argv):
     for name in ("seed", "cache", "experiment_name"):
         if getattr(options, name) is not None:
             parser.error(f"-{name}: is chosen for each run, received one")
+    varied = {key for variant in VARIANTS.values() for key in variant}
+    if taken := sorted(varied & {pair.partition("=")[0] for pair in options.set}):
+        parser.error(f"-set: what variants are of is theirs, received {taken[0]}")
     return options
 
 
@@ -110,23 +113,33 @@ def summary(reports: dict) -> dict:
 
 
 def page(table: dict) -> str:
-    """Returns the table in Markdown, with the gain of each seed over its better member.
+    """Returns the table in Markdown, with the gains of each seed over a better member.
 
-    A gain is the mean of the pictures' differences in PSNR, with its interval of 95 %.
+    A gain is the mean of the pictures' differences, with its interval of 95 %.
     """
     measured = headlines([*table["methods"].values()])
-    titles = [MEASURES[name].title for name in measured]
+    by_seed = [found for seeds in table["gains"].values() for found in seeds.values()]
+    compared = [name for name in measured if any(name in found for found in by_seed)]
     lines = []
     for method, row in table["methods"].items():
-        found = [f["psnr"] for f in table["gains"].get(method, {}).values()]
-        gains = "; ".join(
-            f"{f['mean']:+.2f} ({f['interval'][0]:+.2f} to {f['interval'][1]:+.2f})"
-            for f in found
-        )
+        seeds = table["gains"].get(method, {}).values()
+        gains = [
+            "; ".join(gained(found[name], name) for found in seeds if name in found)
+            for name in compared
+        ]
         minutes = f"{row['seconds']['mean'] / 60:.0f}" if "seconds" in row else ""
         cells = [number(row.get(name), name) for name in measured]
-        lines.append([method, *cells, gains, minutes])
-    return markdown(["", *titles, "PSNR gained", "minutes"], lines)
+        lines.append([method, *cells, *gains, minutes])
+    titles = [MEASURES[name].title for name in measured]
+    titles += [f"{MEASURES[name].title} gained" for name in compared]
+    return markdown(["", *titles, "minutes"], lines)
+
+
+def gained(found: dict, measure: str) -> str:
+    """Returns a gain as text; see `ensemble.command.gain`."""
+    numbers = [found["mean"], *(found["interval"] or ())]
+    mean, *ends = (f"{x:+.{MEASURES[measure].digits}f}" for x in numbers)
+    return f"{mean} ({' to '.join(ends)})" if ends else mean
 
 
 if __name__ == "__main__":
