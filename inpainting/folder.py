@@ -18,6 +18,7 @@ from inpainting_zoo.chosen import Later
 from inpainting_zoo.data.captions import rows_of
 from inpainting_zoo.errors import InputError
 from inpainting_zoo.inpainting.ledger import BEGUN, Ledger, holds, key_of, read_rows
+from inpainting_zoo.inpainting.one_at_a_time import members_first
 from inpainting_zoo.inpainting.pairing import Masks, find_images
 from inpainting_zoo.inpainting.picture import (
     PictureWarning,
@@ -37,6 +38,7 @@ from inpainting_zoo.storage.shards import Shard
 
 log = logging.getLogger(__name__)
 LEDGER = "ledger.jsonl"
+MEMBERS = ".members"  # a folder beside a ledger, while members work
 SHARDS = "shards"  # a folder in that of the outputs, with the ledgers of shares
 SOME_FAILED = 2  # exit code
 STOPPED = "stopped"  # of a picture that cannot be written, as no other can
@@ -106,12 +108,16 @@ def inpaint_folder(
             ledger.add(_row(name, "skipped", reason))
         record = _Record(ledger, images, run, bar)
         attempts = record.attempts(masks)
+        todo = []
         if elsewhere:
             rows = elsewhere(run, [*attempts])
         else:
             rows = (run.attempt(model, recipe, *attempt) for attempt in attempts)
-        for row in rows:
-            record.add(row)
+            if model.members:
+                todo = run.left(recipe, masks, record.left, ledger)
+        with members_first(model, ledger.path.parent / MEMBERS, todo):
+            for row in rows:
+                record.add(row)
     counts = record.counts
     if shard:
         decided = json.dumps([recipe, options, own, names], sort_keys=True)
@@ -167,22 +173,38 @@ class FolderRun:
         return _row(name, "failed", reason)
 
     def _complete(self, model, recipe, name, mask, former):
-        image, output = self.image_dir / name, self.save_dir / name
+        output = self.save_dir / name
         if not output.parent.resolve().is_relative_to(self.save_dir.resolve()):
             raise InputError(
                 f"save_to: must hold all outputs, {name!r} would lie outside of it"
             )
-        read = [mask] if self.in_place else [mask, image]
-        chosen = self.options_of(name)
-        settings = json.dumps([recipe, chosen], sort_keys=True)
-        key = key_of(settings, *read)
+        key, chosen = self._key(recipe, name, mask), self.options_of(name)
         if holds(former, key, output):
             return {**former, "status": "skipped", "reason": DONE_BEFORE, "seconds": 0}
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", PictureWarning)  # they are in the ledger
             chosen["in_place"] = self.in_place
-            row = inpaint_file(model, image, mask, output, **chosen)
+            row = inpaint_file(model, self.image_dir / name, mask, output, **chosen)
         return {**row, "file": name, "output": name, "key": key}
+
+    def _key(self, recipe, name, mask):
+        """Returns what the output depends on."""
+        read = [mask] if self.in_place else [mask, self.image_dir / name]
+        settings = json.dumps([recipe, self.options_of(name)], sort_keys=True)
+        return key_of(settings, *read)
+
+    def left(self, recipe: str, masks: Masks, names, ledger: Ledger) -> list:
+        """Returns what `members_first` takes of the pictures that are not done."""
+        found = []
+        for name in names:
+            with contextlib.suppress(InputError, OSError):  # its attempt will tell
+                mask, output = masks.of(name), self.save_dir / name
+                former, key = ledger.rows.get(name, {}), self._key(recipe, name, mask)
+                if not holds(former, key, output):
+                    options = {**self.options_of(name), "suffix": output.suffix}
+                    options["texture"] = "none"  # which comes last
+                    found.append((self.image_dir / name, mask, options))
+        return found
 
 
 class _Record:

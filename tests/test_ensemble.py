@@ -24,7 +24,9 @@ from inpainting_zoo.ensemble.members import Member
 from inpainting_zoo.ensemble.networks import build_combiner, build_networks
 from inpainting_zoo.ensemble.presets import ROLES
 from inpainting_zoo.errors import InputError
+from inpainting_zoo.inpainting.folder import inpaint_folder
 from inpainting_zoo.losses.perceptual_similarity import perceptual_similarity_loss
+from inpainting_zoo.models.completer import Completer
 from inpainting_zoo.options import EnsembleSettings
 from inpainting_zoo.options.model import ModelSettings
 from inpainting_zoo.storage.files import sha256
@@ -183,6 +185,49 @@ def test_joint_is_staged_and_known_pixels_stay(done, ensemble):
     assert ensemble.draws  # PatchMatch does
     with pytest.raises(InputError, match=r"option: one of .* received 'third'"):
         ensemble.inpaint(images[0], masks[0], third=images[0])
+
+
+def test_a_folder_has_one_member_in_memory(done, ensemble, tmp_path, monkeypatch):
+    """Also after a stop, from which it goes on; a broken picture stops nobody."""
+    (tmp_path / "in").mkdir()
+    for path in list_images(done.images)[:3]:
+        shutil.copy(path, tmp_path / "in")
+    (tmp_path / "in" / "0.png").write_bytes(b"no picture")
+    where = {"experiment_name": "ensemble", "output_path": str(done.experiments)}
+    _, model, _ = chosen_model(ModelSettings(**where))
+    seen = []
+    inpaint_batch = Completer.inpaint_batch
+
+    def watched(self, *arguments, **options):
+        if isinstance(self, Member):
+            others = [m for m in model.members.values() if m is not self]
+            assert all("model" not in vars(other) for other in others)
+            seen.append(self.name)
+            if len(seen) == stop:
+                raise KeyboardInterrupt
+        return inpaint_batch(self, *arguments, **options)
+
+    monkeypatch.setattr(Completer, "inpaint_batch", watched)
+    paths = tmp_path / "in", done.masks, tmp_path / "out"
+    stop = 4
+    with pytest.raises(KeyboardInterrupt):
+        inpaint_folder(model, *paths, strategy="original")
+    first, second = (member.name for member in model.members.values())
+    assert seen == [first] * 3 + [second] and (tmp_path / "out/.members").is_dir()
+    stop = None
+    assert inpaint_folder(model, *paths, strategy="original") == 2
+    assert seen[4:] == [second] * 3
+    assert not (tmp_path / "out/.members").exists()
+    assert all("model" not in vars(member) for member in model.members.values())
+    for path in list_images(tmp_path / "out"):
+        pair = (
+            read_image(tmp_path / "in" / path.name),
+            read_mask(done.masks / path.name),
+        )
+        np.testing.assert_array_equal(ensemble.inpaint(*pair), read_image(path))
+    del seen[:]
+    inpaint_folder(model, *paths, strategy="original")
+    assert seen == []
 
 
 def test_members_complete_what_the_cache_holds(done, ensemble):
