@@ -97,6 +97,10 @@ class Cache:
         # Mask files go to pictures in sorted order, the smallest holes first in many a
         # collection, and the last pictures are the ones to validate on.
         names = np.random.default_rng(settings.seed).permutation(list(chosen))
+        places = [(self.images / name, self.masks / name) for name in names]
+        todo = [i for i, both in enumerate(places) if not all(map(Path.is_file, both))]
+        if not todo:
+            return
         pairs = EvaluationPairs(
             [Path(chosen[name]) for name in names],
             settings.masks or ("files" if files else masks),
@@ -107,8 +111,6 @@ class Cache:
             max_pixels=settings.max_pixels,
             mask_label=settings.mask_label,
         )
-        places = [(self.images / name, self.masks / name) for name in names]
-        todo = [i for i, both in enumerate(places) if not all(map(Path.is_file, both))]
         for i in tqdm(todo, "pictures and masks", unit="pair", disable=None):
             _, image, mask = pairs[i]
             for path, picture in zip(places[i], (image, mask * np.uint8(255))):

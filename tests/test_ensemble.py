@@ -126,7 +126,7 @@ def test_what_is_done_is_not_done_again(done, command, capsys):
 
 
 @pytest.mark.long
-def test_an_interrupted_run_ends_with_the_same_weights(done, command):
+def test_an_interrupted_run_ends_with_the_same_weights(done, command, capsys):
     """As if it had been killed after one of two steps of the second stage."""
     former, stopped = (done.experiments / name for name in ("ensemble", "stopped"))
     shutil.copytree(former, stopped)
@@ -142,6 +142,7 @@ def test_an_interrupted_run_ends_with_the_same_weights(done, command):
     words = ("-cache", done.folder, "-experiment_name", "stopped")
     assert main(*command, *words, "-learning_rate", 0.5) == 4  # another run
     assert main(*command, *words) == 0
+    assert "random weights" not in capsys.readouterr().err  # there are no others
     for part in ("denoiser", "combiner", "final_denoiser"):
         name = f"weights/{part}.safetensors"
         assert (stopped / name).read_bytes() == (former / name).read_bytes()
@@ -393,7 +394,7 @@ def test_a_record_of_something_else_is_no_cache(folder, tmp_path, content, words
     assert [path.name for path in tmp_path.iterdir()] == ["cache.json"]
 
 
-def test_pictures_to_validate_on_do_not_get_the_largest_holes(folder, tmp_path):
+def test_pictures_to_validate_on_do_not_get_the_largest_holes(folder, tmp_path, caplog):
     """Of mask files whose names go with the size of the hole; each is drawn once."""
     (tmp_path / "files").mkdir()
     for i in range(8):
@@ -408,6 +409,9 @@ def test_pictures_to_validate_on_do_not_get_the_largest_holes(folder, tmp_path):
     ]
     assert sorted(rows) == [*range(1, 9)] != rows
     assert {*rows[-2:]} != {7, 8}
+    assert caplog.text.count("have a mask of their name") == 1
+    fill(cache, folder, masks="files", mask_path=str(tmp_path / "files"))
+    assert caplog.text.count("have a mask of their name") == 1  # which is done
 
 
 def test_a_cache_that_was_killed_before_its_lists_has_them(folder, tmp_path):

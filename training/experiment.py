@@ -136,8 +136,10 @@ class Experiment:
         if settings.from_weights:
             self._load_networks(model, settings.from_weights, about)
         elif found := self.checkpoints.load():  # of another stage
-            check_same_generator(found[1], about, self.folder)
-            log.warning("%s: starts from random weights, see -from_weights", stage)
+            arrays, metadata = found
+            check_same_generator(metadata, about, self.folder)
+            if {key.split("/")[0] for key in arrays} & {*model.networks}:
+                log.warning("%s: starts from random weights, see -from_weights", stage)
         elif WARM_UP in model.STAGES and stage != WARM_UP:
             log.info("%s: starts from random weights, without a warm-up", stage)
         if self.writes:
