@@ -169,6 +169,14 @@ def test_settings_that_differ_are_refused_by_either_name(copy, capsys):
     assert "nothing to do" in capsys.readouterr().out
 
 
+def test_a_stage_says_that_it_could_begin_from_another(copy, pictures, capsys):
+    where = ("-train_path", pictures / "images", "-output_path", copy, *TINY)
+    options = ("-experiment_name", "run", "-steps", 1, "-id_mrf_weight", 0)
+    assert main(*where, *options) == 0
+    words = "wgan: starts from random weights, see -from_weights"
+    assert words in capsys.readouterr().err
+
+
 def test_a_stage_of_another_model_replaces_nothing(copy, pictures, capsys):
     before = states(copy)
     generator = copy / "run/weights/generator.safetensors"
