@@ -36,8 +36,8 @@ def limited(megabytes: int | None):
     """Stops what runs in a block as Ctrl-C does, once the process has more memory.
 
     Args:
-        megabytes: of this process; None is no limit. No more than the machine can give,
-            so that it stops before it swaps.
+        megabytes: of this process; None is no limit. No more than the machine can give
+            at the start.
 
     Raises:
         InputError: if the limit is reached, or lies outside of what can be had.

@@ -242,7 +242,7 @@ class EnsembleSettings(TrainSettings):
         None, "most training pictures of each folder; all", least=1
     )
     memory_limit: int | None = option(
-        None, "MB of this process at which it stops, before it swaps", least=1
+        None, "MB of this process at which it stops", least=1
     )
     preset: str = option("ensemble", "ensemble to train", check=PRESET)
     steps: int = option(2000, "of each of the three stages", least=1)
