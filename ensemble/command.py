@@ -48,6 +48,7 @@ def ensemble(settings: EnsembleSettings):
     model.sizes.check(model.image_size)
     measures = chosen_measures(settings.metrics)
     cache, size, members = Cache(Path(settings.cache)), model.image_size, model.members
+    overrides |= {r: member.source for r, member in members.items() if r in overrides}
     check_report(report_file(settings, cache), ())
     with memory.limited(settings.memory_limit):
         if not steps_of(experiment_of(settings, cache), "combiner"):

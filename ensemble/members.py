@@ -27,7 +27,9 @@ class Member(Completer):
 
     def __init__(self, source: str):
         usable = [name for name, p in presets.PRESETS.items() if "weights" in p]
-        self.source, self.is_preset = source, source in usable
+        self.is_preset = source in usable
+        # Of a file from the root, so that it is found from wherever it is used.
+        self.source = source if self.is_preset else str(Path(source).absolute())
         self.folder = None
         if not self.is_preset and not Path(source).is_file():
             raise InputError(

@@ -155,6 +155,26 @@ def test_an_interrupted_run_ends_with_the_same_weights(done, command, capsys):
                 np.testing.assert_array_equal(one[variable], other[variable])
 
 
+@pytest.mark.long
+def test_a_cache_that_was_moved_goes_on(done, folder, command, monkeypatch):
+    """By a relative path, with a member by one, after one of two steps of the last."""
+    shutil.copytree(done.folder, folder / "moved")
+    experiment = folder / "moved/experiments/ensemble"
+    manifest = json.loads((experiment / "weights/manifest.json").read_text())
+    (experiment / "weights" / manifest.pop()["file"]).unlink()
+    (experiment / "weights/manifest.json").write_text(json.dumps(manifest))
+    monkeypatch.chdir(folder)
+    words = ("-members", "tiny.npz", "patchmatch", "-cache", "moved")
+    assert main(*command, *words) == 0
+    settings = json.loads((experiment / "config.json").read_text())["settings"]
+    assert settings["train_path"] == "moved/train.txt"
+    assert settings["aligned"]["hole"] == "moved/masks"
+    assert settings["set"]["first"] == str(folder / "tiny.npz")
+    name = "ensemble/weights/final_denoiser.safetensors"
+    former = (done.experiments / name).read_bytes()
+    assert (experiment.parent / name).read_bytes() == former
+
+
 def test_a_stage_learns_behind_the_trained_networks_before_it(done, ensemble):
     """What the last stage has validated is what all the files together predict."""
     metrics = json.loads((done.experiments / "ensemble/metrics.json").read_text())

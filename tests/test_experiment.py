@@ -14,11 +14,13 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from conftest import save_tiny
 from inpainting_zoo import cli
 from inpainting_zoo.engine.backend import explicit_settings
+from inpainting_zoo.errors import InputError
 from inpainting_zoo.inpainting import inpaint as command
 from inpainting_zoo.models.completer import Completer
 from inpainting_zoo.options import InpaintSettings, TrainSettings
 from inpainting_zoo.storage.locks import locked
 from inpainting_zoo.training.data import load_data
+from inpainting_zoo.training.record import resumed
 
 TINY = ["-preset", "gmcnn_small", "-set", "base_channels=4", "-image_size", "16"]
 TINY += ["-batch_size", "2", "-run_eagerly", "-validation_images", "1"]
@@ -175,6 +177,27 @@ def test_a_stage_says_that_it_could_begin_from_another(copy, pictures, capsys):
     assert main(*where, *options) == 0
     words = "wgan: starts from random weights, see -from_weights"
     assert words in capsys.readouterr().err
+
+
+def test_pictures_may_move_with_the_experiment(copy):
+    recorded = json.loads((copy / "run/config.json").read_text())
+    places = {"train_path": "a/pictures", "aligned": {"target": "a/targets"}}
+    recorded["settings"] |= {**places, "output_path": "a"}
+    (copy / "run/config.json").write_text(json.dumps(recorded))
+    where = {"resume": True, "experiment_name": "run", "output_path": str(copy)}
+
+    def given(**others):
+        settings = TrainSettings(**where, **others, given=frozenset(others))
+        return resumed(settings)
+
+    assert given().train_path == "a/pictures"
+    found = given(train_path=f"{copy}/pictures", aligned={"target": f"{copy}/targets"})
+    assert found.train_path == f"{copy}/pictures"
+    assert found.aligned == {"target": f"{copy}/targets"}
+    with pytest.raises(InputError, match="train_path 'a/pictures' -> 'b/"):
+        given(train_path="b/pictures")
+    with pytest.raises(InputError, match="received aligned"):
+        given(aligned={"target": f"{copy}/others"})
 
 
 def test_a_stage_of_another_model_replaces_nothing(copy, pictures, capsys):

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 from pathlib import Path
 
 from inpainting_zoo import presets
@@ -15,6 +16,8 @@ FREE_SETTINGS = {"steps", "epochs", "save_every", "sample_every", "gpu"}
 FREE_SETTINGS |= {"output_path", "experiment_name"}  # the folder may have moved
 ALWAYS_NEW = {"distributed", "process"}  # of this process, whatever is on record
 FREE_SETTINGS |= ALWAYS_NEW
+# What may have moved together with the folder of experiments.
+PLACES = {"train_path", "validation_path", "mask_path", "objects_path", "aligned"}
 
 
 def resumed(settings: TrainSettings) -> TrainSettings:
@@ -40,16 +43,26 @@ def resumed(settings: TrainSettings) -> TrainSettings:
     if changed := [
         f"{name} {old!r} -> {new!r}"
         for name, (old, new) in sorted(pairs.items())
-        if name not in FREE_SETTINGS | {"resume"} and old != new
+        if name not in FREE_SETTINGS | {"resume"}
+        and old != new
+        and not (name in PLACES and _seen(former, name) == _seen(settings, name))
     ]:
         raise InputError(
             f"resume: settings must stay as recorded, received {', '.join(changed)}"
         )
-    free = {n: new for n, (_, new) in pairs.items() if n in FREE_SETTINGS}
+    free = {n: new for n, (_, new) in pairs.items() if n in FREE_SETTINGS | PLACES}
     free |= {name: getattr(settings, name) for name in ALWAYS_NEW}
     if "epochs" in free:
         free.setdefault("steps", None)
     return dataclasses.replace(former, **free, resume=True)
+
+
+def _seen(settings, name):
+    """Returns the path of a place, or of some by name, from the output folder."""
+    place = getattr(settings, name)
+    if isinstance(place, dict):
+        return {k: os.path.relpath(v, settings.output_path) for k, v in place.items()}
+    return place and os.path.relpath(place, settings.output_path)
 
 
 def not_recorded(recorded: dict) -> list:
