@@ -74,7 +74,7 @@ def _argument(field):
     if kind is list:
         return {"nargs": "+", "metavar": "FILE"}
     if kind is dict:
-        return {"nargs": "+", "action": _Pairs, "metavar": "KEY=VALUE"}
+        return {"nargs": "+", "action": Pairs, "metavar": "KEY=VALUE"}
     if kind == str | bool:
         return {"nargs": "?", "const": True, "metavar": "FILE"}
     if typing.get_origin(kind) is tuple:
@@ -92,7 +92,7 @@ def _help(field):
     return f"{text} (default: {default})" if shown else text
 
 
-class _Pairs(argparse.Action):
+class Pairs(argparse.Action):
     """Collects key=value, also over several uses; values are JSON where they can be."""
 
     def __call__(self, parser, namespace, values, option_string=None):

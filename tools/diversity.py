@@ -14,6 +14,7 @@ import itertools
 import numpy as np
 
 from inpainting_zoo import presets
+from inpainting_zoo.arguments import Pairs
 from inpainting_zoo.data.evaluation import EvaluationPairs
 from inpainting_zoo.data.images import list_images
 from inpainting_zoo.drawing import grid, masked, save_png
@@ -45,7 +46,10 @@ def main(argv=None):
     )
     lpips, rows, shown = Lpips(), [], []
     for name, image, mask in pairs:
-        variants = [model.inpaint(image, mask, seed=i) for i in range(options.variants)]
+        variants = [
+            model.inpaint(image, mask, seed=seed, **options.with_options)
+            for seed in range(options.variants)
+        ]
         rows.append(distances(lpips.distance, image, variants))
         print(f"{name}: {rows[-1][0]:.4f}, to the truth {rows[-1][1]:.4f}", flush=True)
         if len(shown) < SHOWN:
@@ -82,6 +86,15 @@ def parse(argv):
     parser.add_argument("-mask_path", help="their masks, or others")
     parser.add_argument("-image_size", type=int, help="of pictures; the model's")
     parser.add_argument("-variants", type=int, default=5, help="of each picture")
+    parser.add_argument(
+        "-with",
+        dest="with_options",
+        action=Pairs,
+        nargs="+",
+        default={},
+        metavar="KEY=VALUE",
+        help="options of the model, such as truncation=0.5",
+    )
     parser.add_argument("-limit", type=int, help="the first so many; all")
     parser.add_argument("-save_to", help="picture of variants, .png")
     options = parser.parse_args(argv)
