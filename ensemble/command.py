@@ -1,6 +1,7 @@
 """The command `ensemble`: from pictures to a table, one model in memory at a time."""
 
 import logging
+import math
 from collections import defaultdict
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from inpainting_zoo.evaluation.progress import resumable
 from inpainting_zoo.evaluation.report import check_report, format_report, write_report
 from inpainting_zoo.features.load import FEATURES, loader
 from inpainting_zoo.metrics.bootstrap import bootstrap_intervals
-from inpainting_zoo.metrics.measures import chosen_measures
+from inpainting_zoo.metrics.measures import chosen_measures, finite_mean
 from inpainting_zoo.models.pixels import paste
 from inpainting_zoo.options import EnsembleSettings, TrainSettings
 from inpainting_zoo.options.model import ModelSettings
@@ -82,6 +83,7 @@ def train_stage(settings, cache: Cache, members: dict, stage: str, overrides: di
     Raises:
         InputError: if it was trained for more steps, or came to its end after fewer.
     """
+    experiment = experiment_of(settings, cache)
     known = {field.name for field in TrainSettings.options()}
     chosen = {k: v for k, v in settings.as_dict().items() if k in known}
     chosen |= {
@@ -90,7 +92,7 @@ def train_stage(settings, cache: Cache, members: dict, stage: str, overrides: di
         "mask_path": str(cache.masks),
         "aligned": cache.aligned(members),
         "output_path": str(cache.experiments),
-        "experiment_name": settings.experiment_name or settings.preset,
+        "experiment_name": experiment.folder.name,
         "stage": stage,
         "set": overrides,
         "max_zoom": 1.0,  # completions are not resampled
@@ -98,7 +100,6 @@ def train_stage(settings, cache: Cache, members: dict, stage: str, overrides: di
     # What was decided when the pictures were made.
     decided = ("dataset_layout", "masks", "invert_mask", "mask_label", "image_size")
     chosen = {k: v for k, v in chosen.items() if k not in decided and v is not None}
-    experiment = experiment_of(settings, cache)
     done = steps_of(experiment, stage)
     ended = done > 0 and experiment.stage != stage
     if done > settings.steps or (ended and done < settings.steps):
@@ -133,7 +134,7 @@ def measure(settings, cache: Cache, members: dict, size: int, measures: dict) ->
         The report of `protocol.evaluate`, with the "members" by role, "choice", the
         better member by bin of hole area, and "gain"; see `gain`.
     """
-    name = settings.experiment_name or settings.preset
+    name = experiment_of(settings, cache).folder.name
     where = {"experiment_name": name, "output_path": str(cache.experiments)}
     _, model, weights = chosen_model(ModelSettings(**where))
     choice = better_by_area(cache.pairs("train", members, settings.seed, size))
@@ -160,7 +161,7 @@ def measure(settings, cache: Cache, members: dict, size: int, measures: dict) ->
 
 def report_file(settings, cache: Cache) -> Path:
     """Returns where the report goes, beside the experiment."""
-    return cache.experiments / f"{settings.experiment_name or settings.preset}.json"
+    return cache.experiments / f"{experiment_of(settings, cache).folder.name}.json"
 
 
 def methods(model: Ensemble, choice: dict) -> dict:
@@ -234,15 +235,11 @@ def gain(report: dict, seed: int) -> dict:
         )
         with np.errstate(invalid="ignore"):  # of two that are perfect
             difference = ours - theirs
-        difference = difference[np.isfinite(difference)]
-        if not len(difference):
+        if (mean := finite_mean(difference.tolist())) is None:
             continue
-        low, high = bootstrap_intervals(difference[:, None], seed)[:, 0].tolist()
-        found[name] = {
-            "over": over,
-            "mean": float(np.mean(difference)),
-            "interval": [low, high] if len(difference) > 1 else None,
-        }
+        ends = bootstrap_intervals(difference[:, None], seed)[:, 0].tolist()
+        sure = ends if math.isfinite(ends[0]) else None
+        found[name] = {"over": over, "mean": mean, "interval": sure}
     return found
 
 

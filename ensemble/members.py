@@ -2,7 +2,6 @@
 
 import contextlib
 import functools
-import hashlib
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +10,7 @@ from inpainting_zoo import memory, presets
 from inpainting_zoo.errors import InputError
 from inpainting_zoo.models.completer import Completer
 from inpainting_zoo.storage.checkpoints import load_weights
-from inpainting_zoo.storage.files import atomic
+from inpainting_zoo.storage.vectors import kept
 from inpainting_zoo.weights.read_checkpoint import digests
 
 
@@ -89,18 +88,13 @@ class Member(Completer):
         """See `Completer.inpaint_batch`, and `keeping`."""
         if not self.folder:
             return super().inpaint_batch(images, masks, seed, *ring, **options)
-        return np.stack([self._kept(*pair, seed) for pair in zip(images, masks)])
-
-    def _kept(self, image, mask, seed):
-        content = f"{image.shape} {seed}".encode() + image.tobytes() + mask.tobytes()
-        path = self.folder / f"{hashlib.sha256(content).hexdigest()}.npy"
-        try:
-            return np.load(path)
-        except (OSError, ValueError, EOFError):  # not there, or cut short
-            completed = super().inpaint_batch(image[None], mask[None], seed)[0]
-            with atomic(path) as file:
-                np.save(file, completed)
-            return completed
+        complete, found = super().inpaint_batch, []
+        for image, mask in zip(images, masks):
+            about = f"{image.shape} {seed}".encode()
+            compute = functools.partial(complete, image[None], mask[None], seed)
+            content = about + image.tobytes() + mask.tobytes()
+            found.append(kept(self.folder, content, compute))
+        return np.concatenate(found)
 
     def predict_images(self, images, masks, seed: int = 0, **options):
         return self.model.predict_images(images, masks, seed, **options)

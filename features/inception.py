@@ -14,9 +14,8 @@ from inpainting_zoo.storage.torch_files import read_any
 
 SIDE, SHORT_SIDE = 299, 342  # of the network's input, and before torchvision crops it
 EPSILON = 1e-3
-FITTING = (
-    2  # raised when `fit_inception` changes, so that features kept before are not taken
-)
+# Raised when `fit_inception` changes, so that features kept before are not taken.
+FITTING = 2
 
 
 def inception_network(name: str, weights: Path):

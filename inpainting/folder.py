@@ -114,7 +114,7 @@ def inpaint_folder(
         else:
             rows = (run.attempt(model, recipe, *attempt) for attempt in attempts)
             if model.members:
-                todo = run.left(recipe, masks, record.left, ledger)
+                todo = record.todo(recipe, masks)
         with members_first(model, ledger.path.parent / MEMBERS, todo):
             for row in rows:
                 record.add(row)
@@ -178,7 +178,7 @@ class FolderRun:
             raise InputError(
                 f"save_to: must hold all outputs, {name!r} would lie outside of it"
             )
-        key, chosen = self._key(recipe, name, mask), self.options_of(name)
+        key, chosen = self.key(recipe, name, mask), self.options_of(name)
         if holds(former, key, output):
             return {**former, "status": "skipped", "reason": DONE_BEFORE, "seconds": 0}
         with warnings.catch_warnings():
@@ -187,24 +187,11 @@ class FolderRun:
             row = inpaint_file(model, self.image_dir / name, mask, output, **chosen)
         return {**row, "file": name, "output": name, "key": key}
 
-    def _key(self, recipe, name, mask):
-        """Returns what the output depends on."""
+    def key(self, recipe: str, name: str, mask: Path) -> str:
+        """Returns what the output of a picture depends on."""
         read = [mask] if self.in_place else [mask, self.image_dir / name]
         settings = json.dumps([recipe, self.options_of(name)], sort_keys=True)
         return key_of(settings, *read)
-
-    def left(self, recipe: str, masks: Masks, names, ledger: Ledger) -> list:
-        """Returns what `members_first` takes of the pictures that are not done."""
-        found = []
-        for name in names:
-            with contextlib.suppress(InputError, OSError):  # its attempt will tell
-                mask, output = masks.of(name), self.save_dir / name
-                former, key = ledger.rows.get(name, {}), self._key(recipe, name, mask)
-                if not holds(former, key, output):
-                    options = {**self.options_of(name), "suffix": output.suffix}
-                    options["texture"] = "none"  # which comes last
-                    found.append((self.image_dir / name, mask, options))
-        return found
 
 
 class _Record:
@@ -235,6 +222,19 @@ class _Record:
             with self._giving_up():
                 self.ledger.begin(name)
             yield name, mask, self.ledger.rows[name]
+
+    def todo(self, recipe, masks):
+        """Returns what `members_first` takes of the pictures that are not done."""
+        run, found = self.run, []
+        for name in self.left:
+            with contextlib.suppress(InputError, OSError):  # its attempt will tell
+                mask, output = masks.of(name), run.save_dir / name
+                key = run.key(recipe, name, mask)
+                if not holds(self.ledger.rows.get(name, {}), key, output):
+                    options = {**run.options_of(name), "suffix": output.suffix}
+                    options["texture"] = "none"  # which comes last
+                    found.append((run.image_dir / name, mask, options))
+        return found
 
     def add(self, row):
         """Records what became of a picture."""

@@ -1,9 +1,10 @@
-"""Features of pictures, kept by the content of the pictures."""
+"""Features of pictures and the like, kept by the content that they are of."""
 
 import contextlib
 import hashlib
 import zipfile
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 
@@ -14,8 +15,7 @@ from inpainting_zoo.storage.files import atomic
 def remembered(key: str, image, compute: Callable):
     """Returns the vector of a picture, which is computed once and then read.
 
-    It lies in the folder of downloaded weights, in 4 bytes for each number; where
-    nothing can be written it is computed every time.
+    It lies in the folder of downloaded weights, in 4 bytes for each number; see `kept`.
 
     Args:
         key: of what computes it; another key, another vector.
@@ -23,12 +23,26 @@ def remembered(key: str, image, compute: Callable):
         compute: takes the picture, returns the vector (D,).
     """
     content = f"{image.shape}".encode() + np.ascontiguousarray(image).tobytes()
+    folder = cache_folder() / "vectors" / key
+    return kept(folder, content, lambda: np.float32(compute(image)))
+
+
+def kept(folder: Path, content: bytes, compute: Callable):
+    """Returns an array, which is computed once for a content and then read.
+
+    Where nothing can be written it is computed every time.
+
+    Args:
+        folder: where it lies.
+        content: all that it depends on.
+        compute: takes nothing, returns the array.
+    """
     name = hashlib.sha256(content).hexdigest()
-    path = cache_folder() / "vectors" / key / name[:2] / f"{name}.npy"
+    path = folder / name[:2] / f"{name}.npy"
     try:
         return np.load(path)
     except (OSError, ValueError, EOFError, zipfile.BadZipFile):  # none, or damaged
-        vector = np.float32(compute(image))
+        array = compute()
         with contextlib.suppress(OSError), atomic(path) as file:
-            np.save(file, vector)
-        return vector
+            np.save(file, array)
+        return array
