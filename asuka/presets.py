@@ -15,7 +15,14 @@ FAMILY = Family(
         "prior_strength": 1.0,
         "attention_slices": 0,
     },
-    rules=SAMPLING | {"prior_strength": {"least": 0, "most": 1}},
+    rules={
+        **SAMPLING,
+        "prior_strength": {
+            "least": 0,
+            "most": 1,
+            "about": "share of the masked autoencoder's condition",
+        },
+    },
     choices={"predicts": "inpainting_zoo.stable_diffusion.samplers:PREDICTS"},
     draws=True,
 )

@@ -21,25 +21,25 @@ from inpainting_zoo.models.scaling import enlarge, feather, shrink, shrink_hole
 from inpainting_zoo.models.texture import texture_of
 
 log = logging.getLogger(__name__)
-ORIGINAL_UP_TO = 2  # times the model's size
 SMALLEST_SIZE = 64  # the working size is not halved below this
 
 
-def choose_strategy(height: int, width: int, model_size: int) -> str:
+def choose_strategy(height: int, width: int, whole: int) -> str:
     """Returns the default strategy of a picture, by its size alone.
 
-    Up to twice the model's size a picture is completed as it is ("original"): nothing
-    is interpolated, and it costs at most four pictures of the model's size. A larger
-    one is completed by "crop", whose time and memory follow the holes rather than the
-    picture. "resize", one look at the whole picture, is for the user to ask for.
+    Up to twice the model's size, of a network with one size up to that, a picture is
+    completed as it is ("original"): nothing is interpolated, and it costs at most four
+    pictures of the model's size. A larger one is completed by "crop", whose time and
+    memory follow the holes rather than the picture. "resize", one look at the whole
+    picture, is for the user to ask for.
 
     Args:
         height: of the picture, in pixels.
         width: of the picture, in pixels.
-        model_size: side in pixels of the square pictures that the model was made for.
+        whole: longest side of pictures that the model is shown whole, in pixels; see
+            `models.completer`.
     """
-    fits = max(height, width) <= ORIGINAL_UP_TO * model_size
-    return "original" if fits else "crop"
+    return "original" if max(height, width) <= whole else "crop"
 
 
 def complete(
@@ -88,7 +88,7 @@ def complete(
     picture = as_picture(image)
     hole = as_mask(mask, picture.shape[:2])
     dilated = dilate(hole, mask_dilation, feathering)
-    name = strategy or choose_strategy(*hole.shape, model.image_size)
+    name = strategy or choose_strategy(*hole.shape, model.whole)
     fill = choose("strategy", name, STRATEGIES)
     completed = picture.copy()
     if not dilated.any():
@@ -99,7 +99,7 @@ def complete(
         fill(look, completed, dilated, model, model.least_window(**options))
         if source:
             follow = functools.partial(_follow, source, seed)
-            name = choose_strategy(*hole.shape, source.image_size)
+            name = choose_strategy(*hole.shape, source.whole)
             fill = STRATEGIES[name]
             fill(follow, completed, dilated, source, source.image_size)
     for remark in said:
@@ -173,7 +173,7 @@ def remarks(
 
 def _parts(hole, model, side, strategy=None):
     """Yields, one after the other, the hole as a model sees it."""
-    name = strategy or choose_strategy(*hole.shape, model.image_size)
+    name = strategy or choose_strategy(*hole.shape, model.whole)
     if name == "original":
         yield hole
     elif name == "resize":

@@ -99,7 +99,7 @@ def check_options(
         given: name -> value.
         options: name -> default, of whose type a value must be.
         rules: name -> its bounds (`least`, `most`, `above`) or "choices", where the
-            table of its names is; see `names_in`.
+            table of its names is, see `names_in`; and "about", words for a form.
         argument: what to call an unknown option in an error.
 
     Raises:

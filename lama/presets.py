@@ -22,6 +22,7 @@ FAMILY = Family(
     stages=("reconstruction", "adversarial"),
     sizes=sizes,
     options={"refine": False},
+    rules={"refine": {"about": "fits large pictures again at their own size; slow"}},
     choices={
         "topology": "inpainting_zoo.lama.architectures:TOPOLOGIES",
         "hole_fill": "inpainting_zoo.layers.pull_push:HOLE_FILLS",

@@ -185,7 +185,13 @@ class MaskToken(keras.layers.Layer):
         )
         self.alpha = None
         if len(input_shape) == 3:
-            self.alpha = self.add_weight(shape=(), initializer="ones", name="alpha")
+            # Beyond its bounds it would have no gradient, and never come back.
+            self.alpha = self.add_weight(
+                shape=(),
+                initializer="ones",
+                constraint=lambda x: ops.clip(x, 0.0, 1.0),
+                name="alpha",
+            )
 
     def call(self, inputs):
         tokens, area, *known = inputs

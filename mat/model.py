@@ -32,6 +32,7 @@ from inpainting_zoo.mat.presets import FAMILY
 from inpainting_zoo.models.bookkeeping import weighted_sum
 from inpainting_zoo.models.inpainter import Inpainter
 from inpainting_zoo.models.stage import Stage
+from inpainting_zoo.settings import check_value
 
 log = logging.getLogger(__name__)
 MAPS = ("stage1_map", "stage2_map")
@@ -88,6 +89,11 @@ class MAT(Inpainter):
         self.mapping = self.generator.get_layer("mapping")
         self.synthesis = self.generator.get_layer("synthesis")
         choose("perceptual", perceptual, TAPS)
+        for name, share in (
+            ("mixing", mixing),
+            ("training_truncation", training_truncation),
+        ):
+            check_value(name, float, share, {"least": 0, "most": 1})
         self.perceptual, self.masks = perceptual, masks
         self.gradient_penalty_every = gradient_penalty_every
         self.mixing, self.training_truncation = mixing, training_truncation
@@ -116,7 +122,9 @@ class MAT(Inpainter):
         shape = self.generator.input["noise"].shape[1:]
         given = self.condition(**self.OPTIONS)
         given |= {"noise": ops.zeros((1, *shape)), **inputs}
-        given = {name: ops.convert_to_tensor(x) for name, x in given.items()}
+        given = {
+            name: ops.convert_to_tensor(x, dtype="float32") for name, x in given.items()
+        }
         expected = given.pop("expected")[:, :, None, None]
         for name in MAPS:
             given[name] = given[name] + expected * (0.5 - given[name])
@@ -138,6 +146,9 @@ class MAT(Inpainter):
             (B, S, S, 3) in about [-1, 1]; known pixels are the image's. In a stage of
             training it is of the weights as they are; `inpaint` takes their averages.
 
+        Raises:
+            InputError: if one that is not optional is missing.
+
         The official program with its own random numbers, channels moved to the end:
 
             model = presets.load("mat_512", "official.npz")
@@ -151,6 +162,13 @@ class MAT(Inpainter):
                 }
             )
         """
+        needed = ("image", "mask", "z", *MAPS)
+        given = x if isinstance(x, dict) else {}
+        if missing := [name for name in needed if name not in given]:
+            raise InputError(
+                f"x: must hold {', '.join(needed)}, received none of the name "
+                f"{missing[0]}"
+            )
         return super().predict(x, **options)
 
     def condition(self, truncation, expected, noise):
@@ -177,6 +195,14 @@ class MAT(Inpainter):
 
     # Training.
 
+    def check_masks(self, masks):
+        """See `Inpainter.check_masks`: groups of pictures must divide a batch."""
+        batch, group = len(masks), min(self.group, len(masks))
+        if self.discriminator is not None and batch % group:
+            raise InputError(
+                f"batch_size: must be a multiple of {group}, or less, received {batch}"
+            )
+
     def make_stage(self, name, features):
         """See `Inpainter.make_stage`; the first stage has no discriminator."""
         learns = {"generator": self.generator}
@@ -189,7 +215,9 @@ class MAT(Inpainter):
             self.image_size, self.channels, self.group
         )
         learns["discriminator"] = self.discriminator
-        lazy = {"generator": 4, "discriminator": self.gradient_penalty_every}
+        lazy = {"generator": 4}
+        if self.gradient_penalty_every > 1 and self.loss_weights["gradient_penalty"]:
+            lazy["discriminator"] = self.gradient_penalty_every
         return Stage(self.adversarial_step, learns, lazy=lazy, average=self.average)
 
     def _perceptual(self, load):

@@ -18,6 +18,7 @@ from inpainting_zoo.mat.first_stage import SIDES, first_stage
 from inpainting_zoo.mat.presets import FAMILY
 from inpainting_zoo.mat.second_stage import noise_sides, second_stage, widths
 from inpainting_zoo.mat.styles import SIDE
+from inpainting_zoo.settings import check_value
 
 # Of the discriminator, and how many times narrower they are.
 HEADS = {"head": 1, "coarse_head": 2}
@@ -116,6 +117,12 @@ def build_generator(
         raise InputError(f"heads: must divide the width of {width}, received {heads}")
     if len(depths) != len(SIDES):
         raise InputError(f"depths: must be {len(SIDES)} numbers, received {depths!r}")
+    if not channels:
+        raise InputError(f"channels: must be at least one number, received {channels}")
+    # The discriminator of the coarse prediction has half of the channels.
+    for name, values, least in (("depths", depths, 0), ("channels", channels, 2)):
+        for value in values:
+            check_value(name, int, value, {"least": least})
     mapping = build_mapping(latent, mapping_layers)
     choose("hole_fill", hole_fill, HOLE_FILLS)
     synthesis = build_synthesis(

@@ -25,7 +25,12 @@ FAMILY = Family(
     sizes=sizes,
     options={"truncation": 1.0, "expected": False, "noise": "stored"},
     rules={
-        "truncation": {"least": 0, "most": 1},
+        "truncation": {
+            "least": 0,
+            "most": 1,
+            "about": "1: any answer; towards 0 ever nearer to the average one",
+        },
+        "expected": {"about": "the mean of both drawn maps, 0.5"},
         "noise": {"choices": "inpainting_zoo.mat.model:NOISE"},
     },
     choices={

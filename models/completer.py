@@ -57,6 +57,11 @@ class Completer:
         return self.image_size
 
     @property
+    def whole(self) -> int:
+        """Longest side in pixels of pictures that it is shown whole by default."""
+        return 2 * self.image_size
+
+    @property
     def parts(self) -> dict:
         """The networks that use needs, by name."""
         return {}

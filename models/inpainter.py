@@ -64,6 +64,11 @@ class Inpainter(Completer, StepModel):
             )
         return cls(**config)
 
+    @property
+    def whole(self):
+        """See `Completer.whole`; for one size a larger picture would be shrunk."""
+        return self.image_size if self.sizes.side else super().whole
+
     # What a family writes.
 
     @property

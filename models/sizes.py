@@ -101,6 +101,8 @@ def window_of(hole, size: int, centre: bool):
     side = max(size, 4 * -(-longest // 2))
     if not centre:
         side = min(side, max(size, 4 * -(-max(hole.shape) // 4)))
+        if 8 * side <= 9 * size and 4 * longest <= 3 * size:
+            side = size  # so little more to see is not worth an interpolation
     margin = side // 4 if centre else 0
     corner = []
     for (start, stop), length in zip(spans, hole.shape):

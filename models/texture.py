@@ -36,7 +36,7 @@ class Texture:
             prediction decides, and so has what is taken of the prediction.
         reach: in pixels; at a distance d from the known ones exp(-d / reach) of the
             detail is the prediction's.
-        image_size, context, largest: what is looked at, see `models.completer`.
+        image_size, whole, context, largest: what is looked at, see `models.completer`.
 
     Reference:
         Zhang et al., Inpainting at modern camera resolution by guided PatchMatch with
@@ -50,6 +50,7 @@ class Texture:
     sigma: float = 6.0
     reach: float = 8.0
     image_size: int = 256
+    whole: int = 512
     context: float = 0.25
     largest: int = 2048
 

@@ -5,8 +5,8 @@ from inpainting_zoo.models.sizes import Sizes
 
 FAMILY = Family(
     "inpainting_zoo.patch_match.model:PatchMatch",
-    options={"patch_size": 3},  # radius in pixels
-    rules={"patch_size": {"least": 1, "most": 15}},
+    options={"patch_size": 3},
+    rules={"patch_size": {"least": 1, "most": 15, "about": "radius in pixels"}},
     draws=True,
     sizes=lambda **arguments: Sizes(),
 )

@@ -32,7 +32,7 @@ class Catalogue:
         return [model["name"] for model in self.about()]
 
     def declared(self, name: str) -> dict:
-        """Returns a model's options, their defaults, types and names to choose from.
+        """Returns a model's options: defaults, types, names, bounds, and words on them.
 
         It tells, too, whether the model draws, so that a seed matters.
 
@@ -53,6 +53,10 @@ class Catalogue:
                 k: names_in(rule["choices"])
                 for k, rule in rules.items()
                 if "choices" in rule
+            },
+            "rules": {
+                k: {key: rule[key] for key in rule if key != "choices"}
+                for k, rule in rules.items()
             },
             "draws": draws is True,
         }

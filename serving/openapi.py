@@ -52,6 +52,7 @@ def description(catalogue: Catalogue) -> dict:
             "options": {"type": "object"},
             "types": {"type": "object"},
             "choices": {"type": "object"},
+            "rules": {"type": "object"},
             "draws": {"type": "boolean"},
         }
     )

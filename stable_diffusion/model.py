@@ -372,7 +372,12 @@ class StableDiffusion(LatentTraining):
             self.refer_to()
 
     def _remembered(self, inputs):
-        """Returns what `embed` does; each text is embedded once."""
+        """Returns what `embed` does; each text is embedded once.
+
+        While the text encoder learns, nothing is remembered.
+        """
+        if "text_encoder" in self.trained_parts:
+            self._embeddings = {}
         tokens = ops.convert_to_numpy(inputs["tokens"])
         return np.concatenate([self._embedding(row[None]) for row in tokens])
 

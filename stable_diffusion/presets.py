@@ -24,8 +24,12 @@ def sizes(
 SAMPLING = {  # rules of options
     "num_steps": {"least": 1, "most": 999},
     "sampler": {"choices": "inpainting_zoo.stable_diffusion.samplers:SAMPLERS"},
-    "strength": {"above": 0, "most": 1},
-    "attention_slices": {"least": 0},
+    "strength": {
+        "above": 0,
+        "most": 1,
+        "about": "1: from noise alone; less keeps what the hole shows",
+    },
+    "attention_slices": {"least": 0, "about": "0: none; more need less memory"},
 }
 FAMILY = Family(
     "inpainting_zoo.stable_diffusion.model:StableDiffusion",
@@ -47,7 +51,15 @@ FAMILY = Family(
         "repaint": False,
         "attention_slices": 0,
     },
-    rules=SAMPLING | {"guidance_scale": {"least": 1}, "lora_scale": {"least": 0}},
+    rules={
+        **SAMPLING,
+        "prompt": {"about": "what the picture shows"},
+        "negative_prompt": {"about": "what it does not"},
+        "guidance_scale": {"least": 1, "about": "how closely the prompt is followed"},
+        "task": {"about": "whose learned prompt is taken"},
+        "lora_scale": {"least": 0, "about": "share of a LoRA that is added"},
+        "repaint": {"about": "told of the picture by its latents alone"},
+    },
     choices={
         "predicts": "inpainting_zoo.stable_diffusion.samplers:PREDICTS",
         "task": "inpainting_zoo.stable_diffusion.tasks:TASKS",

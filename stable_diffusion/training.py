@@ -196,8 +196,9 @@ class LatentTraining(Inpainter):
         """Returns what `denoising_loss` takes beside noise and the prompt.
 
         Harmonization sees the composite x everywhere, and what should be predicted is
-        more than the noise, by x - x* from the target's latents (Equation 2). That the
-        noise is added to x itself is not written there, but makes samples turn to x*.
+        more than the noise, by x - x* from the target's latents (Equation 2). To which
+        the noise is added is not written there; it is the target x*, since of x samples
+        would end at x, however well the noise were predicted.
         Another view stands below the picture, and is known.
         """
         image = {"image": batch["image"], "mask": batch["mask"]}
@@ -210,8 +211,8 @@ class LatentTraining(Inpainter):
         if not TASKS[task].whole:
             return {"latents": latents, "known": self.encode_known(image)}
         known = self.encode_known({**image, "hidden": ops.zeros((1,))})
-        change = latents - self.encode({"image": batch["target"]})
-        return {"latents": latents, "known": known, "change": change}
+        target = self.encode({"image": batch["target"]})
+        return {"latents": target, "known": known, "change": latents - target}
 
     def _prompts_of(self, task, batch_size):
         """Returns the prompt of a task for each picture, (B, n, C)."""

@@ -173,6 +173,23 @@ def test_windows(box, centre, window):
     assert left == pytest.approx(window[1], abs=1)
 
 
+@pytest.mark.parametrize(
+    ("picture", "hole", "side"),
+    [
+        (513, 320, 512),  # hardly larger than the network's: nothing is shrunk
+        (576, 384, 512),
+        (577, 320, 580),  # an eighth more, or a hole of over three quarters, is
+        (576, 385, 576),
+        (1024, 100, 512),
+        (1024, 300, 600),
+    ],
+)
+def test_windows_of_other_sizes(picture, hole, side):
+    mask = np.zeros((picture, picture), bool)
+    mask[:hole, :hole] = True
+    assert sizes.window_of(mask, 512, centre=False) == (0, 0, side)
+
+
 def test_windows_reflect_beyond_the_picture_and_are_put_back():
     row = np.arange(3, dtype=np.uint8).reshape(1, 3, 1)
     square = sizes.take(row, -2, -3, 8)

@@ -76,9 +76,10 @@ def scattered(count, side, height, width, seed=0):
 
 
 def test_default_strategy_by_size():
-    assert choose_strategy(512, 300, model_size=256) == "original"
-    assert choose_strategy(300, 513, model_size=256) == "crop"
-    assert choose_strategy(6000, 8000, model_size=512) == "crop"
+    assert choose_strategy(512, 300, whole=512) == "original"
+    assert choose_strategy(300, 513, whole=512) == "crop"
+    assert choose_strategy(6000, 8000, whole=1024) == "crop"
+    assert Plain(diffuse, 256).whole == 512
     assert set(STRATEGIES) == {"original", "resize", "crop"}
 
 

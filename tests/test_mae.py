@@ -2,6 +2,7 @@
 
 import json
 
+import keras
 import numpy as np
 import pytest
 from keras import ops
@@ -144,6 +145,12 @@ def test_mask_tokens():
         layer.alpha.assign(alpha)
         found = ops.convert_to_numpy(layer([tokens, area, known]))
         assert found[0, :, 0].tolist() == [5, mixed, 1]
+    layer.alpha.assign(1.0)
+    optimizer = keras.optimizers.SGD(0.25)
+    optimizer.build([layer.alpha])
+    for gradient, expected in ((-1.0, 1.0), (1.0, 0.75)):  # no step goes beyond
+        optimizer.apply([ops.array(gradient)])
+        assert float(layer.alpha) == expected
     plain = MaskToken()
     plain([tokens, area])
     plain.token.assign([[[1.0, 1.0]]])

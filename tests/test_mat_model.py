@@ -221,6 +221,10 @@ def test_batches_are_predicted_by_name(narrow):
         assert difference(both[i : i + 1], alone) < 1e-4
     known = given["mask"] == 0
     assert difference(np.where(known, both, 0), np.where(known, given["image"], 0)) == 0
+    whole = {k: x.astype("uint8") if "_map" in k else x for k, x in given.items()}
+    assert difference(narrow.predict(whole, verbose=0), both) == 0  # 0 and 1 as well
+    with pytest.raises(InputError, match=r"x: must hold .*received none of the name z"):
+        narrow.predict({"image": given["image"], "mask": given["mask"]})
 
 
 def test_options(narrow):
@@ -261,11 +265,29 @@ def test_sizes(narrow, monkeypatch):
     completed = complete(narrow, image, hole)
     assert sizes == [(1, 128, 128, 3)]
     np.testing.assert_array_equal(completed[hole == 0], image[hole == 0])
+    image, hole = picture(256, 256)
+    hole[:] = 0
+    hole[4:12, 4:12] = hole[240:248, 240:248] = 1
+    monkeypatch.setattr(narrow, "_run", lambda given: given["image"])
+    seen, fit = [], narrow.sizes.fit
+    monkeypatch.setattr(
+        narrow.sizes.__class__, "fit", lambda _, *x: seen.append(x[0]) or fit(*x)
+    )
+    complete(narrow, image, hole)  # each hole at the picture's own size
+    np.testing.assert_array_equal(seen[0][12:], image[12:128, :128])
+    np.testing.assert_array_equal(seen[1][:112], image[128:240, 128:])
     for overrides, words in (
         ({"image_size": 192}, "image_size: must be a power of two, at least 128"),
         ({"image_size": 64}, "image_size: must be a power of two, at least 128"),
         ({"width": 7}, "heads: must divide the width of 7, received 2"),
         ({"depths": [1, 1]}, r"depths: must be 5 numbers, received \[1, 1\]"),
+        ({"depths": [1, 1, 1, 1, -1]}, "depths: must be a whole number, at least 0"),
+        ({"depths": [1, 1, 1, 1, "x"]}, "depths: must be a whole number, at least 0"),
+        ({"channels": []}, r"channels: must be at least one number, received \[\]"),
+        ({"channels": [1]}, "channels: must be a whole number, at least 2, received 1"),
+        ({"channels": [2.5]}, "channels: must be a whole number, at least 2"),
+        ({"mixing": 2.0}, "mixing: must be .* at least 0 and at most 1, received 2.0"),
+        ({"training_truncation": -0.1}, "training_truncation: must be a finite number"),
         ({"dtype": "mixed_float16"}, "mixed_precision: must be float32 for MAT"),
         (
             {"perceptual": "vgg"},

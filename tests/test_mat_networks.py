@@ -1,5 +1,7 @@
 """The networks of MAT against the official program, and its official weights."""
 
+import inspect
+
 import keras
 import numpy as np
 import pytest
@@ -11,6 +13,7 @@ from inpainting_zoo.losses.adversarial import (
     non_saturating_generator_loss,
     r1_penalty,
 )
+from inpainting_zoo.mat.model import MAT
 from inpainting_zoo.mat.networks import HEADS, build_discriminator, build_generator
 from inpainting_zoo.weights.convert_mat import IGNORED, official_tensors
 from parity import difference, golden, hwio, nhwc
@@ -96,6 +99,14 @@ def test_generator(generator, predict, arrays, case):
     assert close(prediction, arrays[f"output_{case}"])
     if f"stage1_{case}" in arrays:
         assert close(coarse, arrays[f"stage1_{case}"])
+
+
+def test_a_picture_alone(generator, predict, arrays):
+    """Its kernels are made for it; of several, features are multiplied."""
+    inputs = given(generator, arrays)
+    for i in range(2):
+        alone = {k: ops.convert_to_tensor(x[i : i + 1]) for k, x in inputs.items()}
+        assert close(predict(alone)[0], arrays["output_const"][i : i + 1])
 
 
 @pytest.mark.long
@@ -216,6 +227,8 @@ def test_discriminator(discriminator):
     for penalty, name in zip(penalties, ("r1_penalty", "r1_penalty_stg1")):
         expected = arrays[f"{name}_per_sample"].mean()
         assert float(penalty) == pytest.approx(expected, rel=1e-4)
-    assert 5 * arrays["r1_penalty_per_sample"].mean() == pytest.approx(
-        arrays["r1_loss_gamma10"].mean()
-    )
+    parameters = inspect.signature(MAT).parameters
+    weight = parameters["gradient_penalty_weight"].default
+    expected = arrays["r1_loss_gamma10"].mean()
+    assert weight * float(penalties[0]) == pytest.approx(expected, rel=1e-4)
+    assert parameters["gradient_penalty_every"].default == 16

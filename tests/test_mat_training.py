@@ -140,6 +140,12 @@ def test_lazy_terms():
         for i in range(5)
     ]
     assert found == [4, 0, 0, 0, 4]
+    for without in ({"gradient_penalty_every": 1}, {"gradient_penalty_weight": 0.0}):
+        rates = [
+            float(optimizer.learning_rate)
+            for optimizer in begun(**without).optimizers.values()
+        ]
+        assert rates == pytest.approx([1e-3 * 4 / 5, 1e-3])
 
 
 @both_engines
@@ -162,6 +168,16 @@ def test_styles_are_mixed_from_a_layer_on():
         steps = np.abs(np.diff(styles, axis=1)).max(axis=(0, 2))
         changed.append(np.flatnonzero(steps))
     assert all(len(places) == 1 for places in changed)
+    # The first z of a batch alone moves the average.
+    layer, given = model.mapping.get_layer("mapping_average"), []
+    (average,) = layer.non_trainable_variables
+    before, call = ops.convert_to_numpy(average), layer.call
+    layer.call = lambda inputs, training=None: (
+        given.append(ops.convert_to_numpy(inputs[0])) or call(inputs, training=training)
+    )
+    model._styles(2, 8, 4)
+    expected = layer.decay * before + (1 - layer.decay) * given[0].mean(axis=0)
+    assert len(given) == 2 and difference(average, expected) < 1e-6
     model.mixing = 0.0
     styles = ops.convert_to_numpy(model._styles(2, 8, 4))
     assert np.abs(np.diff(styles, axis=1)).max() == 0
@@ -174,6 +190,18 @@ def test_groups_of_pictures():
     np.testing.assert_allclose(found, [1, 1e-4, 1, 1e-4], rtol=1e-4)
     with pytest.raises(InputError, match="a multiple of 3, or less, received 4"):
         MinibatchDeviation(3)(x)
+
+
+def test_a_batch_that_groups_do_not_divide(pictures, tmp_path, capsys):
+    """By the command: refused in a line, before there is an experiment."""
+    words = ["train", "-preset", "mat_small", "-train_path", str(pictures)]
+    words += ["-output_path", str(tmp_path), "-experiment_name", "mat", "-steps", "1"]
+    words += ["-batch_size", "6", "-set", "group=4", "perceptual_weight=0"]
+    words += [f"{k}={v}" for k, v in NARROW.items() if k != "perceptual_weight"]
+    assert cli.main(words) == 4
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert error == "error: -batch_size: must be a multiple of 4, or less, received 6"
+    assert not any(path.is_file() for path in (tmp_path / "mat").rglob("*"))
 
 
 @pytest.mark.parametrize("network", ["vgg16", "vgg19"])

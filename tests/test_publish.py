@@ -9,6 +9,7 @@ import pytest
 from conftest import run
 from inpainting_zoo import cli, presets
 from inpainting_zoo.environment import processor
+from inpainting_zoo.errors import ZooError
 from inpainting_zoo.options import TrainSettings
 from inpainting_zoo.storage.checkpoints import load_weights, part_file, save_weights
 from inpainting_zoo.storage.files import sha256
@@ -157,7 +158,7 @@ def test_a_training_tells_of_the_one_before(experiment, tmp_path):
 
 def test_other_generators_and_stages_are_refused(experiment, tmp_path):
     arguments = ["-experiment_name", "one", "-output_path", str(experiment)]
-    with pytest.raises(SystemExit, match="base_channels 16 -> None"):
+    with pytest.raises(ZooError, match="base_channels 16 -> None"):
         publish.main([*arguments, "-preset", "gmcnn_256", "-save_to", str(tmp_path)])
     assert not list(tmp_path.iterdir())
     source = part_file(experiment / "one")
@@ -166,7 +167,7 @@ def test_other_generators_and_stages_are_refused(experiment, tmp_path):
     config = json.loads((experiment / "one" / "config.json").read_text())
     (later.folder / "config.json").write_text(json.dumps(config | {"stage": "wgan"}))
     later.generator.write_bytes(source.read_bytes())
-    with pytest.raises(SystemExit, match="wgan, received those of warm_up_generator"):
+    with pytest.raises(ZooError, match="wgan, received those of warm_up_generator"):
         publish.main(
             [
                 *("-experiment_name", "later", "-output_path", str(tmp_path)),

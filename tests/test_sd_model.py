@@ -246,6 +246,17 @@ def test_what_saves_memory_changes_nothing(photograph):
             model.inpaint(*photograph, **options, attention_slices=value)
 
 
+def test_a_text_encoder_that_learns_is_asked_anew(photograph):
+    model = presets.build("sd15_inpainting", **NARROW, text_learns=True)
+    options = {"num_steps": 1, "prompt": "a cat"}
+    model.inpaint(*photograph, **options)
+    model.begin("denoising", lambda name, **_: keras.optimizers.SGD(name=name))
+    for variable in model.text_encoder.variables:
+        variable.assign(np.full(variable.shape, np.nan))
+    with pytest.raises(NumericError, match=r"^text_encoder"):
+        model.inpaint(*photograph, **options)
+
+
 def test_slices_are_cut_whatever_the_batch(monkeypatch):
     """The graph for batches of any size has as many products as there are slices."""
     layer = DotProductAttention(2, slices=3)

@@ -163,10 +163,28 @@ def test_the_loss_of_harmonization():
         **inputs, noise=noise, timestep=np.array([700]), prompt=prompt
     )
     assert float(loss) == pytest.approx(0.25, rel=1e-4)
-    shown = samplers.add_noise(x, noise, samplers.signal()[700])
+    shown = samplers.add_noise(goal, noise, samplers.signal()[700])
     expected = np.concatenate([shown, np.ones((1, 2, 2, 1)) * [[[0]], [[1]]], x], -1)
     assert difference(seen[0], expected) < 1e-5  # the mask's lower row is the hole
     assert seen[2].shape == (1, LENGTH, 4)
+
+
+@pytest.mark.parametrize("sampler", ["ddim", "euler", "dpmpp", "pndm"])
+def test_harmonization_ends_at_the_target(sampler):
+    """Sampled with a network that predicts Equation 2 of its loss without error.
+
+    The latent of the composite is 1, that of the target 0; samples go a little beyond.
+    """
+    plan = samplers.schedule(sampler, 30)
+    latents, noises = [1.5 * plan.start], []
+    for i, (alpha, scale) in enumerate(zip(plan.alphas, plan.scales)):
+        noise = latents[-1] * scale / (1 - alpha) ** 0.5
+        noises.append(noise + 1)
+        latents.append(
+            sum(w * x for w, x in zip(plan.latents[i], latents[::-1]))
+            + sum(w * x for w, x in zip(plan.noises[i], noises[::-1]))
+        )
+    assert -0.3 < latents[-1] < 0.05
 
 
 def test_the_loss_of_references():

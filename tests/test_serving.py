@@ -188,6 +188,8 @@ def test_models_are_listed_with_what_helps_to_choose(address):
     _, _, about = send(address, "/api/models/patchmatch")
     assert about["options"] == {"patch_size": 3} and about["draws"]
     assert about["types"] == {"patch_size": "int"} and about["choices"] == {}
+    rule = {"least": 1, "most": 15, "about": "radius in pixels"}
+    assert about["rules"] == {"patch_size": rule}
     _, _, about = send(address, "/api/models/mat_512")
     assert about["choices"] == {"noise": ["stored", "drawn", "none"]}
     assert not presets.model_class("gmcnn_faces_128").draws  # no seed, no variants

@@ -22,7 +22,7 @@ from inpainting_zoo.evaluation.tables import markdown, number
 from inpainting_zoo.metrics.bootstrap import bootstrap_intervals
 from inpainting_zoo.metrics.measures import MEASURES
 from inpainting_zoo.storage.files import write_json
-from inpainting_zoo.tools.commands import run, train_and_evaluate
+from inpainting_zoo.tools.commands import run, script, train_and_evaluate
 from inpainting_zoo.tools.join_weights import join
 
 PLAIN = {"conditional": False, "sees_mask": False}
@@ -147,4 +147,4 @@ def parse(argv):
 
 
 if __name__ == "__main__":
-    main()
+    script(main)

@@ -25,6 +25,7 @@ from inpainting_zoo.evaluation.report import check_report, write_report
 from inpainting_zoo.evaluation.tables import cell, markdown
 from inpainting_zoo.inpainting.strategies import complete
 from inpainting_zoo.metrics.measures import MEASURES, chosen_measures
+from inpainting_zoo.tools.commands import script
 
 MEASURED = ("lpips", "seam_colour", "seam_gradient", "psnr_hole")
 CLASSICAL = ("biharmonic", "patchmatch")
@@ -198,4 +199,4 @@ def parse(argv):
 
 
 if __name__ == "__main__":
-    main()
+    script(main)

@@ -20,6 +20,7 @@ from inpainting_zoo.evaluation.report import check_report, format_report, write_
 from inpainting_zoo.metrics.measures import chosen_measures
 from inpainting_zoo.models.pixels import as_floats, to_uint8
 from inpainting_zoo.storage.checkpoints import assign, load_weights, part_file
+from inpainting_zoo.tools.commands import script
 
 PARTS = ("encoder", "decoder")
 
@@ -76,4 +77,4 @@ def parse(argv):
 
 
 if __name__ == "__main__":
-    main()
+    script(main)

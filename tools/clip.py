@@ -19,6 +19,7 @@ from inpainting_zoo.data.images import MAX_PIXELS, read_image
 from inpainting_zoo.drawing import save_png
 from inpainting_zoo.models.pixels import dilate
 from inpainting_zoo.storage.files import atomic, replacing
+from inpainting_zoo.tools.commands import script
 from inpainting_zoo.video.output import FRAMES_PER_SECOND, encode
 from inpainting_zoo.video.source import VideoFile
 
@@ -126,4 +127,4 @@ def save_gif(path: Path, frames, completed):
 
 
 if __name__ == "__main__":
-    main()
+    script(main)

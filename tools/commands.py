@@ -5,9 +5,19 @@ import subprocess
 import sys
 from pathlib import Path
 
+from inpainting_zoo.errors import ZooError
 from inpainting_zoo.storage.files import write_json
 
 RUNNER = Path(__file__).parent.parent / "runner.py"
+
+
+def script(main):
+    """Runs a script, which an error that a user can mend ends in one line."""
+    try:
+        main()
+    except ZooError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
 
 
 def run(*arguments, script: Path = RUNNER):

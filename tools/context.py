@@ -21,6 +21,7 @@ from inpainting_zoo.evaluation.tables import markdown, number
 from inpainting_zoo.inpainting.strategies import complete
 from inpainting_zoo.metrics.measures import MEASURES
 from inpainting_zoo.storage.files import write_json
+from inpainting_zoo.tools.commands import script
 from inpainting_zoo.tools.gallery import GALLERY, brushed, energy, read_holes
 
 CONTEXTS = (0.125, 0.25, 0.5, 1, 2, 4)
@@ -77,4 +78,4 @@ def table(contexts: dict) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    script(main)

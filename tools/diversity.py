@@ -21,6 +21,7 @@ from inpainting_zoo.drawing import grid, masked, save_png
 from inpainting_zoo.errors import InputError
 from inpainting_zoo.metrics.bootstrap import bootstrap_intervals
 from inpainting_zoo.metrics.lpips import Lpips
+from inpainting_zoo.tools.commands import script
 
 SHOWN = 6
 
@@ -104,4 +105,4 @@ def parse(argv):
 
 
 if __name__ == "__main__":
-    main()
+    script(main)

@@ -16,7 +16,7 @@ from inpainting_zoo.ensemble.command import OWN
 from inpainting_zoo.evaluation.tables import headlines, markdown, number
 from inpainting_zoo.metrics.measures import MEASURES
 from inpainting_zoo.storage.files import write_json
-from inpainting_zoo.tools.commands import run
+from inpainting_zoo.tools.commands import run, script
 from inpainting_zoo.tools.table1 import mean_and_deviation
 
 # Arguments of the model, by variant.
@@ -143,4 +143,4 @@ def gained(found: dict, measure: str) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    script(main)

@@ -25,6 +25,7 @@ from inpainting_zoo.evaluation.tables import markdown
 from inpainting_zoo.inpainting.strategies import complete
 from inpainting_zoo.models.pixels import dilate
 from inpainting_zoo.storage.files import write_bytes, write_json
+from inpainting_zoo.tools.commands import script
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
@@ -186,4 +187,4 @@ def summary(photographs: dict, methods: list) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    script(main)

@@ -8,7 +8,6 @@ is trained. What none of them holds is new, and named.
 """
 
 import argparse
-import sys
 
 import keras
 
@@ -22,18 +21,16 @@ from inpainting_zoo.storage.checkpoints import (
     save_weights,
 )
 from inpainting_zoo.storage.files import refuse_replacing
+from inpainting_zoo.tools.commands import script
 
 OURS = "generator/", "mae/"  # of a masked autoencoder: in its own file, in ASUKA
 
 
 def main(argv=None):
     options = parse(argv)
-    try:
-        check_suffix(options.save_to)
-        refuse_replacing("save_to", [options.save_to], "joined weights", is_joined)
-        new = join(options.files, options.save_to, options.preset)
-    except (InputError, WeightsError) as error:
-        sys.exit(f"error: {error}")
+    check_suffix(options.save_to)
+    refuse_replacing("save_to", [options.save_to], "joined weights", is_joined)
+    new = join(options.files, options.save_to, options.preset)
     print(f"{options.save_to}: new are {some(new) if new else 'none'}")
 
 
@@ -98,4 +95,4 @@ def parse(argv):
 
 
 if __name__ == "__main__":
-    main()
+    script(main)

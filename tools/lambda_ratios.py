@@ -20,7 +20,7 @@ from inpainting_zoo.drawing import grid, masked, save_png
 from inpainting_zoo.evaluation.tables import number, text
 from inpainting_zoo.metrics.measures import MEASURES
 from inpainting_zoo.storage.files import write_json
-from inpainting_zoo.tools.commands import train_and_evaluate
+from inpainting_zoo.tools.commands import script, train_and_evaluate
 
 ROOT = Path(__file__).parent.parent
 RATIOS = (1, 100, 200, 1000)
@@ -150,4 +150,4 @@ def save(reports, options, output):
 
 
 if __name__ == "__main__":
-    main()
+    script(main)

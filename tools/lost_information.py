@@ -19,6 +19,7 @@ from inpainting_zoo.data.images import fit_image, read_image
 from inpainting_zoo.drawing import grid, save_png
 from inpainting_zoo.storage.files import write_bytes
 from inpainting_zoo.tools.autoencoder import decoding, load
+from inpainting_zoo.tools.commands import script
 
 
 def main(argv=None):
@@ -103,4 +104,4 @@ def parse(argv):
 
 
 if __name__ == "__main__":
-    main()
+    script(main)

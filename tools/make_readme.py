@@ -10,6 +10,7 @@ from inpainting_zoo.evaluation.protocol import BINS
 from inpainting_zoo.evaluation.tables import cell, headlines, markdown, number
 from inpainting_zoo.metrics.measures import MEASURES
 from inpainting_zoo.storage.files import write_bytes
+from inpainting_zoo.tools.commands import script
 from inpainting_zoo.tools.curves import draw
 from inpainting_zoo.tools.readme_benchmarks import (
     exported,
@@ -190,4 +191,4 @@ def about(evaluations) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    script(main)

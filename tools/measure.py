@@ -21,7 +21,7 @@ from inpainting_zoo.drawing import grid, masked, save_png
 from inpainting_zoo.evaluation.baselines import BASELINES
 from inpainting_zoo.metrics.measures import MEANS
 from inpainting_zoo.storage.files import write_bytes, write_json
-from inpainting_zoo.tools.commands import run
+from inpainting_zoo.tools.commands import run, script
 
 ROOT = Path(__file__).parent.parent
 REPORTS = ROOT / "weights" / "reports"
@@ -157,4 +157,4 @@ def _rounded(row, measures):
 
 
 if __name__ == "__main__":
-    main()
+    script(main)

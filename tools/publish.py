@@ -7,14 +7,14 @@ and prints the line to complete with licence and source in the preset's entry.
 """
 
 import argparse
-import sys
 from functools import partial
 from pathlib import Path
 
 from inpainting_zoo import presets
-from inpainting_zoo.errors import InputError, NumericError, WeightsError
+from inpainting_zoo.errors import InputError, WeightsError
 from inpainting_zoo.storage.checkpoints import load_weights, part_file, save_weights
 from inpainting_zoo.storage.files import refuse_replacing, sha256, write_json
+from inpainting_zoo.tools.commands import script
 from inpainting_zoo.tools.training_report import training_report
 from inpainting_zoo.training.record import check_same_generator
 
@@ -23,11 +23,7 @@ MOST_BYTES = 16_000_000
 
 
 def main(argv=None):
-    options = parse(argv)
-    try:
-        publish(options)
-    except (InputError, NumericError, WeightsError) as error:
-        sys.exit(f"error: {error}")
+    publish(parse(argv))
 
 
 def parse(argv=None):
@@ -90,4 +86,4 @@ def write_weights(experiment: Path, preset: str, path: Path) -> dict:
 
 
 if __name__ == "__main__":
-    main()
+    script(main)

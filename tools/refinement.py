@@ -23,6 +23,7 @@ from inpainting_zoo.drawing import grid, masked, save_png
 from inpainting_zoo.environment import versions
 from inpainting_zoo.models.pixels import dilate
 from inpainting_zoo.storage.files import write_bytes, write_json
+from inpainting_zoo.tools.commands import script
 from inpainting_zoo.tools.gallery import DOCS, GALLERY, RING, brushed, read_holes
 
 SIDE, SHOWN_SIDE, QUALITY = 1024, 384, 85
@@ -109,4 +110,4 @@ def parse(argv):
 
 
 if __name__ == "__main__":
-    main()
+    script(main)

@@ -19,7 +19,7 @@ from inpainting_zoo.evaluation.baselines import BASELINES, NEAREST
 from inpainting_zoo.features.inception_files import by_network
 from inpainting_zoo.metrics.measures import MEASURES
 from inpainting_zoo.storage.files import write_bytes
-from inpainting_zoo.tools.commands import run
+from inpainting_zoo.tools.commands import run, script
 from inpainting_zoo.tools.measure import MEASURED, is_done, measured
 from inpainting_zoo.tools.reports_page import page
 from inpainting_zoo.tools.table1 import LOSSES, VARIANTS
@@ -241,4 +241,4 @@ PARTS = {
 
 
 if __name__ == "__main__":
-    main()
+    script(main)

@@ -10,6 +10,7 @@ import argparse
 import dataclasses
 
 from inpainting_zoo.evaluation.tables import markdown
+from inpainting_zoo.tools.commands import script
 
 BYTES = 4  # of a gradient: trained weights are float32, whatever layers compute in
 DEVICES = (8, 64, 512)
@@ -124,4 +125,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    script(main)

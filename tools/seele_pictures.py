@@ -19,6 +19,7 @@ from inpainting_zoo.data.images import read_image
 from inpainting_zoo.drawing import masked, save_png
 from inpainting_zoo.inpainting.reposition import reposition
 from inpainting_zoo.storage.files import write_bytes
+from inpainting_zoo.tools.commands import script
 
 DOCS = Path(__file__).parent.parent / "docs"
 ROCKET = (321, 124), (311, 138), (308, 175), (306, 345), (298, 408), (345, 408)
@@ -76,4 +77,4 @@ def fitted(row, width: int) -> np.ndarray:
 
 
 if __name__ == "__main__":
-    main()
+    script(main)

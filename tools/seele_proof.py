@@ -40,7 +40,7 @@ from inpainting_zoo.models.pixels import paste
 from inpainting_zoo.stable_diffusion.tasks import LENGTH, TASKS
 from inpainting_zoo.stable_diffusion.tokenizer import WORD_END
 from inpainting_zoo.storage.files import write_json
-from inpainting_zoo.tools.commands import check_same_run, train
+from inpainting_zoo.tools.commands import check_same_run, script, train
 
 RANDOM_PROMPTS, WORDS = 5, 8
 COLOURS = 0.4  # how far those of composites are changed, see `change_colours`
@@ -398,4 +398,4 @@ def parse(argv):
 
 
 if __name__ == "__main__":
-    main()
+    script(main)

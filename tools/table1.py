@@ -19,7 +19,7 @@ from inpainting_zoo.evaluation.protocol import BINS
 from inpainting_zoo.evaluation.tables import headlines
 from inpainting_zoo.storage.checkpoints import part_file
 from inpainting_zoo.storage.files import write_json
-from inpainting_zoo.tools.commands import run, train_and_evaluate
+from inpainting_zoo.tools.commands import run, script, train_and_evaluate
 from inpainting_zoo.tools.measure import MEASURED
 
 ROOT = Path(__file__).parent.parent
@@ -215,4 +215,4 @@ def show(table):
 
 
 if __name__ == "__main__":
-    main()
+    script(main)

@@ -10,7 +10,7 @@ those of training.
 import argparse
 from pathlib import Path
 
-from inpainting_zoo.tools.commands import run, train
+from inpainting_zoo.tools.commands import run, script, train
 
 ROOT = Path(__file__).parent.parent
 COMMON = "-mixed_precision bfloat16 -learning_rate_decay cosine -save_every 100 "
@@ -112,4 +112,4 @@ def parse():
 
 
 if __name__ == "__main__":
-    main()
+    script(main)

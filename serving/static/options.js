@@ -2,19 +2,17 @@
 // or by the names that it can have.
 
 // Fills a fieldset with the controls of a model's options, and of the seed if it draws.
-export function build(fieldset, { options, types, choices, draws }) {
+export function build(fieldset, { options, types, choices, rules, draws }) {
   const own = Object.entries(options).map(([name, value]) => (
-    choices[name] ? choice(name, value, choices[name]) : control(name, value, types[name])
+    choices[name]
+      ? choice(name, value, choices[name])
+      : control(name, value, types[name], rules[name])
   ));
   const seed = draws ? [
-    control("seed", 0, "int", "another number, another result"),
-    control("variants", 1, "int", "results to choose from"),
+    control("seed", 0, "int", { least: 0, about: "another number, another result" }),
+    control("variants", 1, "int", { least: 1, most: 8, about: "results to choose from" }),
   ] : [];
   fieldset.replaceChildren(...own, ...seed);
-  const variants = fieldset.querySelector("[name=variants]");
-  if (variants) Object.assign(variants, { min: 1, max: 8 });
-  const seeds = fieldset.querySelector("[name=seed]");
-  if (seeds) seeds.min = 0;
 }
 
 // {own: the model's options, seed, variants, draws: whether the seed matters}
@@ -46,20 +44,23 @@ function choice(name, value, names) {
 }
 
 // `type` is Python's: "int", "float", "bool", "str"; JavaScript cannot tell 1.0 from 1.
-function control(name, value, type, hint = "") {
+function control(name, value, type, { least = "", most = "", about = "" } = {}) {
   const label = document.createElement("label");
   const input = document.createElement("input");
+  const hint = Object.assign(document.createElement("small"), { textContent: about });
   input.name = name;
   if (type === "bool") {
     Object.assign(input, { type: "checkbox", checked: value });
     label.className = "line";
-    label.append(input, titled(name));
+    label.append(input, titled(name), ...(about ? [hint] : []));
     return label;
   }
   const isNumber = type === "int" || type === "float";
   Object.assign(input, { type: isNumber ? "number" : "text", value: value ?? "" });
-  if (isNumber) Object.assign(input, { step: type === "int" ? 1 : "any", required: true });
-  label.append(titled(name), input);
-  if (hint) label.append(Object.assign(document.createElement("small"), { textContent: hint }));
+  if (isNumber) {
+    const step = type === "int" ? 1 : "any";
+    Object.assign(input, { step, required: true, min: least, max: most });
+  }
+  label.append(titled(name), input, ...(about ? [hint] : []));
   return label;
 }
