@@ -132,9 +132,17 @@ def iharmony4_companions(images: list[Path]) -> dict:
     """Returns the real picture and the mask of each composite ID_MASK_VARIANT.
 
     They are real_images/ID.jpg and masks/ID_MASK.png.
+
+    Raises:
+        InputError: if one has no such name.
     """
     target, objects = {}, {}
     for path in images:
+        if path.stem.count("_") < 2:
+            raise InputError(
+                "dataset_layout: composites of iharmony4 must be named "
+                f"ID_MASK_VARIANT, received {path.name}"
+            )
         real, mask, _ = path.stem.rsplit("_", 2)
         folder = path.parent.parent
         target[path] = folder / "real_images" / f"{real}{path.suffix}"

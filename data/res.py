@@ -98,8 +98,11 @@ class MovePairs(Sequence):
         amodal = None
         if _beside(source, "amodal").is_file():
             amodal = self._mask(source, "amodal", image)
+        whole = goal
+        if _beside(target, "amodal").is_file():
+            whole = self._mask(target, "amodal", image)
         start = centroid(mask if amodal is None else amodal)
-        shift = tuple(round(b - a) for a, b in zip(start, centroid(goal)))
+        shift = tuple(round(b - a) for a, b in zip(start, centroid(whole)))
         move = Move(image, mask, amodal, shift)
         return source.stem, truth, mask | goal, move
 
@@ -114,6 +117,11 @@ class MovePairs(Sequence):
         mask = read_mask(_beside(path, kind), max_pixels=self.max_pixels)
         size = image.shape[1::-1]
         mask = cv2.resize(mask, size, interpolation=cv2.INTER_NEAREST_EXACT)
+        if not mask.any():
+            raise InputError(
+                f"dataset_layout: {_beside(path, kind)} must show a subject, received "
+                "none"
+            )
         return cv2.dilate(mask, WIDENING)
 
 

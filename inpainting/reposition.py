@@ -155,8 +155,8 @@ def reposition(
                 'amodal: the rest of the subject needs a model with the task "complete"'
                 ", and is not completed"
             )
-    if "harmonize" in model.tasks:
-        result = filled(result, moved, "harmonize", 0)
+    if "harmonize" in model.tasks:  # with what is mixed at its edge
+        result = filled(result, moved | (share[..., 0] > 0), "harmonize", 0)
         steps["harmonized"] = result
     else:
         notes.append(

@@ -272,6 +272,8 @@ class StableDiffusion(LatentTraining):
         if self.lora:
             factor = TASKS[task].lora_scale if task else 1
             arrays["lora_scale"] = np.float32([factor * lora_scale])
+        if task and TASKS[task].whole:
+            guidance_scale = 1.0  # what it learned is a correction, not a likeness
         arrays["guidance"] = np.float32([guidance_scale])
         if guidance_scale > 1:
             arrays["negative_prompt"] = self._tokens([negative_prompt])

@@ -1,5 +1,7 @@
 """The table of ASUKA's decoder, row by row."""
 
+import itertools
+
 import pytest
 
 from inpainting_zoo.tools import asuka_ablation
@@ -19,14 +21,17 @@ def test_means_and_paired_differences():
             ("VAE", 1): table(0.5, 0.7),
             ("+ cond.", 0): table(0.3, 0.5),
             ("+ cond.", 1): table(0.4, 0.6),
-        }
+        },
+        dict.fromkeys(itertools.product(("VAE", "+ cond."), (0, 1)), 60.0),
     )
     assert (found["seeds"], found["pictures"]) == ([0, 1], 2)
     assert found["rows"]["VAE"]["means"]["lpips"] == pytest.approx(0.55)
     change = found["rows"]["+ cond."]["changes"]["lpips"]
     assert change["mean"] == pytest.approx(-0.1)
     assert change["interval"] == pytest.approx([-0.1, -0.1])
-    assert "0.4500 (-0.1000 to -0.1000)" in page(found)
+    assert change["seeds"] == pytest.approx([-0.1, -0.1])
+    row = "| 0.4500 (-0.1000 to -0.1000; -0.1000, -0.1000) |"
+    assert row in page(found) and page(found).splitlines()[3].endswith("| 2 |")
     assert page(found).splitlines()[2].startswith("| VAE | 0.5500 |")
 
 

@@ -187,7 +187,7 @@ def test_windows(box, centre, window):
 def test_windows_of_other_sizes(picture, hole, side):
     mask = np.zeros((picture, picture), bool)
     mask[:hole, :hole] = True
-    assert sizes.window_of(mask, 512, centre=False) == (0, 0, side)
+    assert sizes.window_of(mask, 512, centre=False)[2] == side
 
 
 def test_windows_reflect_beyond_the_picture_and_are_put_back():

@@ -2,13 +2,14 @@
 
 import functools
 import json
+from pathlib import Path
 
 import pytest
 from PIL import Image
 
 from conftest import ROOT, TINY
 from inpainting_zoo import cli as runner
-from inpainting_zoo.data.layouts import LAYOUTS, list_split
+from inpainting_zoo.data.layouts import LAYOUTS, iharmony4_companions, list_split
 from inpainting_zoo.errors import InputError
 
 
@@ -220,6 +221,11 @@ def test_a_list_of_other_pictures_is_refused(tmp_path):
     unpack(tmp_path, ("places365_val.txt", "Places365_val_00000009.jpg 12"))
     with pytest.raises(InputError, match=r"places365_val.txt must name pictures"):
         list_split("places365", tmp_path, "val")
+
+
+def test_a_composite_of_another_name_is_refused():
+    with pytest.raises(InputError, match=r"ID_MASK_VARIANT, received a_1\.jpg"):
+        iharmony4_companions([Path("composite_images/a_1.jpg")])
 
 
 def test_unknown_names_are_refused(tmp_path):

@@ -287,7 +287,7 @@ def test_sizes(narrow, monkeypatch):
         ({"channels": [1]}, "channels: must be a whole number, at least 2, received 1"),
         ({"channels": [2.5]}, "channels: must be a whole number, at least 2"),
         ({"mixing": 2.0}, "mixing: must be .* at least 0 and at most 1, received 2.0"),
-        ({"training_truncation": -0.1}, "training_truncation: must be a finite number"),
+        ({"training_truncation": 1.5}, "training_truncation: must be a finite number"),
         ({"dtype": "mixed_float16"}, "mixed_precision: must be float32 for MAT"),
         (
             {"perceptual": "vgg"},

@@ -152,6 +152,10 @@ def test_each_task_gets_its_hole(scene):
     assert (columns["complete"][[0, -1]] == (45, 48)).all()
     assert (columns["harmonize"][[0, -1]] == (35, 48)).all()
     assert (found.image[30, 35:49] == 30).all() and not found.notes
+    model.asked.clear()
+    reposition(model, image, mask, (5, 0), amodal=amodal, mask_dilation=0)
+    covered = dict(model.asked)["harmonize"].any(axis=0)
+    assert covered[33:49].all()  # what is mixed at the edge as well
     assert list(found.steps)[-2:] == ["completed", "harmonized"]
     without = reposition(Painter(), image, mask, (5, 0), **options)
     assert (

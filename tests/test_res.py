@@ -43,6 +43,22 @@ def test_moves_of_both_directions(scenes):
     assert small[0][1].shape == (50, 60, 3) and small[0][3].shift == (15, 5)
 
 
+def test_the_middle_is_of_all_of_a_subject_in_both_views(scenes):
+    """Where something hides it in either, its amodal mask counts."""
+    hidden = np.zeros((100, 120), np.uint8)
+    hidden[36:60, 50:60] = 255  # four rows more, above
+    Image.fromarray(hidden).save(scenes / "p2_2_amodal.png")
+    pairs = MovePairs(list_views(scenes), side=100)
+    moves = {name: move.shift for name, _, _, move in pairs}
+    assert moves["p2_1"] == (30, 8) and moves["p2_2"] == (-30, -8)
+
+
+def test_a_mask_without_a_subject_is_refused(scenes):
+    Image.new("L", (120, 100)).save(scenes / "p1_1_mask.png")
+    with pytest.raises(InputError, match=r"p1_1_mask\.png must show a subject"):
+        MovePairs(list_views(scenes))[0]
+
+
 def test_the_middle_of_the_largest_part():
     mask = np.zeros((20, 20), np.uint8)
     mask[2:9, 4:7] = mask[15, 15] = 1

@@ -10,7 +10,12 @@ from inpainting_zoo import presets
 from inpainting_zoo.errors import InputError
 from inpainting_zoo.metrics.measures import MEASURES
 from inpainting_zoo.storage.checkpoints import as_arrays, load_weights, save_weights
-from inpainting_zoo.tools import asuka_rows, join_weights, seele_proof
+from inpainting_zoo.tools import (
+    asuka_ablation,
+    asuka_rows,
+    join_weights,
+    seele_proof,
+)
 from tiny_asuka import NARROW_ASUKA
 from tiny_diffusion import NARROW_SMALL
 
@@ -90,10 +95,13 @@ def test_a_face_is_found():
 
 def test_the_table_of_rows():
     found = dict.fromkeys(asuka_rows.MEASURED, 0.25) | {"new_faces": 0.125}
-    text = asuka_rows.page({"methods": {"MAE": found}})
-    assert MEASURES["lpips"].title in text.splitlines()[0]
-    assert text.splitlines()[2].startswith("| MAE | 0.25")
-    assert text.endswith("| 12.5% |")
+    found["from_asuka"] = dict.fromkeys(asuka_rows.COMPARED, (-0.01, 0.02))
+    report = {"methods": {"MAE": found}, "true_pictures_with_faces": 0.9}
+    title, _, row, last = asuka_rows.page(report).splitlines()
+    assert MEASURES["lpips"].title in title
+    assert row.startswith("| MAE | 0.2500 (-0.0100 to +0.0200)")
+    assert row.endswith("| 0.125 (-0.010 to +0.020) |")
+    assert last.endswith("| faces in 90.0% |")
 
 
 def test_views_overlap_and_subjects_are_cut():
@@ -165,8 +173,24 @@ def test_the_commands_on_tiny_networks(tmp_path, capsys):
     names = ["MAE", "SD", 'SD, "background"', "SD-Repaint", "SD from the MAE's picture"]
     names += ["ASUKA", "biharmonic", "patchmatch"]
     found = [x.split(" |")[0] for x in shown if x.startswith("| ")]
-    assert found[2:] == [f"| {name}" for name in names]
-    assert {p.name for p in (tmp_path / "rows").iterdir()} >= {"rows.json", "rows.png"}
+    assert found[2:] == [f"| {name}" for name in (*names, "(the true pictures)")]
+    report = json.loads((tmp_path / "rows" / "rows.json").read_text())
+    assert set(report["methods"]["ASUKA"]["from_asuka"]["lpips"]) == {0.0}
+    assert report["arguments"]["text"] == "background"
+
+    given = ["-train_path", str(pictures), "-test_path", str(pictures), "-limit", "2"]
+    given += ["-preset", "asuka_small", "-from_weights", files["asuka_small"]]
+    given += ["-output_path", str(tmp_path / "ablation"), "-seeds", "0", "-steps", "1"]
+    given += ["-batch_size", "2", "-validation_images", "1", "-set"]
+    given += [f"{k}={json.dumps(v)}" for k, v in {**options, **leads}.items()]
+    given += ["perceptual_weight=0"]
+    asuka_ablation.main(given)
+    done = json.loads((tmp_path / "ablation" / "ablation.json").read_text())
+    assert list(done["rows"]) == list(asuka_ablation.ROWS) and done["pictures"] == 2
+    assert done["rows"]["VAE as it is"]["seconds"] == 0 < done["rows"]["VAE"]["seconds"]
+    asuka_ablation.main(given)  # again: nothing is trained
+    with pytest.raises(SystemExit, match="must hold the arguments of this run"):
+        asuka_ablation.main([*given, "-limit", "1"])
 
     given = ["-train_path", str(pictures), "-test_path", str(pictures)]
     given += ["-from_weights", files["sd_small"], "-seeds", "0", "-test_limit", "2"]

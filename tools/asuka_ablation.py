@@ -3,32 +3,46 @@
     python tools/asuka_ablation.py -train_path DIR -test_path DIR -from_weights FOLDER
 
 FOLDER holds all parts as docs/asuka.md has them, the alignment as well; or it is a file
-of `tools/join_weights.py`, with its `-preset`. Rows and seeds
-are experiments in outputs/asuka_ablation, which also gets ablation.json: means over
-pictures and seeds, and how each row differs from the one before, picture by picture,
-with 95 % intervals. An interrupted call goes on where it was. What else is given, such
-as `-steps 20000 -vgg_weights FILE`, is for the training.
+of `tools/join_weights.py`, with its `-preset`. The first row is its decoder as it is;
+all others are trained alike. Rows and seeds are experiments in outputs/asuka_ablation,
+which also gets ablation.json: means over pictures and seeds, and how each row differs
+from the one before, in each seed, and in the mean of all seeds with its 95 % interval,
+which says what other pictures would change, not what other seeds would. An interrupted
+call goes on where it was. What else is given, such as `-steps 20000 -sample_every 1000
+-vgg_weights FILE`, is for the training.
 """
 
 import argparse
 import csv
 import json
+import os
+import re
 from pathlib import Path
 
 import numpy as np
 
 from inpainting_zoo.arguments import read_pairs
+from inpainting_zoo.environment import versions
 from inpainting_zoo.evaluation.tables import markdown, number
 from inpainting_zoo.metrics.bootstrap import bootstrap_intervals
 from inpainting_zoo.metrics.measures import MEASURES
-from inpainting_zoo.storage.files import write_json
-from inpainting_zoo.tools.commands import run, script, train_and_evaluate
+from inpainting_zoo.storage.files import write_bytes, write_json
+from inpainting_zoo.tools.commands import (
+    keep_arguments,
+    run,
+    script,
+    some_of,
+    train_and_evaluate,
+)
 from inpainting_zoo.tools.join_weights import join
+from inpainting_zoo.weights.read_checkpoint import digests
 
 PLAIN = {"conditional": False, "sees_mask": False}
 # Arguments of the model, row by row; the first is Stable Diffusion's own decoder.
+UNTRAINED = "VAE as it is"
 ROWS = {
-    "VAE": {"decoder": PLAIN},
+    UNTRAINED: {"decoder": PLAIN},
+    "VAE": {"decoder": PLAIN, "colours": 0, "generated": 0},
     "+ cond.": {"colours": 0, "generated": 0},
     "+ color": {"generated": 0},
     "+ latent": {},
@@ -38,27 +52,45 @@ MEASURED = ("lpips", "seam_colour", "seam_gradient", "psnr_hole")
 
 def main(argv=None):
     options = parse(argv)
-    tables = {
-        (row, seed): measured(options, row, seed)
-        for seed in options.seeds
-        for row in ROWS
-    }
-    table = summary(tables)
-    write_json(Path(options.output_path, "ablation.json"), table)
+    folder = Path(options.output_path)
+    about = {k: v for k, v in vars(options).items() if k != "seeds"}
+    about["weights_sha256"] = digests(options.from_weights)
+    keep_arguments(folder / "arguments.json", about)
+    images = [str(p.absolute()) for p in some_of(options.test_path, options.limit)]
+    write_bytes(folder / "test.txt", os.fsencode("\n".join(images)))
+    tables, seconds = {}, {}
+    for seed in options.seeds:
+        for row in ROWS:
+            tables[row, seed] = measured(options, row, seed, folder / "test.txt")
+            seconds[row, seed] = spent(folder / named(row, seed) / "metrics.json")
+    made = {"arguments": about, "versions": versions()}
+    table = made | summary(tables, seconds)
+    write_json(folder / "ablation.json", table)
     print(page(table))
 
 
-def measured(options, row: str, seed: int) -> list:
+def named(row: str, seed: int) -> str:
+    """Returns the experiment's name, such as "cond_0"."""
+    return f"{re.sub('[^a-z]+', '_', row.lower()).strip('_')}_{seed}"
+
+
+def spent(metrics: Path) -> float:
+    """Returns the seconds that an experiment was trained for, 0 for none."""
+    stages = json.loads(metrics.read_text()) if metrics.is_file() else {}
+    return sum(stage["seconds"] for stage in stages.values())
+
+
+def measured(options, row: str, seed: int, test: Path) -> list:
     """Trains a row where it is to be, and returns the numbers of its pictures."""
-    name = f"{row.removeprefix('+ ').rstrip('.').lower()}_{seed}"
+    name = named(row, seed)
     pairs = [f"{k}={json.dumps(v)}" for k, v in ROWS[row].items()]
     arguments = [*options.set, *pairs]
     arguments = ["-set", *arguments] if arguments else []
-    evaluation = ["-test_path", options.test_path, "-limit", options.limit]
-    evaluation += ["-metrics", ",".join(MEASURED), "-methods", "none", "-seed", seed]
+    evaluation = ["-test_path", test, "-metrics", ",".join(MEASURED)]
+    evaluation += ["-methods", "none", "-seed", seed]
     evaluation += ["-mask_path", options.mask_path] if options.mask_path else []
     report = Path(options.output_path, f"{name}.json")
-    if row == "VAE":
+    if row == UNTRAINED:
         weights = report.with_suffix(".safetensors")
         if not weights.is_file() and Path(options.from_weights).is_file():
             overrides = read_pairs(options.set) | ROWS[row]
@@ -78,32 +110,38 @@ def measured(options, row: str, seed: int) -> list:
         return [*csv.DictReader(file)]
 
 
-def summary(tables: dict) -> dict:
+def summary(tables: dict, seconds: dict) -> dict:
     """Returns means by row and measure, and paired differences to the row before.
 
     Args:
         tables: (row, seed) -> the rows of a report's CSV file, the same pictures in
             all; numbers of one method.
+        seconds: (row, seed) -> how long it was trained.
     """
     seeds = list(dict.fromkeys(seed for _, seed in tables))
     numbers = {
-        row: np.mean([_numbers(tables[row, seed]) for seed in seeds], axis=0)
+        row: np.array([_numbers(tables[row, seed]) for seed in seeds])
         for row in dict.fromkeys(row for row, _ in tables)
     }
     rows, former = {}, None
     for row, values in numbers.items():
-        means = dict(zip(MEASURED, np.nanmean(values, axis=0).tolist()))
+        means = dict(zip(MEASURED, np.nanmean(values, axis=(0, 1)).tolist()))
         rows[row] = {"means": means}
+        rows[row]["seconds"] = sum(seconds[row, seed] for seed in seeds)
         if former is not None:
-            change = values - former
-            low, high = bootstrap_intervals(change, 0)
-            ends = zip(np.nanmean(change, axis=0).tolist(), low, high)
+            change = values - former  # (seeds, pictures, measures)
+            low, high = bootstrap_intervals(change.mean(axis=0), 0)
+            each = np.nanmean(change, axis=1)
             rows[row]["changes"] = {
-                name: {"mean": mean, "interval": [float(a), float(b)]}
-                for name, (mean, a, b) in zip(MEASURED, ends)
+                name: {
+                    "mean": float(each[:, i].mean()),
+                    "interval": [float(low[i]), float(high[i])],
+                    "seeds": each[:, i].tolist(),
+                }
+                for i, name in enumerate(MEASURED)
             }
         former = values
-    return {"seeds": seeds, "pictures": len(former), "rows": rows}
+    return {"seeds": seeds, "pictures": former.shape[1], "rows": rows}
 
 
 def _numbers(table):
@@ -112,18 +150,23 @@ def _numbers(table):
 
 
 def page(table: dict) -> str:
-    """Returns the table in Markdown."""
+    """Returns the table in Markdown: means, and changes to the row before.
+
+    These have the 95 % interval of the mean of all seeds, and each seed's own.
+    """
     lines = []
     for row, found in table["rows"].items():
         cells = [number(found["means"][name], name) for name in MEASURED]
         for i, name in enumerate(MEASURED):
             if change := found.get("changes", {}).get(name):
-                low, high = change["interval"]
                 digits = MEASURES[name].digits
-                cells[i] += f" ({low:+.{digits}f} to {high:+.{digits}f})"
-        lines.append([row, *cells])
+                low, high, *each = (
+                    f"{x:+.{digits}f}" for x in (*change["interval"], *change["seeds"])
+                )
+                cells[i] += f" ({low} to {high}; {', '.join(each)})"
+        lines.append([row, *cells, f"{found['seconds'] / 60:.0f}"])
     titles = [MEASURES[name].title for name in MEASURED]
-    return markdown(["", *titles], lines)
+    return markdown(["", *titles, "minutes"], lines)
 
 
 def parse(argv):

@@ -4,12 +4,17 @@
 
 Files are those in the `weights` of experiments; `-inpaint FILE` is the prompt that is
 learned for SEELE's task. Writes rows.json, with .csv and .png beside it, into
-`-output_path`. "New faces" is the share of pictures in whose hole a detector finds one
-where the picture has none: the one kind of object that a model of faces adds unasked.
+`-output_path`: means, their 95 % intervals, and those of how each row differs from
+ASUKA, picture by picture. Each picture has noise of its own, the same in all rows.
+"New faces" is the share of pictures in whose hole a detector finds one where the
+picture has none: the one kind of object that a model of faces adds unasked. A face that
+the detector misses in the picture counts as new in a row where it finds it; how many
+pictures it finds any in stands below the table.
 """
 
 import argparse
 import functools
+import itertools
 from pathlib import Path
 
 import cv2
@@ -24,12 +29,13 @@ from inpainting_zoo.evaluation.baselines import BASELINES
 from inpainting_zoo.evaluation.report import check_report, write_report
 from inpainting_zoo.evaluation.tables import cell, markdown
 from inpainting_zoo.inpainting.strategies import complete
+from inpainting_zoo.metrics.bootstrap import bootstrap_intervals
 from inpainting_zoo.metrics.measures import MEASURES, chosen_measures
-from inpainting_zoo.tools.commands import script
+from inpainting_zoo.tools.commands import script, some_of
 
 MEASURED = ("lpips", "seam_colour", "seam_gradient", "psnr_hole")
+COMPARED = (*MEASURED, "new_faces")
 CLASSICAL = ("biharmonic", "patchmatch")
-TEXT = "background"
 STRENGTH = 0.75  # of Stable Diffusion that starts from the autoencoder's picture
 SIDE = 192  # in pixels, at which faces are looked for
 MOST_KNOWN = 0.7  # of a face's box; one that is known by more is the picture's
@@ -37,7 +43,7 @@ MOST_KNOWN = 0.7  # of a face's box; one that is known by more is the picture's
 
 def main(argv=None):
     options = parse(argv)
-    images = list_images(options.test_path, "test_path")[: options.limit]
+    images = some_of(options.test_path, options.limit)
     masks = list_images(options.mask_path, "mask_path") if options.mask_path else None
     path = Path(options.output_path, "rows.json")
     check_report(path, images)
@@ -45,20 +51,38 @@ def main(argv=None):
     mixture = "files" if masks else models["sd"].masks
     side = models["sd"].image_size
     pairs = EvaluationPairs(images, mixture, side, options.seed, mask_files=masks)
-    methods = rows(models, options.seed, options.num_steps, bool(options.inpaint))
+    methods = rows(models, options)
     faces = {name: [] for name in methods}
     watched = {name: watching(m, faces[name]) for name, m in methods.items()}
     measures = chosen_measures(",".join(MEASURED))
     report = protocol.evaluate(pairs, watched, options.seed, measures=measures)
+    shown = 0
     for index, (_, image, mask) in enumerate(pairs):
         known = faces_in(image)
+        shown += bool(known)
         for found in faces.values():
             found[index] = is_new(found[index], known, mask)
-    for name, found in faces.items():
-        report["methods"][name]["new_faces"] = float(np.mean(found))
+    report["arguments"] = vars(options)
+    report["true_pictures_with_faces"] = shown / len(pairs)
+    for row in report["rows"]:
+        row["new_faces"] = float(faces[row["method"]].pop(0))
+    for name, found in report["methods"].items():
+        own = numbers(report["rows"], name)
+        found["new_faces"] = float(own[:, -1].mean())
+        low, high = bootstrap_intervals(own - numbers(report["rows"], "ASUKA"), 0)
+        found["from_asuka"] = {
+            m: [float(a), float(b)] for m, a, b in zip(COMPARED, low, high)
+        }
     write_report(report, path)
     print(page(report))
     print(path)
+
+
+def numbers(rows: list, method: str):
+    """Returns what was measured of each picture, (N, len(COMPARED))."""
+    return np.array(
+        [[row[m] for m in COMPARED] for row in rows if row["method"] == method]
+    )
 
 
 def load(options) -> dict:
@@ -71,21 +95,20 @@ def load(options) -> dict:
     }
 
 
-def rows(models: dict, seed: int, num_steps: int, learned: bool) -> dict:
+def rows(models: dict, options) -> dict:
     """Returns what completes a picture in each row of the table: name -> function.
 
     Args:
         models: see `load`.
-        seed: of all that is drawn.
-        num_steps: of the sampler.
-        learned: whether there is a prompt of the task "inpaint".
+        options: of the command line.
     """
 
-    def by(name, **options):
+    def by(name, **given):
         if name != "mae":
-            options["num_steps"] = num_steps
-        return functools.partial(
-            complete, models[name], strategy="original", seed=seed, **options
+            given["num_steps"] = options.num_steps
+        seeds = itertools.count(options.seed)  # pictures come one after the other
+        return lambda image, mask: complete(
+            models[name], image, mask, "original", next(seeds), **given
         )
 
     sd = functools.partial(by, "sd", guidance_scale=1.0)
@@ -93,8 +116,8 @@ def rows(models: dict, seed: int, num_steps: int, learned: bool) -> dict:
     found = {
         "MAE": prior,
         "SD": sd(),
-        f'SD, "{TEXT}"': sd(prompt=TEXT),
-        "SD, learned prompt": sd(task="inpaint") if learned else None,
+        f'SD, "{options.text}"': sd(prompt=options.text),
+        "SD, learned prompt": sd(task="inpaint") if options.inpaint else None,
         "SD-Repaint": sd(repaint=True),
         "SD from the MAE's picture": lambda x, mask: renewed(prior(x, mask), mask),
         "ASUKA": by("asuka"),
@@ -168,12 +191,17 @@ def meet(box, other) -> bool:
 
 
 def page(report: dict) -> str:
-    """Returns the table in Markdown."""
-    titles = [MEASURES[name].title for name in MEASURED]
-    lines = [
-        [name, *(cell(found, m) for m in MEASURED), f"{found['new_faces']:.1%}"]
-        for name, found in report["methods"].items()
-    ]
+    """Returns the table in Markdown: means, and intervals of differences to ASUKA."""
+    titles, lines = [MEASURES[name].title for name in MEASURED], []
+    for name, found in report["methods"].items():
+        line = [name]
+        for m, (low, high) in found["from_asuka"].items():
+            digits = MEASURES[m].digits if m in MEASURES else 3
+            own = cell(found, m) if m in MEASURES else f"{found[m]:.{digits}f}"
+            line.append(f"{own} ({low:+.{digits}f} to {high:+.{digits}f})")
+        lines.append(line)
+    known = ["(the true pictures)", *[""] * len(MEASURED)]
+    lines.append([*known, f"faces in {report['true_pictures_with_faces']:.1%}"])
     return markdown(["", *titles, "new faces"], lines)
 
 
@@ -191,6 +219,7 @@ def parse(argv):
     add("mae", required=True, help="weight file of the masked autoencoder")
     add("asuka", required=True, nargs="+", help="weight files of asuka_small")
     add("inpaint", help="weight file of the task's learned prompt")
+    add("text", default="background", help="that Stable Diffusion has in one row")
     add("limit", type=int, default=200, help="most pictures of the test")
     add("num_steps", type=int, default=30)
     add("seed", type=int, default=0)

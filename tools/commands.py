@@ -5,6 +5,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
+
+from inpainting_zoo.data.images import list_images
 from inpainting_zoo.errors import ZooError
 from inpainting_zoo.storage.files import write_json
 
@@ -18,6 +21,19 @@ def script(main):
     except ZooError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
+
+
+def some_of(source: str, count: int | None, argument: str = "test_path") -> list:
+    """Returns pictures of a folder or list, at most so many, drawn evenly by one seed.
+
+    Args:
+        source: folder, or text file with one path per line.
+        count: how many; None takes all.
+        argument: what to call the source in an error.
+    """
+    images = list_images(source, argument)
+    order = np.random.default_rng(0).permutation(len(images))[:count]
+    return [images[i] for i in sorted(order)]
 
 
 def run(*arguments, script: Path = RUNNER):
@@ -67,14 +83,21 @@ def train_and_evaluate(name: str, output_path, training: list, evaluation: list)
         output_path: folder of experiments and reports.
         training, evaluation: arguments of the two commands.
     """
+    given = {"train": [*map(str, training)], "evaluate": [*map(str, evaluation)]}
     report = Path(output_path, f"{name}.json")
     kept = report.with_suffix(".args.json")
-    given = {"train": [*map(str, training)], "evaluate": [*map(str, evaluation)]}
-    if kept.is_file() or report.is_file():
+    if report.is_file():  # of which nobody knows what it is without
         check_same_run(kept, given)
-    write_json(kept, given)
+    keep_arguments(kept, given)
     if not report.is_file():
         train(name, output_path, *training)
         run("evaluate", "-experiment_name", name, "-output_path", output_path,
             "-report", report, *evaluation)  # fmt: skip
     return json.loads(report.read_text())
+
+
+def keep_arguments(path: Path, given: dict):
+    """Keeps the arguments of a run; stops the script if a file has those of another."""
+    if path.is_file():
+        check_same_run(path, given)
+    write_json(path, given)

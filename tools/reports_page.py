@@ -72,6 +72,7 @@ HERE_002 = {
     "SD (no text)": ("sd15_inpainting", NO_WEIGHTS),
     "SD-text": (None, NO_TEXT),
     "SD (background)": (None, NO_TEXT),
+    "SD-Repaint": (None, f"`-with repaint=true`; {NO_TEXT}"),
     "ASUKA": ("asuka", NO_WEIGHTS),
     "SD-prompt": (None, "its prompt was never published; `-stage task_inversion`"),
     "SEELE": (None, "its prompts were never published; `-stage task_inversion`"),

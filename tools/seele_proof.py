@@ -6,12 +6,15 @@ FILE is that of `tools/join_weights.py` for `sd_small`, which stays as it is. Fo
 seed three things are measured, and written to proof.json in `-output_path`:
 
 - remove: the loss of the learned prompt on pictures that were not trained on, and those
-  of the best of five prompts of random words, of no text, and of the text that the
-  prompt was at first, at the same noise;
+  of the best of five prompts of random words, of no text, of the text that the prompt
+  was at first, and of `-texts`, such as captions of the training, at the same noise;
 - harmonize: how far the mean colour of subjects is from what it was, of composites
-  whose subjects were given other colours, and of what is made of them;
-- refer: LPIPS of completions beside a shifted and scaled cut of the same photograph,
-  without it, and beside a cut of another one.
+  whose subjects were given other colours, of what the prompt and the LoRA make of them,
+  and of what the model makes without;
+- refer: LPIPS of completed pictures beside a shifted and scaled cut of the same
+  photograph, without it, and beside a cut of another one.
+
+Pictures are sampled without guidance, each with noise of its own.
 
 Subjects are what GrabCut finds around the middle of a picture. Finished work is kept;
 other options, such as `-steps 500`, go to every training.
@@ -40,7 +43,13 @@ from inpainting_zoo.models.pixels import paste
 from inpainting_zoo.stable_diffusion.tasks import LENGTH, TASKS
 from inpainting_zoo.stable_diffusion.tokenizer import WORD_END
 from inpainting_zoo.storage.files import write_json
-from inpainting_zoo.tools.commands import check_same_run, script, train
+from inpainting_zoo.tools.commands import (
+    check_same_run,
+    keep_arguments,
+    script,
+    some_of,
+    train,
+)
 
 RANDOM_PROMPTS, WORDS = 5, 8
 COLOURS = 0.4  # how far those of composites are changed, see `change_colours`
@@ -62,9 +71,7 @@ class Pictures:
     """
 
     def __init__(self, source: str, folder: Path, count: int, side: int, seed: int):
-        self.images = list_images(source, "train_path")
-        order = np.random.default_rng(0).permutation(len(self.images))[:count]
-        self.images = [self.images[i] for i in sorted(order)]
+        self.images = some_of(source, count, f"{folder.name}_path")
         self.folder, self.side, self.seed = folder, side, seed
 
     def path(self, kind: str) -> Path:
@@ -206,6 +213,7 @@ class Proof:
         model.begin("task_inversion", lambda name, **options: keras.optimizers.SGD())
         (prompt,) = model.prompts["remove"].variables
         texts = {"no text": "", "its first text": TASKS["remove"].text}
+        texts |= {f'"{text}"': text for text in self.options.texts}
         tried = {
             "learned": [ops.convert_to_numpy(prompt)],
             "random words": random_prompts(model, self.seed),
@@ -238,15 +246,18 @@ class Proof:
             objects=self.test.listed("subjects"),
             aligned={"target": self.test.listed("pictures")},
         )
-        before, after = [], []
-        for _, image, mask, aligned in pairs:
-            made = model.inpaint(
-                image, mask, self.seed, task="harmonize", guidance_scale=1.0,
-                num_steps=STEPS,
+        found = {"harmonized": [], "composites": [], "without LoRA": []}
+        for index, (_, image, mask, aligned) in enumerate(pairs):
+            harmonized, without = (
+                model.inpaint(
+                    image, mask, index, task="harmonize", num_steps=STEPS,
+                    lora_scale=scale,
+                )
+                for scale in (1.0, 0.0)
             )  # fmt: skip
-            for found, picture in ((before, image), (after, made)):
-                found.append(colour_error(aligned["target"], picture, mask))
-        return {"harmonized": after, "composites": before}
+            for name, picture in zip(found, (harmonized, image, without)):
+                found[name].append(colour_error(aligned["target"], picture, mask))
+        return found
 
     def refer(self) -> dict:
         """Returns LPIPS beside a second view, by no text, and beside another's view."""
@@ -270,7 +281,7 @@ class Proof:
             for name, references in zip(found, shown):
                 model.refer_to(*references)
                 made = model.inpaint(
-                    image, mask, self.seed, guidance_scale=1.0, num_steps=STEPS
+                    image, mask, index, guidance_scale=1.0, num_steps=STEPS
                 )
                 found[name].append(float(lpips(image, made, mask)))
         return found
@@ -305,9 +316,6 @@ def main(argv=None):
     options = parse(argv)
     folder = Path(options.output_path)
     about = {k: v for k, v in vars(options).items() if k not in ("only", "seeds")}
-    if (folder / "arguments.json").is_file():
-        check_same_run(folder / "arguments.json", about)
-    write_json(folder / "arguments.json", about)
     side = SIZE * presets.sized("sd_small")[0]
     splits = [
         Pictures(path, folder / name, count, side, seed)
@@ -318,6 +326,7 @@ def main(argv=None):
             )
         )
     ]
+    keep_arguments(folder / "arguments.json", about)
     for split in splits:
         split.write()
     found = {name: {} for name in options.only}
@@ -392,6 +401,7 @@ def parse(argv):
     add("only", nargs="+", default=[*PROOFS], choices=PROOFS, help="all")
     add("train_limit", type=int, default=2000, help="most pictures to train on")
     add("test_limit", type=int, default=200, help="most pictures of the test")
+    add("texts", nargs="+", default=[], help="further prompts to compare remove with")
     add("output_path", default="outputs/seele_proof")
     options, options.further = parser.parse_known_args(argv)
     return options
