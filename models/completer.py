@@ -29,6 +29,7 @@ class Completer:
         OPTIONS: what `inpaint` takes beyond image, mask and seed: name -> default.
         RULES: of these options, see `families.check_options`.
         draws: whether another seed gives another picture.
+        most_references: how many other pictures it looks at, see `refer_to`.
         members: models that complete a picture before it does, by name; no parts of it.
         tasks: what it has learned prompts of, which its option "task" names.
         masks: what it is trained and evaluated on by default; see `parse_mixture`.
@@ -41,6 +42,7 @@ class Completer:
     OPTIONS = {}  # noqa: RUF012
     RULES = {}  # noqa: RUF012
     draws = False
+    most_references = 0
     members = {}  # noqa: RUF012
     tasks = ()
     context = 0.5

@@ -14,6 +14,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from inpainting_zoo import presets
+from inpainting_zoo.data.images import open_picture, to_rgb
 from inpainting_zoo.engine.placement import placed, placements
 from inpainting_zoo.options import ServeSettings
 from inpainting_zoo.serving.catalogue import Catalogue
@@ -39,10 +40,11 @@ def make_app(
         settings: its limits.
         load, own: see `Service`.
     """
+    pictures = 2 + (own[1][0].most_references if own else 0)
     return Guard(
         Service(settings, load, own).app,
         settings.host,
-        max_bytes=2 * settings.max_megabytes * MEGABYTE + MEGABYTE,
+        max_bytes=pictures * settings.max_megabytes * MEGABYTE + MEGABYTE,
         seconds=settings.body_seconds,
     )
 
@@ -123,10 +125,11 @@ class Service:
         with self.line.place():
             parts = await read_form(request, self.max_bytes, form)
             image, mask = parts.pop("image"), parts.pop("mask")
+            references = parts.pop("reference", [])
             preset, output, options, own = completion(parts, self.catalogue, form)
             request.state.model = preset
             options |= {"suffix": f".{output}", "max_pixels": self.max_pixels}
-            arguments = form.work, preset, image, mask, own, options
+            arguments = form.work, preset, image, mask, references, own, options
             job = functools.partial(self.edit, *arguments)
             found = await self.line.work(job, gone=_gone(request))
         if found is None:
@@ -135,14 +138,22 @@ class Service:
         headers = {"x-seed": str(options.get("seed", 0)), "x-notes": json.dumps(notes)}
         return Response(content, media_type=f"image/{output}", headers=headers)
 
-    def edit(self, work, preset, image, mask, own, options, held):
+    def edit(self, work, preset, image, mask, references, own, options, held):
         """Edits a picture in a worker, by the work of a form."""
         with placed(held.device):
             model = held.get(preset)
             # The first model that needs the engine is what has loaded it.
             self._loop.call_soon_threadsafe(self._hire, placements())
             model.chosen(own)  # which may be meant for another
-            return work(model, image, mask, **options, **own)
+            opened = (
+                open_picture(x, self.max_pixels, argument="reference")
+                for x in references
+            )
+            model.refer_to(*map(to_rgb, opened))
+            try:
+                return work(model, image, mask, **options, **own)
+            finally:
+                model.refer_to()
 
     async def openapi(self, request: Request) -> Response:
         return JSONResponse(description(self.catalogue))

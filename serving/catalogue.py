@@ -34,7 +34,8 @@ class Catalogue:
     def declared(self, name: str) -> dict:
         """Returns a model's options: defaults, types, names, bounds, and words on them.
 
-        It tells, too, whether the model draws, so that a seed matters.
+        It tells, too, whether the model draws, so that a seed matters, and how many
+        other pictures of the same place it looks at.
 
         Raises:
             InputError: if no model has this name.
@@ -43,9 +44,11 @@ class Catalogue:
         if name in self._own:
             about, (model, *_) = self._own[name]
             options, rules, draws = model.OPTIONS, model.RULES, model.draws
+            references = model.most_references
         else:
             about, family = presets.about(name), presets.family(name)
             options, rules, draws = family.options, family.rules, family.draws
+            references = 0  # without the prompt that a preset has not
         return about | {
             "options": dict(options),
             "types": {k: type(value).__name__ for k, value in options.items()},
@@ -59,4 +62,5 @@ class Catalogue:
                 for k, rule in rules.items()
             },
             "draws": draws is True,
+            "references": references,
         }

@@ -31,12 +31,14 @@ class Form:
         work: makes it of a model, the pictures' bytes and the options.
         settings: of the command that does the same.
         names: of its options that name no file of this machine.
+        pictures: names of further pictures, each of which there may be several of.
     """
 
     about: str
     work: Callable
     settings: type
     names: tuple
+    pictures: tuple = ()
 
     @functools.cached_property
     def fields(self) -> dict:
@@ -64,6 +66,7 @@ FORMS = {
             *("invert_mask", "resize_mask", "mask_label", "mask_from", "fill_alpha"),
             "with_options",
         ),
+        ("reference",),
     ),
     "reposition": Form(
         "Moves a subject within a picture.",
@@ -90,7 +93,8 @@ async def read_form(request: Request, max_bytes: int, form: Form) -> dict:
         form: one of `FORMS`.
 
     Returns:
-        What `completion` takes, by name: the two pictures as bytes, texts otherwise.
+        What `completion` takes, by name: the two pictures as bytes, lists of bytes of
+        further ones, texts otherwise.
 
     Raises:
         Refusal: 413 or 415 if a picture is too large or the body is no form.
@@ -101,20 +105,25 @@ async def read_form(request: Request, max_bytes: int, form: Form) -> dict:
         raise Refusal(
             415, f"content-type: must be multipart/form-data, received {kind!r}"
         )
-    parts, known = {}, dict.fromkeys([*FILES, "preset", "format", *form.fields])
+    files, parts = (*FILES, *form.pictures), {}
+    known = dict.fromkeys([*files, "preset", "format", *form.fields])
     for name, value in await _parts(request, len(known)):
         choose("field", name, known)
-        if name in parts:
+        if name in parts and name not in form.pictures:
             raise InputError(f"{name}: must be given once, received it twice")
-        if isinstance(value, UploadFile) != (name in FILES):
-            what = "a file" if name in FILES else "text"
-            other = "text" if name in FILES else "a file"
+        if isinstance(value, UploadFile) != (name in files):
+            what = "a file" if name in files else "text"
+            other = "text" if name in files else "a file"
             raise InputError(f"{name}: must be {what}, received {other}")
-        if name in FILES and value.size > max_bytes:
+        if name in files and value.size > max_bytes:
             raise Refusal(
                 413, f"{name}: at most {max_bytes} bytes, received {value.size}"
             )
-        parts[name] = await value.read() if name in FILES else value
+        found = await value.read() if name in files else value
+        if name in form.pictures:
+            parts.setdefault(name, []).append(found)
+        else:
+            parts[name] = found
     for name in form.needed:
         if name not in parts:
             raise InputError(f"{name}: is needed, received none")

@@ -40,6 +40,8 @@ ERROR = {
     "required": ["error", "argument", "rule", "received"],
 }
 
+PICTURE = {"type": "string", "format": "binary"}
+
 
 def description(catalogue: Catalogue) -> dict:
     """Returns the service of these models as OpenAPI 3.1 describes it."""
@@ -54,6 +56,7 @@ def description(catalogue: Catalogue) -> dict:
             "choices": {"type": "object"},
             "rules": {"type": "object"},
             "draws": {"type": "boolean"},
+            "references": {"type": "integer"},
         }
     )
     models = {"default": {"type": "string"}}
@@ -83,7 +86,8 @@ def description(catalogue: Catalogue) -> dict:
 def _post(form: Form, preset: dict):
     schema = _object(
         {
-            **{name: {"type": "string", "format": "binary"} for name in FILES},
+            **dict.fromkeys(FILES, PICTURE),
+            **{name: {"type": "array", "items": PICTURE} for name in form.pictures},
             "preset": preset,
             "format": {"type": "string", "enum": list(FORMATS), "default": "png"},
             **{name: _field(field) for name, field in form.fields.items()},

@@ -165,6 +165,10 @@ class StableDiffusion(LatentTraining):
     def tasks(self):
         return tuple(self.prompts)
 
+    @property
+    def most_references(self):
+        return MOST_REFERENCES if REFER in self.prompts else 0
+
     def _add_prompt(self, task):
         choose("tasks", task, TASKS)
         if task not in self.prompts:

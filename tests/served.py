@@ -35,6 +35,22 @@ class Negative(Completer):
         return 255 - images - np.uint8(seed % 100)
 
 
+class Referring(Negative):
+    """The same, which notes what it is shown beside a picture."""
+
+    most_references = 2
+
+    def __init__(self):
+        self.shown, self.seen = [], []
+
+    def refer_to(self, *references):
+        self.shown = references
+
+    def predict_images(self, images, masks, seed=0, **options):
+        self.seen += self.shown
+        return super().predict_images(images, masks, seed, **options)
+
+
 def negative(name):
     """Loads it in place of any preset, whose options it takes."""
     model = Negative()
@@ -73,9 +89,10 @@ def pixels(content):
 
 
 def form(**fields):
-    """The body of a form: bytes become files, texts fields."""
+    """The body of a form: bytes become files, texts fields, lists several."""
     lines = []
-    for name, value in fields.items():
+    lists = {k: x if isinstance(x, list) else [x] for k, x in fields.items()}
+    for name, value in ((name, x) for name, values in lists.items() for x in values):
         file = f'; filename="{name}.png"' if isinstance(value, bytes) else ""
         lines += [f'--edge\r\nContent-Disposition: form-data; name="{name}"{file}']
         lines += ["\r\n\r\n", value, "\r\n"]

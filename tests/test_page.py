@@ -16,7 +16,16 @@ from inpainting_zoo.inpainting.reposition import reposition
 from inpainting_zoo.options import ServeSettings
 from inpainting_zoo.serving.serve import own_models
 from inpainting_zoo.stable_diffusion.samplers import SAMPLERS
-from served import Negative, negative, noise, pixels, png, server, square
+from served import (
+    Negative,
+    Referring,
+    negative,
+    noise,
+    pixels,
+    png,
+    server,
+    square,
+)
 from tiny_diffusion import NARROW
 
 WIDTH, HEIGHT = 300, 200
@@ -432,6 +441,38 @@ def test_ones_own_model_is_chosen_from_the_start(person):
         person.run()
 
 
+def test_other_views_go_with_the_picture(person):
+    """Where the model looks at some; the field is not there where it does not."""
+    about = {"name": "mine", "description": "your own", "licence": ""}
+    about |= {"bytes": 5_000_000, "here": True}
+    model, files = Referring(), [person.folder / f"view{i}.png" for i in range(2)]
+    for i, file in enumerate(files):
+        Image.fromarray(IMAGE[i:]).save(file)
+    with server(load, own=(about, [model])) as address:
+        person.visit(address)
+        person.opens(person.folder / "photo.png")
+        person.wait("return !document.getElementById('references-field').hidden")
+        person.find("references").send_keys("\n".join(map(str, files)))
+        person.drags((60, 60), (200, 120), **SIZE)
+        person.run()
+        assert [x.shape[0] for x in model.seen] == [HEIGHT, HEIGHT - 1]
+        person.set("model", "patchmatch")
+        person.wait("return document.getElementById('references-field').hidden")
+        person.drags((60, 60), (200, 120), **SIZE)
+        person.run()  # without them
+
+
+def test_bounds_and_words_of_options(painter):
+    painter.set("model", "mat_512")
+    painter.wait("return document.querySelector('[name=truncation]')")
+    script = "const e = document.querySelector('[name=truncation]');"
+    found = painter.driver.execute_script(f"{script} return [e.min, e.max]")
+    assert found == ["0", "1"]
+    words = painter.driver.execute_script(f"{script} return e.parentNode.textContent")
+    assert words == "Truncation1: any answer; towards 0 ever nearer to the average one"
+    assert "the mean of both drawn maps, 0.5" in painter.find("options").text
+
+
 def test_options_arrive_as_they_were_set(painter):
     painter.drags((60, 60), (200, 120), **SIZE)
     painter.set("model", "mat_512")  # whose truncation is 1.0, no whole number
@@ -520,9 +561,12 @@ def test_a_prompt_is_painted_by_ones_own_diffusion(person, diffusion):
             np.testing.assert_array_equal(varied, wanted(seed=seed))
             np.testing.assert_array_equal(varied[~hole], IMAGE[~hole])
         person.click("undo", "undo", "undo")
-        person.types(num_steps=5000)
-        person.run("num_steps: must be a whole number, at least 1 and at most 999")
         assert person.sees("run") and person.sees("status")  # the form is long
+        person.types(num_steps=5000)  # which the browser says is too much
+        person.click("run")
+        script = "return document.querySelector('[name=num_steps]').validity"
+        assert person.driver.execute_script(f"{script}.rangeOverflow")
+        assert not person.driver.execute_script(f"{script}.valid")
 
 
 @pytest.mark.parametrize("kind", ["jpeg", "webp", "bmp"])
@@ -645,7 +689,7 @@ def test_everything_has_a_name_for_a_screen_reader(painter):
     found = [n for n in tree["nodes"] if n.get("role", {}).get("value") in roles]
     assert {n["role"]["value"] for n in found} == roles
     script = "return document.querySelectorAll('input, button, select, #canvas').length"
-    hidden = 1  # Cancel, while nothing runs
+    hidden = 2  # Cancel, while nothing runs; other views, where the model sees none
     assert len(found) == painter.driver.execute_script(script) - hidden
     assert [n for n in found if not n["name"].get("value", "").strip()] == []
 

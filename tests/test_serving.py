@@ -30,7 +30,17 @@ from inpainting_zoo.serving.form import FORMS, completion
 from inpainting_zoo.serving.held import Held
 from inpainting_zoo.serving.line import Line
 from inpainting_zoo.serving.serve import is_loopback, listen, own_models, serve
-from served import form, negative, noise, pixels, png, send, server, square
+from served import (
+    Referring,
+    form,
+    negative,
+    noise,
+    pixels,
+    png,
+    send,
+    server,
+    square,
+)
 
 IMAGE, HOLE = noise(40, 50), square(40, 50, 10, 20, 8)
 PAIR = {"image": png(IMAGE), "mask": png(HOLE)}
@@ -204,7 +214,7 @@ def test_the_description_knows_every_field(address):
     for name, fields in FORMS.items():
         post = found["paths"][f"/api/{name}"]["post"]
         schema = post["requestBody"]["content"]["multipart/form-data"]["schema"]
-        known = {"image", "mask", "preset", "format", *fields.fields}
+        known = {"image", "mask", "preset", "format", *fields.fields, *fields.pictures}
         assert set(schema["properties"]) == known
         assert "lama_photos_256" in schema["properties"]["preset"]["enum"]
         assert schema["properties"]["seed"]["maximum"] == 2**32 - 1
@@ -304,6 +314,29 @@ def test_ones_own_weights_come_first(tmp_path):
     np.testing.assert_array_equal(pixels(content), pixels(expected))
     negated = np.where(HOLE[..., None] != 0, 255 - IMAGE, IMAGE)
     np.testing.assert_array_equal(pixels(other), negated)  # by the others' door
+
+
+def test_other_views_are_shown_to_the_model():
+    """For one picture alone; a model that looks at none refuses them."""
+    about = presets.about("patchmatch") | {"name": "mine"}
+    model, views = Referring(), [png(IMAGE[:30]), png(255 - IMAGE)]
+    with server(own=(about, [model])) as address:
+        assert send(address, "/api/models/mine")[2]["references"] == 2
+        status, *_ = send(address, body=form(**PAIR, reference=views))
+        assert status == 200 and model.shown == ()
+        for seen, view in zip(model.seen, views, strict=True):
+            np.testing.assert_array_equal(seen, pixels(view))
+        model.seen.clear()
+        assert send(address, body=form(**PAIR))[0] == 200 and model.seen == []
+        other = {"preset": "patchmatch", "reference": views[:1]}
+        assert send(address, "/api/models/patchmatch")[2]["references"] == 0
+        for fields, said in (
+            (other, "reference: must be for a model that looks at others, received 1"),
+            ({"reference": b"a text"}, "reference: must be a readable picture"),
+            ({"reference": "a text"}, "reference: must be a file, received text"),
+        ):
+            status, _, error = send(address, body=form(**PAIR, **fields))
+            assert status == 400 and error["error"].startswith(said)
 
 
 def test_ones_own_experiment_has_its_name(tmp_path):

@@ -28,10 +28,13 @@ export const models = () => json("/api/models");
 export const model = (name) => json(`/api/models/${encodeURIComponent(name)}`);
 
 // Completes a picture, or moves what its mask shows where there is a `shift`; `fields`
-// are those of POST /api/inpaint or /api/reposition, and `signal` cancels.
+// are those of POST /api/inpaint or /api/reposition, a list for one that comes several
+// times, and `signal` cancels.
 export async function edit(fields, signal) {
   const body = new FormData();
-  for (const [name, value] of Object.entries(fields)) body.append(name, value);
+  for (const [name, values] of Object.entries(fields)) {
+    for (const value of [values].flat()) body.append(name, value);
+  }
   const address = "shift" in fields ? "/api/reposition" : "/api/inpaint";
   const answer = await ask(address, { method: "POST", body, signal });
   return {

@@ -282,7 +282,7 @@ async function start() {
       with: JSON.stringify(own),
       ...(view.subject
         ? { shift: JSON.stringify(base.shift), scale: base.scale }
-        : { feathering: $("feathering").value }),
+        : { feathering: $("feathering").value, reference: references() }),
     };
     const seeds = Array.from({ length: variants }, (_, i) => seed + i);
     for await (const { picture, seed, notes } of run.variants(fields, seeds, running.signal)) {
@@ -359,10 +359,16 @@ async function choose() {
   const download = model.here ? "" : ` The first run downloads ${words(model.bytes)}.`;
   const about = model.description[0].toUpperCase() + model.description.slice(1);
   $("about").textContent = `${about}.${licence}${download}`;
-  options.build($("options"), { options: {}, types: {}, choices: {}, draws: false });
+  options.build($("options"), { options: {}, types: {}, choices: {}, rules: {}, draws: false });
+  $("references-field").hidden = true;
   const declared = await api.model(model.name);
-  if ($("model").value === model.name) options.build($("options"), declared);
+  if ($("model").value !== model.name) return;
+  options.build($("options"), declared);
+  $("references-field").hidden = declared.references === 0;
 }
+
+// Pictures of the same place, for a model that looks at them.
+const references = () => ($("references-field").hidden ? [] : [...$("references").files]);
 
 // --- controls
 
