@@ -10,7 +10,7 @@ import json
 import re
 from pathlib import Path
 
-from inpainting_zoo.errors import InputError, WeightsError, some
+from inpainting_zoo.errors import WeightsError, some
 from inpainting_zoo.storage.arrays import Arrays
 from inpainting_zoo.storage.checkpoints import METADATA, described
 from inpainting_zoo.weights.read_checkpoint import read_tensors
@@ -131,13 +131,13 @@ def arguments(arrays: Arrays, path: str | Path) -> dict:
         path: of the file, for errors.
 
     Raises:
-        InputError: if LoRA's matrices are not all of one rank.
+        WeightsError: if LoRA's matrices are not all of one rank.
     """
     found = {}
     downs = [n for n in arrays if n.startswith(LORA) and n.endswith("lora_A.weight")]
     if ranks := {arrays.shapes[name][0] for name in downs}:
         if len(ranks) > 1:
-            raise InputError(
+            raise WeightsError(
                 f"adapters: {path} must hold LoRA of one rank, received {sorted(ranks)}"
             )
         found["lora_rank"] = ranks.pop()

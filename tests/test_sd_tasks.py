@@ -53,6 +53,33 @@ def picture():
     return rng.integers(0, 256, (16, 16, 3), np.uint8), hole
 
 
+def test_what_a_file_has_on_record_holds_with_a_preset(tmp_path):
+    """Unless another value is given; of another preset it must be the same."""
+    told = {"predicts": "velocity", "pad_token": "!"}
+    model = presets.build("sd15_inpainting", **NARROW, **told)
+    arrays, path = as_arrays(model.use_state()), tmp_path / "a.safetensors"
+    save_weights(path, arrays, {**ABOUT, "overrides": {**NARROW, **told}})
+    loaded = presets.load("sd15_inpainting", path)
+    assert loaded.pad_token == "!" and loaded.target is samplers.velocity
+    assert presets.load("sd15_inpainting", path, pad_token="a").pad_token == "a"
+    by_file, _ = presets.load_file(path, predicts="noise")
+    assert (by_file.pad_token, by_file.target) == ("!", samplers.PREDICTS["noise"][0])
+    with pytest.raises(InputError, match=r"arguments are .* received 'pad'"):
+        presets.load("sd15_inpainting", path, pad="a")
+
+    save_weights(path, arrays, {"preset": "sd2_inpainting", "overrides": NARROW})
+    words = "taken as sd2_inpainting .* pad_token '!', received sd15_inpainting with"
+    with pytest.raises(WeightsError, match=words):
+        presets.load("sd15_inpainting", path, **NARROW)
+    loaded = presets.load("sd15_inpainting", path, **NARROW, pad_token="!")
+    assert loaded.pad_token == "!"
+    save_weights(path, arrays, {"preset": "sd_small", "overrides": NARROW})
+    with pytest.raises(
+        WeightsError, match="latent_scale 0.0, received sd15_inpainting"
+    ):
+        presets.load("sd15_inpainting", path, **NARROW)
+
+
 def test_loras_file_has_the_names_of_diffusers(adapters):
     folder, model = adapters
     file = folder / "lora.safetensors"
