@@ -151,9 +151,14 @@ def assign(variables: dict, arrays: Arrays, path="weights"):
     check(variables, arrays, path)
     for name, variable in variables.items():
         array = arrays[name]
-        if not np.isfinite(array).all():
-            raise WeightsError(f"{path}: must be finite, received NaN or Inf in {name}")
-        variable.assign(array)
+        with np.errstate(over="ignore"):
+            held = array.astype("float16") if variable.dtype == "float16" else array
+        if not np.isfinite(held).all():
+            kind = " in float16" if held is not array else ""
+            raise WeightsError(
+                f"{path}: must be finite{kind}, received NaN or Inf in {name}"
+            )
+        variable.assign(held)
 
 
 def check(variables: dict, arrays: Arrays, path="weights"):

@@ -5,10 +5,13 @@ import json
 import numpy as np
 import pytest
 from keras import ops
+from PIL import Image
 from safetensors.numpy import load_file, save_file
 
-from inpainting_zoo import presets
+from inpainting_zoo import chosen, cli, presets
 from inpainting_zoo.errors import InputError, WeightsError
+from inpainting_zoo.inpainting.inpaint import load
+from inpainting_zoo.options import EvaluateSettings, InpaintSettings, ServeSettings
 from inpainting_zoo.stable_diffusion import samplers
 from inpainting_zoo.stable_diffusion.tasks import LENGTH, TASKS, read_adapter
 from inpainting_zoo.storage.checkpoints import as_arrays, load_weights, save_weights
@@ -75,9 +78,51 @@ def test_what_a_file_has_on_record_holds_with_a_preset(tmp_path):
     assert loaded.pad_token == "!"
     save_weights(path, arrays, {"preset": "sd_small", "overrides": NARROW})
     with pytest.raises(
-        WeightsError, match="latent_scale 0.0, received sd15_inpainting"
+        WeightsError, match=r"latent_scale 0\.0, received sd15_inpainting"
     ):
         presets.load("sd15_inpainting", path, **NARROW)
+
+
+def test_weights_are_held_in_the_precision_of_a_command(weights, picture, tmp_path):
+    """Known pixels stay as they are; a folder's recipe tells the precision."""
+    where = {"from_weights": str(weights), "output_path": str(tmp_path)}
+    settings = InpaintSettings(**where, mixed_precision="bfloat16")
+    (model, recipe), (_, plain) = load(settings), load(InpaintSettings(**where))
+    assert {v.dtype for v in model.use_state().values()} == {"bfloat16"}
+    image, hole = picture
+    completed = model.inpaint(image, hole, num_steps=2)
+    np.testing.assert_array_equal(completed[hole == 0], image[hole == 0])
+    assert recipe.split() == [*plain.split(), "bfloat16"]
+    with pytest.raises(InputError, match="mixed_precision: must be float32 for mat_"):
+        EvaluateSettings(preset="mat_512", mixed_precision="float16")
+    with pytest.raises(InputError, match="must be float32 for patchmatch, received b"):
+        load(InpaintSettings(mixed_precision="bfloat16"))
+    with pytest.raises(InputError, match="mixed_precision: needs a model that is nam"):
+        ServeSettings(mixed_precision="bfloat16")
+    arrays = {k: np.array(a) for k, a in load_weights(weights)[0].items()}
+    arrays["unet/conv_in/bias"] += 1e5
+    save_weights(tmp_path / "large.safetensors", arrays, ABOUT)
+    where["from_weights"] = str(tmp_path / "large.safetensors")
+    with pytest.raises(
+        WeightsError, match=r"must be finite in float16, received .*/bia"
+    ):
+        load(InpaintSettings(**where, mixed_precision="float16"))
+
+
+def test_one_picture_reads_no_weights_twice(weights, picture, tmp_path, monkeypatch):
+    """Their digest is for what is recorded, such as a folder's ledger."""
+    hashed = []
+    monkeypatch.setattr(chosen, "digests", lambda f: hashed.append(f) or {f: "1"})
+    for folder in ("images", "masks"):
+        (tmp_path / folder).mkdir()
+    for folder, array in zip(("images", "masks"), (picture[0], 255 * picture[1])):
+        Image.fromarray(array).save(tmp_path / folder / "a.png")
+    for name, out, count in (("a.png", "one.png", 0), ("", "all", 1)):
+        words = ["-image", tmp_path / "images" / name, "-from_weights", weights]
+        words += ["-mask", tmp_path / "masks" / name, "-save_to"]
+        words += [tmp_path / out, "-with", "num_steps=1"]
+        assert cli.main(["inpaint", *map(str, words)]) == 0
+        assert len(hashed) == count
 
 
 def test_loras_file_has_the_names_of_diffusers(adapters):

@@ -90,6 +90,21 @@ def gpu():
     return option(None, text, check=_check_gpu)
 
 
+def mixed_precision(text: str):
+    """Returns the field of the precision of networks."""
+    return option("float32", text, choices=PRECISIONS)
+
+
+def check_precision(precision: str, preset: str):
+    """Refuses a precision that a preset's networks cannot have."""
+    known = found(PRESET)(preset)["family"].precisions
+    if precision not in known:
+        raise InputError(
+            f"mixed_precision: must be {' or '.join(known)} for {preset}, received "
+            f"{precision}"
+        )
+
+
 def check_mask_files(settings):
     """Refuses what says how mask files are read where there are none."""
     for name in ("mask_label", "invert_mask"):
