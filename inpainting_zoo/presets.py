@@ -10,7 +10,7 @@ from pathlib import Path
 from inpainting_zoo.asuka.presets import PRESETS as ASUKA_PRESETS
 from inpainting_zoo.context_encoder.presets import PRESETS as CONTEXT_ENCODER_PRESETS
 from inpainting_zoo.ensemble.presets import PRESETS as ENSEMBLE_PRESETS
-from inpainting_zoo.errors import InputError, WeightsError, choose
+from inpainting_zoo.errors import InputError, WeightsError, choose, some
 from inpainting_zoo.families import Family, names_in
 from inpainting_zoo.gmcnn.presets import PRESETS as GMCNN_PRESETS
 from inpainting_zoo.lama.presets import PRESETS as LAMA_PRESETS
@@ -332,14 +332,23 @@ def _arguments(name, opened):
 
 def _assign_beside(model, beside):
     """Sets what adapters hold; returns the variables that must be found elsewhere."""
-    state = model.use_state()
+    state, holders = model.use_state(), {}  # part -> the file that holds it
     for path, arrays in beside.items():
-        held = {name.split("/")[0] for name in arrays}
-        assign(
-            {k: v for k, v in state.items() if k.split("/")[0] in held}, arrays, path
-        )
-        state = {k: v for k, v in state.items() if k.split("/")[0] not in held}
-    return state
+        for part in dict.fromkeys(name.split("/")[0] for name in arrays):
+            if part in holders:
+                raise InputError(
+                    f"adapters: must hold a part once, received {part} in "
+                    f"{holders[part]} and {path}"
+                )
+            holders[part] = path
+        if others := [name for name in arrays if name not in state]:
+            raise WeightsError(
+                f"adapters: {path} must hold what has a place in the model, of LoRA "
+                f"the projections of attention, received {some(others)}"
+            )
+        held = {k: v for k, v in state.items() if holders.get(k.split("/")[0]) == path}
+        assign(held, arrays, path)
+    return {k: v for k, v in state.items() if k.split("/")[0] not in holders}
 
 
 def described_by(metadata: dict, path: str | Path) -> str:

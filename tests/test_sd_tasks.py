@@ -168,6 +168,39 @@ def test_files_of_others_are_read(adapters, tmp_path):
         read_adapter(path)
 
 
+def test_what_adapters_cannot_hold_is_named(weights, adapters, tmp_path):
+    folder, path = adapters[0], tmp_path / "other.safetensors"
+    lora = folder / "lora.safetensors"
+    arrays = load_file(lora)
+
+    def refuse(words, *files):
+        with pytest.raises((InputError, WeightsError), match=words):
+            presets.load("sd15_inpainting", weights, files)
+        with pytest.raises((InputError, WeightsError), match=words):
+            presets.load_file(weights, adapters=files)
+
+    layer = "unet.down_blocks.0.attentions.0.proj_in"
+    ends = {
+        "lora_A": np.zeros((3, 4), "float32"),
+        "lora_B": np.zeros((4, 3), "float32"),
+    }
+    others = {f"{layer}.{end}.weight": array for end, array in ends.items()}
+    save_file({**arrays, **others}, path)
+    refuse(r"adapters: .*other.safetensors must .*2 \(lora/lora/down_.*proj_in", path)
+    save_file(arrays, path)
+    refuse("adapters: must hold a part once, received lora in .*lora.saf", lora, path)
+    first = next(name for name in arrays if name.endswith("lora_A.weight"))
+    alpha = first.replace(".lora_A.weight", ".alpha")
+    save_file({**arrays, alpha: np.ones(2, "float32")}, path)
+    refuse(r"must hold one number as unet.*\.alpha, received shape \(2,\)", path)
+    save_file({**arrays, first: np.float32(1)}, path)
+    refuse("LoRA of one rank, 1 or more, received 3, a number", path)
+    save_file(
+        {n: a[:0] if "lora_A" in n else a[:, :0] for n, a in arrays.items()}, path
+    )
+    refuse("LoRA of one rank, 1 or more, received 0", path)
+
+
 @pytest.mark.long
 def test_one_backbone_serves_all_tasks(weights, adapters, picture):
     """LoRA counts for texts and for harmonization, not for other tasks."""
