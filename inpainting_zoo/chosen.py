@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import itertools
 import logging
 from collections.abc import Callable
 
@@ -96,8 +97,9 @@ def identified(settings: ModelSettings) -> tuple[str, Callable, Callable]:
     @functools.cache
     def digest():
         own = [] if files else [presets.digest(preset)]
-        read = [d for file in [*files, *adapters] for d in digests(file).values()]
-        return " ".join([*own, *read])
+        named_by = {"from_weights": files, "adapters": adapters}
+        read = [digests(f, n).values() for n, held in named_by.items() for f in held]
+        return " ".join([*own, *itertools.chain(*read)])
 
     def load():
         options = {"adapters": adapters, **settings.overrides}

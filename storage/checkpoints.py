@@ -80,7 +80,8 @@ def load_weights(path) -> tuple[Arrays, dict]:
         WeightsError: if it is damaged or something else; see `read_arrays`.
     """
     if not Path(path).is_file():
-        raise InputError(f"from_weights: must be a file, received {str(path)!r}")
+        more = "; a folder needs its -preset as well" if Path(path).is_dir() else ""
+        raise InputError(f"from_weights: must be a file, received {str(path)!r}{more}")
     return described(read_arrays(path), path)
 
 

@@ -112,7 +112,7 @@ def test_weights_are_held_in_the_precision_of_a_command(weights, picture, tmp_pa
 def test_one_picture_reads_no_weights_twice(weights, picture, tmp_path, monkeypatch):
     """Their digest is for what is recorded, such as a folder's ledger."""
     hashed = []
-    monkeypatch.setattr(chosen, "digests", lambda f: hashed.append(f) or {f: "1"})
+    monkeypatch.setattr(chosen, "digests", lambda f, _: hashed.append(f) or {f: "1"})
     for folder in ("images", "masks"):
         (tmp_path / folder).mkdir()
     for folder, array in zip(("images", "masks"), (picture[0], 255 * picture[1])):
@@ -193,7 +193,7 @@ def test_what_adapters_cannot_hold_is_named(weights, adapters, tmp_path):
     alpha = first.replace(".lora_A.weight", ".alpha")
     save_file({**arrays, alpha: np.ones(2, "float32")}, path)
     refuse(r"must hold one number as unet.*\.alpha, received shape \(2,\)", path)
-    save_file({**arrays, first: np.float32(1)}, path)
+    save_file({**arrays, first: np.array(1, "float32")}, path)
     refuse("LoRA of one rank, 1 or more, received 3, a number", path)
     save_file(
         {n: a[:0] if "lora_A" in n else a[:, :0] for n, a in arrays.items()}, path
