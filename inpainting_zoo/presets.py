@@ -85,6 +85,12 @@ def trained() -> list:
     return [name for name, preset in PRESETS.items() if preset.get("weights")]
 
 
+def text_options() -> set:
+    """Returns the names of what models take for a picture that are texts."""
+    taken = [p["family"].options.items() for p in PRESETS.values()]
+    return {k for options in taken for k, value in options if isinstance(value, str)}
+
+
 def model_class(name: str) -> type:
     """Returns the class of a preset's model; this loads the engine if it has one.
 
@@ -145,10 +151,13 @@ def configured(name: str, **overrides) -> dict:
         # No count of ours is 0 unless that is its default, and no weight negative.
         least = int(not decimal and default != 0)
         number = isinstance(value, int | float) and not isinstance(value, bool)
-        if number and not least <= value < math.inf:  # NaN is neither
+        share = argument in family(name).shares
+        inside = number and least <= value < math.inf  # NaN is not
+        if number and not (inside and (value <= 1 or not share)):
+            most = " and at most 1" if share else ""
             raise InputError(
-                f"{name}: {argument} must be a number of at least {least}, received "
-                f"{value!r}"
+                f"{name}: {argument} must be a number of at least {least}{most}, "
+                f"received {value!r}"
             )
     return config
 

@@ -66,6 +66,7 @@ FAMILY = Family(
         "task": "inpainting_zoo.stable_diffusion.tasks:TASKS",
     },
     draws=True,
+    shares=("prompt_dropped", "all_hole"),
     bound=("predicts", "pad_token", "latent_scale"),
     adapters="inpainting_zoo.stable_diffusion.tasks",
 )

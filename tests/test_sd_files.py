@@ -293,7 +293,7 @@ def test_what_does_not_fit_is_named(tmp_path, variables, states):
         assert words in str(error.value)
 
 
-def test_the_folders_tokenizer_must_be_the_models(tmp_path, variables, states):
+def test_the_folders_tokenizer_must_be_the_models(tmp_path, variables, states, caplog):
     folder, ours = write(tmp_path, states), clip_tokenizer()
     tokenizer = folder / "tokenizer"
     tokenizer.mkdir()
@@ -308,6 +308,14 @@ def test_the_folders_tokenizer_must_be_the_models(tmp_path, variables, states):
     ):
         check(folder, variables, states)
     check(folder, variables, states, config={**TINY, "pad_token": "!"})
+    about.write_text(json.dumps({"pad_token": {}}))
+    with pytest.raises(WeightsError, match=r"special_tokens_map.json must say a pad"):
+        check(folder, variables, states)
+    about.unlink()
+    (tokenizer / "vocab.json").rename(tokenizer / "tokenizer.json")
+    check(folder, variables, states)
+    assert "has no vocab.json, so it is taken for CLIP's" in caplog.text
+    (tokenizer / "tokenizer.json").rename(tokenizer / "vocab.json")
     (tokenizer / "merges.txt").write_text("a b\n")
     with pytest.raises(WeightsError, match="tokenizer: must be CLIP's"):
         check(folder, variables, states)

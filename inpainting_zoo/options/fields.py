@@ -15,6 +15,7 @@ STRATEGIES = "inpainting_zoo.inpainting.strategies:STRATEGIES"
 TEXTURES = "inpainting_zoo.models.texture:TEXTURES"
 PRECISIONS = "inpainting_zoo.engine.precisions:DTYPES"
 PRESET = "inpainting_zoo.presets:get"
+TEXTS = "inpainting_zoo.presets:text_options"
 # Arguments of every model that are settings of the run.
 RUN_SETTINGS = {"seed": "-seed", "dtype": "-mixed_precision"}
 

@@ -8,6 +8,7 @@ from inpainting_zoo.errors import InputError
 from inpainting_zoo.options.fields import (
     MOST_DILATION,
     PRESET,
+    TEXTS,
     TEXTURES,
     check_files,
     check_name,
@@ -114,7 +115,7 @@ class CompletingSettings(ModelSettings):
     """Which model completes pictures, how, how wide, and with what texture."""
 
     with_options: dict = option(
-        {}, "what the model takes for a picture, key=value", flag="with"
+        {}, "what the model takes for a picture, key=value", flag="with", texts=TEXTS
     )
     mask_dilation: float = option(
         0.0, "pixels to widen the hole by", least=0, most=MOST_DILATION
