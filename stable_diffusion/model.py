@@ -218,7 +218,8 @@ class StableDiffusion(LatentTraining):
             negative_prompt: what it should not.
             num_steps: of the sampler, 1 to 999.
             guidance_scale: how much the prompt counts, from 1, where the negative one
-                does not count at all and steps take half of the time.
+                does not count at all and steps take half of the time; so they do where
+                both are the same.
             sampler: name in `samplers.SAMPLERS`.
             strength: above 0, at most 1; below 1 sampling starts from what the picture
                 has in the hole, with so much of the noise.
@@ -273,8 +274,10 @@ class StableDiffusion(LatentTraining):
             factor = TASKS[task].lora_scale if task else 1
             arrays["lora_scale"] = np.float32([factor * lora_scale])
         arrays["guidance"] = np.float32([guidance_scale])
-        if guidance_scale > 1:
-            arrays["negative_prompt"] = self._tokens([negative_prompt])
+        negative = self._tokens([negative_prompt])
+        # Between the same texts there is nothing to be guided by.
+        if guidance_scale > 1 and not np.array_equal(arrays.get("prompt"), negative):
+            arrays["negative_prompt"] = negative
         if repaint:
             if task and TASKS[task].whole:
                 raise InputError(

@@ -50,7 +50,8 @@ def photograph():
 
 def golden_inputs(model, arrays, **options):
     """What `call` takes, as the pipeline of the golden was given it."""
-    inputs = model.condition(**{**model.OPTIONS, "num_steps": 4, **options})
+    given = {"num_steps": 4, "prompt": "another than the negative", **options}
+    inputs = model.condition(**model.OPTIONS | given)
     for name in {"prompt", "negative_prompt"} & set(inputs):
         ids = arrays[f"in/{name.replace('negative_prompt', 'negative')}_ids"]
         inputs[name] = ids.astype("int32")
@@ -64,6 +65,29 @@ def test_the_pipeline_of_diffusers(model, arrays, name):
     inputs = golden_inputs(model, arrays, **PIPELINES[name])
     found = model._run(inputs)
     assert difference(found, nhwc(arrays[f"{name}/decoded_raw"])) < 5e-4
+
+
+def test_the_same_texts_are_computed_once(photograph, monkeypatch):
+    """As without any; the picture is that of both, whatever the guidance."""
+    model, shapes = presets.build("sd2_inpainting", **NARROW), []
+    chosen = model.OPTIONS | {"num_steps": 2, "prompt": "a cat"}
+    rng = np.random.default_rng(3)
+    inputs = model.draw(rng, 16, 16) | {"mask": np.ones((1, 16, 16, 1), "float32")}
+    inputs["image"] = rng.uniform(-1, 1, (1, 16, 16, 3)).astype("float32")
+    once = model.condition(**chosen | {"negative_prompt": "A cat"})
+    assert "negative_prompt" not in once
+    both = {**once, "negative_prompt": once["prompt"]}
+    denoise = model.denoise
+
+    def watched(given, **options):
+        shapes.append(given[0].shape[0])
+        return denoise(given, **options)
+
+    monkeypatch.setattr(model, "denoise", watched)
+    found = [ops.convert_to_numpy(model._run(inputs | x)) for x in (once, both)]
+    assert [*dict.fromkeys(shapes)] == [1, 2]
+    assert difference(*found) < 1e-5
+    assert "negative_prompt" in model.condition(**chosen)
 
 
 @pytest.mark.long
@@ -274,6 +298,35 @@ def test_slices_are_cut_whatever_the_batch(monkeypatch):
     monkeypatch.setattr(ops, "dot_product_attention", watched)
     layer.call(query, query, query)  # calling it would look at shapes alone
     assert sizes == [6, 6, 4]
+
+
+def test_shares_of_what_is_learned_without():
+    """Of a thousand, within five deviations: holes that hide all, and no prompt."""
+    shares = {"all_hole": 0.25, "prompt_dropped": 0.1}
+    model, count = (
+        presets.build("sd15_inpainting", **NARROW, **shares, prompt="a"),
+        1000,
+    )
+    hidden = model._learned_masks(np.zeros((count, 2, 2, 1), "float32"))
+    hidden = ops.convert_to_numpy(hidden)
+    assert (hidden.min((1, 2, 3)) == hidden.max((1, 2, 3))).all()  # all or nothing
+    prompts = ops.convert_to_numpy(model._learned_prompts(count))
+    none, given = (model._embedded(text) for text in ("", "a"))
+    assert difference(none, given) > 1e-3
+    dropped = np.abs(prompts - none).max((1, 2)) < 1e-5
+    kept = np.abs(prompts - given).max((1, 2)) < 1e-5
+    assert (dropped != kept).all()
+    for found, share in zip((hidden[:, 0, 0, 0] == 1, dropped), shares.values()):
+        deviation = (share * (1 - share) / count) ** 0.5
+        assert abs(found.mean() - share) < 5 * deviation
+    for share, all_of_them in ((0.0, False), (1.0, True)):
+        options = dict.fromkeys(shares, share)
+        model = presets.build("sd15_inpainting", **NARROW, **options, prompt="a")
+        masks = model._learned_masks(np.zeros((50, 2, 2, 1), "float32"))
+        assert (ops.convert_to_numpy(masks) == all_of_them).all()
+        expected = model._embedded("" if all_of_them else "a")
+        learned = ops.convert_to_numpy(model._learned_prompts(50))
+        np.testing.assert_allclose(learned, expected[None].repeat(50, 0), atol=1e-5)
 
 
 @pytest.mark.parametrize("predicts", ["noise", "velocity"])
