@@ -169,7 +169,7 @@ class ASUKA(StableDiffusion):
         return arrays
 
     def remarks(self, hole, **options):
-        return []
+        return self.remarks_on_mask(hole)
 
     def _conditions(self, inputs, run):
         names = ("image", "mask", "prior_strength")

@@ -6,6 +6,7 @@ CVPR 2022.
 
 import inspect
 
+import cv2
 import numpy as np
 from keras import ops
 from tqdm import tqdm
@@ -305,7 +306,8 @@ class StableDiffusion(LatentTraining):
         return clip_tokenizer(self.pad_token)
 
     def remarks(self, hole, **options):
-        chosen, remarks = self.chosen(options), []
+        chosen = self.chosen(options)
+        remarks = [] if chosen["repaint"] else self.remarks_on_mask(hole)
         room = self.length - 2  # start and end
         for name in ("prompt", "negative_prompt"):
             count = len(self.tokenizer.ids(chosen[name])) - 2
@@ -314,6 +316,23 @@ class StableDiffusion(LatentTraining):
                     f"{name}: {room} tokens are read, {count - room} are not"
                 )
         return remarks
+
+    def remarks_on_mask(self, hole) -> list:
+        """Returns what should be said of a hole (H, W) of which latents show a pixel.
+
+        A part is lost of which neither its own latents nor those beside them show any.
+        """
+        picture = np.broadcast_to(np.uint8(0), (*np.shape(hole), 3))
+        _, shown, _ = self.sizes.fit(picture, hole)
+        step, side = self.shrinks, self.image_size // self.shrinks
+        cells = shown.reshape(side, step, side, step).max((1, 3))
+        near = cv2.dilate(shown[::step, ::step], np.ones((3, 3), np.uint8))
+        if (cells <= near).all():
+            return []
+        return [
+            f"mask: has parts thinner than the {step} pixels of a latent, which the "
+            f"network does not see as a hole; widen it, by -mask_dilation {step} or so"
+        ]
 
     def draw(self, rng, height, width):
         shape = (1, height // self.shrinks, width // self.shrinks)

@@ -9,6 +9,7 @@ from inpainting_zoo import presets
 from inpainting_zoo.errors import InputError, NumericError
 from inpainting_zoo.inpainting.strategies import complete
 from inpainting_zoo.layers.dot_product_attention import DotProductAttention
+from inpainting_zoo.models.pixels import dilate
 from inpainting_zoo.stable_diffusion import samplers
 from parity import difference, golden, nhwc
 from tiny_diffusion import NARROW, tiny_model
@@ -209,9 +210,41 @@ def test_options_are_checked(narrow, photograph):
         presets.build("sd2_inpainting", **NARROW, predicts="x")
 
 
+def test_holes_that_latents_lose_are_remarked(narrow):
+    """Of 16 pixels the network sees the mask in rows and columns 0 and 8 alone."""
+    hole = np.zeros((16, 16), np.uint8)
+    hole[:, 5] = 1
+    mask = hole[None, ..., None].astype("float32")
+    known = narrow.encode_known(
+        {"image": np.zeros_like(mask, shape=(1, 16, 16, 3)), "mask": mask}
+    )
+    assert not ops.convert_to_numpy(known)[..., 0].any()
+    (line,) = narrow.remarks(hole)
+    assert line.startswith("mask: has parts thinner than the 8 pixels of a latent")
+    assert "-mask_dilation 8" in line
+    assert not narrow.remarks(hole, repaint=True)  # which covers every such latent
+    assert not narrow.remarks(dilate(hole, 8))
+    hole[:] = 0
+    hole[6:14, 5:13] = 1  # its border is in cells beside that of its middle
+    assert not narrow.remarks(hole)
+
+
+def test_a_thin_part_of_a_large_hole_is_remarked():
+    model = presets.build("sd2_inpainting", **NARROW | {"image_size": 64})
+    hole = np.zeros((64, 64), np.uint8)
+    hole[20:40, 3:20] = 1
+    assert not model.remarks(hole)
+    hole[30, 20:60] = 1
+    assert len(model.remarks(hole)) == 1
+    notes, picture = [], np.zeros((64, 64, 3), np.uint8)
+    complete(model, picture, hole, notes=notes, num_steps=1)
+    assert notes == model.remarks(hole)
+
+
 def test_long_prompts_are_remarked(narrow, photograph):
-    assert narrow.remarks(photograph[1], prompt="a cat") == []
-    found = narrow.remarks(photograph[1], prompt="cat " * 80)
+    hole = np.ones_like(photograph[1])
+    assert narrow.remarks(hole, prompt="a cat") == []
+    found = narrow.remarks(hole, prompt="cat " * 80)
     assert found == ["prompt: 75 tokens are read, 5 are not"]
 
 
