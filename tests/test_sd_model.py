@@ -154,7 +154,7 @@ def test_a_weak_change_keeps_what_is_there(narrow):
 def test_repainting_puts_what_is_known_into_the_latents(narrow, monkeypatch, sampler):
     """At the noise of each step; the U-Net is shown an empty picture beside it."""
     rng, shown = np.random.default_rng(2), []
-    chosen = {"num_steps": 3, "sampler": sampler, "repaint": True}
+    chosen = {"num_steps": 3, "sampler": sampler, "repaint": True, "prompt": "a"}
     inputs = narrow.condition(**narrow.OPTIONS | chosen) | narrow.draw(rng, 16, 16)
     inputs["image"] = rng.uniform(-1, 1, (1, 16, 16, 3)).astype("float32")
     inputs["mask"] = np.zeros((1, 16, 16, 1), "float32")
