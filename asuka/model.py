@@ -86,13 +86,6 @@ class ASUKA(StableDiffusion):
         dtype: str = "float32",
         seed: int = 0,
     ):
-        for name, value in {
-            "prior_dropped": prior_dropped,
-            "colours": colours,
-            "generated": generated,
-        }.items():
-            if not value <= 1:
-                raise InputError(f"{name}: must be at most 1, received {value}")
         if generated_until >= samplers.STEPS:
             raise InputError(
                 f"generated_until: must be under {samplers.STEPS}, received "
