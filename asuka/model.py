@@ -86,13 +86,6 @@ class ASUKA(StableDiffusion):
         dtype: str = "float32",
         seed: int = 0,
     ):
-        for name, value in {
-            "prior_dropped": prior_dropped,
-            "colours": colours,
-            "generated": generated,
-        }.items():
-            if not value <= 1:
-                raise InputError(f"{name}: must be at most 1, received {value}")
         if generated_until >= samplers.STEPS:
             raise InputError(
                 f"generated_until: must be under {samplers.STEPS}, received "
@@ -169,7 +162,7 @@ class ASUKA(StableDiffusion):
         return arrays
 
     def remarks(self, hole, **options):
-        return []
+        return self.remarks_on_mask(hole)
 
     def _conditions(self, inputs, run):
         names = ("image", "mask", "prior_strength")

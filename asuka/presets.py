@@ -25,6 +25,7 @@ FAMILY = Family(
     },
     choices={"predicts": "inpainting_zoo.stable_diffusion.samplers:PREDICTS"},
     draws=True,
+    shares=("prior_dropped", "all_hole", "colours", "generated"),
 )
 
 BETAS = {"alignment": [0.9, 0.999], "decoder": [0.5, 0.9]}

@@ -136,7 +136,8 @@ def measure(settings, cache: Cache, members: dict, size: int, measures: dict) ->
     """
     name = experiment_of(settings, cache).folder.name
     where = {"experiment_name": name, "output_path": str(cache.experiments)}
-    _, model, weights = chosen_model(ModelSettings(**where))
+    _, model, digest = chosen_model(ModelSettings(**where))
+    weights = digest()
     choice = better_by_area(cache.pairs("train", members, settings.seed, size))
     about = {"weights_sha256": weights, "measures": [*measures], "seed": settings.seed}
     path = report_file(settings, cache)

@@ -53,7 +53,8 @@ def evaluate(settings: EvaluateSettings):
     files_seen = [*images, *mask_files, *sorted(annotated), *known]
     files_seen += filter(None, files.values())
     check_report(settings.report, [*inputs, *files_seen])
-    name, model, weights = chosen_with_options(settings)
+    name, model, digest = chosen_with_options(settings)
+    weights = digest()
     baselines.pop(name, None)  # the preset patchmatch is one of them
     if settings.protocol == "completed_1" and settings.texture is None:
         own = model.texture or "none"
@@ -231,6 +232,8 @@ def notes_on(settings) -> list:
     notes = [words.format(*ring) + "they are measured"] if any(ring) else []
     if settings.texture not in (None, "none"):
         notes += [f"texture by {settings.texture}, after what the model predicts"]
+    if settings.mixed_precision != "float32":
+        notes += [f"networks in {settings.mixed_precision}"]
     if given := settings.with_options:
         notes += ["the model's options: " + ", ".join(f"{k}={given[k]}" for k in given)]
     return notes

@@ -7,7 +7,7 @@ from inpainting_zoo.options import ExportSettings
 
 def export(settings: ExportSettings):
     """Writes a model as a file that runs without this library."""
-    name, model, weights = chosen_model(settings)
+    name, model, digest = chosen_model(settings)
     check_model(settings.format, model, settings.image_size)
     from inpainting_zoo.exporting.export import export
 
@@ -21,4 +21,5 @@ def export(settings: ExportSettings):
     )
     side = found["image_size"]
     size = f"{side}x{side}" if side else "any size"
-    print(f"{found['path']}: {name}, {size}, {found['bytes']} bytes, weights {weights}")
+    about = f"{name}, {size}, {found['bytes']} bytes, weights {digest()}"
+    print(f"{found['path']}: {about}")

@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import importlib.util
+import math
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -11,10 +12,12 @@ import numpy as np
 
 from inpainting_zoo.engine.choice import chosen_engine
 from inpainting_zoo.errors import InputError, choose
+from inpainting_zoo.storage.downloads import megabytes
 from inpainting_zoo.storage.files import refuse_replacing
 
 OUTPUT = b"completed"  # what every graph calls what it returns
 SAVED_MODEL = {"saved_model.pb", "fingerprint.pb", "variables", "assets"}
+PROTOBUF = 2**31 - 1  # bytes of a message, and of a flat buffer
 LARGE = 1024  # numbers in a kernel, from which on it is worth being stored narrowly
 
 
@@ -31,6 +34,7 @@ class Format:
         any_size: whether heights and widths can stay open.
         batch: number of images; None is any.
         transforms: whether its files can hold Fourier transforms of every size.
+        most_bytes: that a file can hold, also where it is written narrower afterwards.
     """
 
     write: Callable
@@ -40,6 +44,7 @@ class Format:
     any_size: bool = True
     batch: int | None = None
     transforms: bool = False
+    most_bytes: float = math.inf
 
 
 def write_saved_model(graph, path, precision, options):
@@ -168,6 +173,13 @@ def check_model(format: str, model, image_size: int | None = None):
             "format: a model that completes alone can be exported, received one of "
             f"{', '.join(model.members)}"
         )
+    for part, network in model.parts.items():
+        size, most = 4 * network.count_params(), get(format).most_bytes
+        if size > most:
+            raise InputError(
+                f"format: {format} holds {megabytes(int(most))} in a file, received "
+                f"{part} of {megabytes(size)} in float32, in which it is written first"
+            )
     check_side(model.sizes, image_size)
 
 
@@ -192,10 +204,15 @@ def get(name: str) -> Format:
 
 FORMATS = {
     "saved_model": Format(write_saved_model, precisions=("float32",), transforms=True),
-    "onnx": Format(write_onnx, ".onnx", ("tf2onnx", "onnx", "onnxruntime")),
+    "onnx": Format(
+        *(write_onnx, ".onnx", ("tf2onnx", "onnx", "onnxruntime")),
+        most_bytes=PROTOBUF,
+    ),
     # Upsampling at an open size has no LiteRT operation, and the accelerators of
     # phones want every size fixed.
-    "litert": Format(write_litert, ".tflite", any_size=False, batch=1),
+    "litert": Format(
+        *(write_litert, ".tflite"), any_size=False, batch=1, most_bytes=PROTOBUF
+    ),
 }
 # Of any format, without repetition.
 PRECISIONS = tuple(dict.fromkeys(p for f in FORMATS.values() for p in f.precisions))

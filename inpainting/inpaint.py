@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -60,7 +61,7 @@ def inpaint(settings: InpaintSettings) -> int:
     if not settings.ray:  # whose workers load it, each for itself
         model, recipe = later(settings)
     if video:
-        return video.complete(model.load(), recipe)
+        return video.complete(model.load(), recipe())
     return max(
         _complete(settings, model, recipe, seed, save_to)
         for seed, save_to in variants(settings)
@@ -75,12 +76,15 @@ def load(settings: InpaintSettings):
         WeightsError: if the weights are damaged or do not fit.
     """
     model, recipe = later(settings)
-    return model.load(), recipe
+    return model.load(), recipe()
 
 
-def later(settings: InpaintSettings) -> tuple[Later, str]:
-    """Returns what `load` does, of a model that is not loaded yet."""
-    name, weights, loading = identified(settings)
+def later(settings: InpaintSettings) -> tuple[Later, Callable]:
+    """Returns what `load` does, of a model that is not loaded yet.
+
+    What returns the recipe reads all of the weights, which one picture does not need.
+    """
+    name, digest, loading = identified(settings)
     references = settings.reference or []
 
     def checked():
@@ -89,7 +93,11 @@ def later(settings: InpaintSettings) -> tuple[Later, str]:
         model.refer_to(*(read_image(x, settings.max_pixels) for x in references))
         return model
 
-    return Later(checked), " ".join([name, weights, *map(sha256, references)])
+    def recipe():
+        precision = [*settings.overrides.values()]
+        return " ".join([name, digest(), *precision, *map(sha256, references)])
+
+    return Later(checked), recipe
 
 
 def check_chosen(settings: InpaintSettings, options, rules, draws: bool | None):
@@ -166,7 +174,8 @@ def _complete(settings, model, recipe, seed, save_to):
         if settings.ray:
             options["elsewhere"] = on_ray(settings)
             paths = map(os.path.abspath, paths)  # workers may be in another folder
-        return inpaint_folder(model, *paths, recipe=recipe, **options)
+        named_by = recipe() if recipe else ""
+        return inpaint_folder(model, *paths, recipe=named_by, **options)
     status = inpaint_file(model, *paths, **options)
     print(f"{status['output']}: {status['status']}, {status['seconds']:.1f} s")
     return 0

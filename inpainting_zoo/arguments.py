@@ -2,9 +2,11 @@
 
 import argparse
 import dataclasses
+import functools
 import json
 import math
 import typing
+from collections.abc import Collection, Iterable
 
 from inpainting_zoo import __version__
 from inpainting_zoo.errors import InputError, choose
@@ -74,7 +76,8 @@ def _argument(field):
     if kind is list:
         return {"nargs": "+", "metavar": "FILE"}
     if kind is dict:
-        return {"nargs": "+", "action": Pairs, "metavar": "KEY=VALUE"}
+        action = functools.partial(Pairs, texts=field.metadata.get("texts"))
+        return {"nargs": "+", "action": action, "metavar": "KEY=VALUE"}
     if kind == str | bool:
         return {"nargs": "?", "const": True, "metavar": "FILE"}
     if typing.get_origin(kind) is tuple:
@@ -93,32 +96,46 @@ def _help(field):
 
 
 class Pairs(argparse.Action):
-    """Collects key=value, also over several uses; values are JSON where they can be."""
+    """Collects key=value, also over several uses.
+
+    Args:
+        texts: where a function is that returns what `read_pairs` takes, or None.
+    """
+
+    def __init__(self, *args, texts: str | None = None, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.texts = texts
 
     def __call__(self, parser, namespace, values, option_string=None):
         pairs = dict(getattr(namespace, self.dest, {}))
         try:
-            pairs |= read_pairs(values)
+            pairs |= read_pairs(values, found(self.texts)() if self.texts else ())
         except ValueError as error:
             parser.error(f"argument {option_string}: {error}")
         setattr(namespace, self.dest, pairs)
 
 
-def read_pairs(texts) -> dict:
-    """Returns the values of texts "key=value", which are JSON where they can be.
+def read_pairs(pairs: Iterable, texts: Collection = ()) -> dict:
+    """Returns the values of pairs "key=value", which are JSON where they can be.
+
+    Args:
+        pairs: as they were typed.
+        texts: keys whose values are no numbers, whatever they look like.
 
     Raises:
-        ValueError: if a text is none, or its number not finite.
+        ValueError: if one is no pair, or its number not finite.
     """
-    pairs = {}
-    for text in texts:
-        key, equals, value = text.partition("=")
+    read = {}
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
         if not (key and equals):
-            raise ValueError(f"key=value, received {text!r}")
+            raise ValueError(f"key=value, received {pair!r}")
         try:
-            pairs[key] = json.loads(value)
+            read[key] = json.loads(value)
         except json.JSONDecodeError:
-            pairs[key] = value
-        if isinstance(pairs[key], float) and not math.isfinite(pairs[key]):
-            raise ValueError(f"finite, received {text!r}")
-    return pairs
+            read[key] = value
+        if key in texts and not isinstance(read[key], str):
+            read[key] = value
+        if isinstance(read[key], float) and not math.isfinite(read[key]):
+            raise ValueError(f"finite, received {pair!r}")
+    return read

@@ -2,12 +2,14 @@
 
 import dataclasses
 import functools
+import itertools
 import logging
 from collections.abc import Callable
 
 from inpainting_zoo import presets
 from inpainting_zoo.families import check_options
 from inpainting_zoo.options import PresetsSettings
+from inpainting_zoo.options.fields import check_precision
 from inpainting_zoo.options.model import ModelSettings
 from inpainting_zoo.storage.checkpoints import load_weights
 from inpainting_zoo.weights.read_checkpoint import digests
@@ -32,15 +34,15 @@ def chosen_model(settings: ModelSettings):
     """Loads the model that the settings of a command name.
 
     Returns:
-        `(name, model, sha256)`: of the experiment or else of the preset; the model; the
-        digest of its weights.
+        `(name, model, digest)`: of the experiment or else of the preset; the model;
+        what returns the SHA-256 of its weights, which reads all of them.
 
     Raises:
         InputError: if it is not there.
         WeightsError: if the weights are damaged or do not fit.
     """
-    name, sha256, load = identified(settings)
-    return name, load(), sha256
+    name, digest, load = identified(settings)
+    return name, load(), digest
 
 
 def chosen_with_options(settings):
@@ -54,9 +56,9 @@ def chosen_with_options(settings):
             loaded, where a preset tells; see also `chosen_model`.
     """
     check_with_options(settings)
-    name, model, sha256 = chosen_model(settings)
+    name, model, digest = chosen_model(settings)
     check_options(settings.with_options, model.OPTIONS, model.RULES, "with")
-    return name, model, sha256
+    return name, model, digest
 
 
 def check_with_options(settings):
@@ -70,11 +72,11 @@ def check_with_options(settings):
         check_options(settings.with_options, family.options, family.rules, "with")
 
 
-def identified(settings: ModelSettings) -> tuple[str, str, Callable]:
+def identified(settings: ModelSettings) -> tuple[str, Callable, Callable]:
     """Returns what the settings of a command name, before it is loaded.
 
     Returns:
-        `(name, sha256, load)`: see `chosen_model`; `load` returns the model.
+        `(name, digest, load)`: see `chosen_model`; `load` returns the model.
 
     Raises:
         InputError, WeightsError: see `chosen_model`.
@@ -82,18 +84,30 @@ def identified(settings: ModelSettings) -> tuple[str, str, Callable]:
     settings = named(settings)
     preset, name = settings.preset, settings.experiment_name
     files, adapters = settings.files, settings.adapters or []
-    sha256 = " ".join(d for f in [*files, *adapters] for d in digests(f).values())
-    if files and not (preset and len(files) == 1):
-        loading = functools.partial(presets.load_file, *files, adapters=adapters)
+    described = files and not (preset and len(files) == 1)
+    if described:
         _, metadata = load_weights(files[0])
         preset = presets.described_by(metadata, files[0])
-        return name or preset, sha256, lambda: loading()[0]
-    if not files:
+    elif not files:
         presets.check_trained(preset)
+    check_precision(settings.mixed_precision, preset)
     if settings.verify:
         presets.verify(preset)
-    loading = functools.partial(presets.load, preset, *files, adapters=adapters)
-    return name or preset, sha256 or presets.digest(preset), loading
+
+    @functools.cache
+    def digest():
+        own = [] if files else [presets.digest(preset)]
+        named_by = {"from_weights": files, "adapters": adapters}
+        read = [digests(f, n).values() for n, held in named_by.items() for f in held]
+        return " ".join([*own, *itertools.chain(*read)])
+
+    def load():
+        options = {"adapters": adapters, **settings.overrides}
+        if described:
+            return presets.load_file(*files, **options)[0]
+        return presets.load(preset, *files, **options)
+
+    return name or preset, digest, load
 
 
 class Later:

@@ -48,6 +48,8 @@ class Family:
         draws: whether another seed gives another picture; None if that depends on
             what the model is made of.
         precisions: names that `-mixed_precision` may have.
+        shares: names of arguments that are at most 1.
+        bound: names of arguments that weights need as they were, though no shape tells.
         adapters: module with `read_adapter` and `arguments`, which open files that
             stand beside the weights; None has none.
     """
@@ -62,6 +64,8 @@ class Family:
     choices: Mapping = dataclasses.field(default_factory=dict)
     draws: bool | None = False
     precisions: tuple = ("float32", "bfloat16", "float16")
+    shares: tuple = ()
+    bound: tuple = ()
     adapters: str | None = None
 
     @property

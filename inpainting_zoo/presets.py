@@ -10,7 +10,7 @@ from pathlib import Path
 from inpainting_zoo.asuka.presets import PRESETS as ASUKA_PRESETS
 from inpainting_zoo.context_encoder.presets import PRESETS as CONTEXT_ENCODER_PRESETS
 from inpainting_zoo.ensemble.presets import PRESETS as ENSEMBLE_PRESETS
-from inpainting_zoo.errors import InputError, WeightsError, choose
+from inpainting_zoo.errors import InputError, WeightsError, choose, some
 from inpainting_zoo.families import Family, names_in
 from inpainting_zoo.gmcnn.presets import PRESETS as GMCNN_PRESETS
 from inpainting_zoo.lama.presets import PRESETS as LAMA_PRESETS
@@ -85,6 +85,12 @@ def trained() -> list:
     return [name for name, preset in PRESETS.items() if preset.get("weights")]
 
 
+def text_options() -> set:
+    """Returns the names of what models take for a picture that are texts."""
+    taken = [p["family"].options.items() for p in PRESETS.values()]
+    return {k for options in taken for k, value in options if isinstance(value, str)}
+
+
 def model_class(name: str) -> type:
     """Returns the class of a preset's model; this loads the engine if it has one.
 
@@ -145,10 +151,13 @@ def configured(name: str, **overrides) -> dict:
         # No count of ours is 0 unless that is its default, and no weight negative.
         least = int(not decimal and default != 0)
         number = isinstance(value, int | float) and not isinstance(value, bool)
-        if number and not least <= value < math.inf:  # NaN is neither
+        share = argument in family(name).shares
+        inside = number and least <= value < math.inf  # NaN is not
+        if number and not (inside and (value <= 1 or not share)):
+            most = " and at most 1" if share else ""
             raise InputError(
-                f"{name}: {argument} must be a number of at least {least}, received "
-                f"{value!r}"
+                f"{name}: {argument} must be a number of at least {least}{most}, "
+                f"received {value!r}"
             )
     return config
 
@@ -210,7 +219,8 @@ def load(
         name: of the preset.
         weights: a file of this library or of the official program, as
             `weights.read_checkpoint` takes them, or such a file for every part by the
-            part's name; by default the preset's own.
+            part's name; by default the preset's own. What a file of the same preset
+            has on record of the arguments holds where they are not given.
         adapters: files that stand beside the weights, such as LoRA's of Stable
             Diffusion and the prompts of its tasks.
         **overrides: replace arguments of its configuration.
@@ -226,15 +236,16 @@ def load(
     files = weights if isinstance(weights, dict) else {None: weights}
     # Before the engine, which what cannot be read does not need.
     opened = {part: read_tensors(path, "from_weights") for part, path in files.items()}
+    if None in opened and METADATA in opened[None].metadata:
+        configured(name, **overrides)
+        found = {weights: described(opened[None], weights)}
+        return _described_model(name, found, _opened(name, adapters), overrides)
     beside = _opened(name, adapters)
     overrides |= _arguments(name, beside)
     model, config = build(name, **overrides), preset["config"] | overrides
     state = _assign_beside(model, beside)
     parts = dict.fromkeys(variable.split("/")[0] for variable in state)
-    if weights and not parts:
-        raise InputError(
-            f"from_weights: none for {name}, which has no networks, received {weights}"
-        )
+    _check_networks(name, parts, weights)
     if isinstance(weights, dict) and set(files) != set(parts):
         raise InputError(
             f"weights: a file for each of {', '.join(parts)}, received "
@@ -245,6 +256,14 @@ def load(
         arrays, _ = ours(opened[part], path, variables, name, config)
         assign(variables, arrays, path)
     return model
+
+
+def _check_networks(name, parts, weights):
+    """Refuses weights for a model that has no parts."""
+    if weights and not parts:
+        raise InputError(
+            f"from_weights: none for {name}, which has no networks, received {weights}"
+        )
 
 
 def _own(weights):
@@ -322,14 +341,23 @@ def _arguments(name, opened):
 
 def _assign_beside(model, beside):
     """Sets what adapters hold; returns the variables that must be found elsewhere."""
-    state = model.use_state()
+    state, holders = model.use_state(), {}  # part -> the file that holds it
     for path, arrays in beside.items():
-        held = {name.split("/")[0] for name in arrays}
-        assign(
-            {k: v for k, v in state.items() if k.split("/")[0] in held}, arrays, path
-        )
-        state = {k: v for k, v in state.items() if k.split("/")[0] not in held}
-    return state
+        for part in dict.fromkeys(name.split("/")[0] for name in arrays):
+            if part in holders:
+                raise InputError(
+                    f"adapters: must hold a part once, received {part} in "
+                    f"{holders[part]} and {path}"
+                )
+            holders[part] = path
+        if others := [name for name in arrays if name not in state]:
+            raise WeightsError(
+                f"adapters: {path} must hold what has a place in the model, of LoRA "
+                f"the projections of attention, received {some(others)}"
+            )
+        held = {k: v for k, v in state.items() if holders.get(k.split("/")[0]) == path}
+        assign(held, arrays, path)
+    return {k: v for k, v in state.items() if k.split("/")[0] not in holders}
 
 
 def described_by(metadata: dict, path: str | Path) -> str:
@@ -348,13 +376,14 @@ def described_by(metadata: dict, path: str | Path) -> str:
 
 
 @_random_as_before()
-def load_file(*paths: str | Path, adapters: Sequence[str | Path] = ()):
+def load_file(*paths: str | Path, adapters: Sequence[str | Path] = (), **overrides):
     """Builds the model that a weight file describes, with its weights.
 
     Args:
         *paths: the file, or those of several parts of one model. Parts that are in none
             are those that they were trained with: of a file, or the preset's own.
         adapters: see `load`.
+        **overrides: replace arguments that the file has on record.
 
     Returns:
         `(model, metadata)`.
@@ -366,14 +395,27 @@ def load_file(*paths: str | Path, adapters: Sequence[str | Path] = ()):
     files = {path: load_weights(path) for path in paths}
     _, metadata = files[paths[0]]
     name = described_by(metadata, paths[0])
-    held = {}  # file -> variables of the parts that it holds
     beside = _opened(name, adapters) if adapters else {}
+    return _described_model(name, files, beside, overrides), metadata
+
+
+def _described_model(name, files, beside, given):
+    """Builds a preset's model with the weights of files of ours.
+
+    Args:
+        name: of the preset.
+        files: path -> `(arrays, metadata)`.
+        beside: path -> arrays, see `_opened`.
+        given: arguments that replace those on record.
+    """
+    first = next(iter(files))
+    held = {}  # file -> variables of the parts that it holds
     try:
         overrides = {}
-        for _, told in files.values():
-            overrides |= told.get("overrides", {})
+        for path, (_, told) in files.items():
+            overrides |= _recorded(name, told, given, path)
         opened = {path: arrays for path, (arrays, _) in files.items()}
-        overrides |= _arguments(name, opened | beside)
+        overrides |= given | _arguments(name, opened | beside)
         # A file cannot ask for more memory than it holds.
         with _memory_last():
             model = build(name, **overrides)
@@ -391,14 +433,38 @@ def load_file(*paths: str | Path, adapters: Sequence[str | Path] = ()):
     except WeightsError:
         raise
     except (TypeError, ValueError) as error:
-        raise WeightsError(f"{paths[0]}: must describe a model; {error}") from error
+        raise WeightsError(f"{first}: must describe a model; {error}") from error
+    _check_networks(name, parts, first)
     for path, (arrays, _) in files.items():
         assign(held[path], arrays, path)
     _assign_beside(model, beside)
     taken = {name.split("/")[0] for variables in held.values() for name in variables}
     others = [part for part in parts if part not in taken]
-    load_parts(model, name, others, metadata.get("frozen"), **overrides)
-    return model, metadata
+    load_parts(model, name, others, files[first][1].get("frozen"), **overrides)
+    return model
+
+
+def _recorded(name, metadata, given, path):
+    """Returns the arguments that a file has on record of the preset it is taken for.
+
+    A file of another preset is for what fits by its shapes; but what they do not tell
+    and the weights need as it was, see `Family.bound`, must be the same.
+    """
+    recorded, saved_as = metadata.get("overrides", {}), metadata.get("preset", name)
+    if saved_as == name:
+        return recorded
+    if saved_as not in PRESETS:  # of another version
+        return {}
+    theirs, ours = get(saved_as)["config"] | recorded, get(name)["config"] | given
+    for argument in family(name).bound:
+        default = family(name).arguments[argument].default
+        was, now = (config.get(argument, default) for config in (theirs, ours))
+        if was != now:
+            raise WeightsError(
+                f"{path}: must be taken as {saved_as} that it was saved for, with "
+                f"{argument} {was!r}, received {name} with {now!r}"
+            )
+    return {}
 
 
 def load_parts(

@@ -22,6 +22,7 @@ def option(default, text: str, **rules):
             names that there are, or where their table is ("module:TABLE", loaded when
             it is needed); `check` takes a value, or is where a function is that does,
             and raises; `writes` is "file", "folder" or "any": what is written there;
+            `texts` is where a function is that returns which keys have texts as values;
             `flag` is the name on the command line; `aliases` are others.
     """
     rules["help"] = text

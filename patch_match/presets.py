@@ -9,6 +9,7 @@ FAMILY = Family(
     rules={"patch_size": {"least": 1, "most": 15, "about": "radius in pixels"}},
     draws=True,
     sizes=lambda **arguments: Sizes(),
+    precisions=("float32",),
 )
 
 PRESETS = {

@@ -6,6 +6,7 @@ CVPR 2022.
 
 import inspect
 
+import cv2
 import numpy as np
 from keras import ops
 from tqdm import tqdm
@@ -222,7 +223,8 @@ class StableDiffusion(LatentTraining):
             negative_prompt: what it should not.
             num_steps: of the sampler, 1 to 999.
             guidance_scale: how much the prompt counts, from 1, where the negative one
-                does not count at all and steps take half of the time.
+                does not count at all and steps take half of the time; so they do where
+                both are the same.
             sampler: name in `samplers.SAMPLERS`.
             strength: above 0, at most 1; below 1 sampling starts from what the picture
                 has in the hole, with so much of the noise.
@@ -279,8 +281,10 @@ class StableDiffusion(LatentTraining):
         if task and TASKS[task].whole:
             guidance_scale = 1.0  # what it learned is a correction, not a likeness
         arrays["guidance"] = np.float32([guidance_scale])
-        if guidance_scale > 1:
-            arrays["negative_prompt"] = self._tokens([negative_prompt])
+        negative = self._tokens([negative_prompt])
+        # Between the same texts there is nothing to be guided by.
+        if guidance_scale > 1 and not np.array_equal(arrays.get("prompt"), negative):
+            arrays["negative_prompt"] = negative
         if repaint:
             if task and TASKS[task].whole:
                 raise InputError(
@@ -308,7 +312,8 @@ class StableDiffusion(LatentTraining):
         return clip_tokenizer(self.pad_token)
 
     def remarks(self, hole, **options):
-        chosen, remarks = self.chosen(options), []
+        chosen = self.chosen(options)
+        remarks = [] if chosen["repaint"] else self.remarks_on_mask(hole)
         room = self.length - 2  # start and end
         for name in ("prompt", "negative_prompt"):
             count = len(self.tokenizer.ids(chosen[name])) - 2
@@ -317,6 +322,23 @@ class StableDiffusion(LatentTraining):
                     f"{name}: {room} tokens are read, {count - room} are not"
                 )
         return remarks
+
+    def remarks_on_mask(self, hole) -> list:
+        """Returns what should be said of a hole (H, W) of which latents show a pixel.
+
+        A part is lost of which neither its own latents nor those beside them show any.
+        """
+        picture = np.broadcast_to(np.uint8(0), (*np.shape(hole), 3))
+        _, shown, _ = self.sizes.fit(picture, hole)
+        step, side = self.shrinks, self.image_size // self.shrinks
+        cells = shown.reshape(side, step, side, step).max((1, 3))
+        near = cv2.dilate(shown[::step, ::step], np.ones((3, 3), np.uint8))
+        if (cells <= near).all():
+            return []
+        return [
+            f"mask: has parts thinner than the {step} pixels of a latent, which the "
+            f"network does not see as a hole; widen it, by -mask_dilation {step} or so"
+        ]
 
     def draw(self, rng, height, width):
         shape = (1, height // self.shrinks, width // self.shrinks)

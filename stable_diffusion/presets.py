@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from inpainting_zoo.families import Family
 from inpainting_zoo.models.sizes import Sizes
+from inpainting_zoo.stable_diffusion.tokenizer import END
 
 OFFICIAL = (320, 640, 1280, 1280), (128, 256, 512, 512)  # U-Net, autoencoder
 
@@ -65,6 +66,8 @@ FAMILY = Family(
         "task": "inpainting_zoo.stable_diffusion.tasks:TASKS",
     },
     draws=True,
+    shares=("prompt_dropped", "all_hole"),
+    bound=("predicts", "pad_token", "latent_scale"),
     adapters="inpainting_zoo.stable_diffusion.tasks",
 )
 SMALL = {  # what trains on a CPU
@@ -92,7 +95,7 @@ PRESETS = {
     "sd15_inpainting": {
         "description": "Stable Diffusion 1.5, guided by a text; 1.07 G parameters",
         "family": FAMILY,
-        "config": {},
+        "config": {"pad_token": END},
         "training": TRAINING,
     },
     "sd2_inpainting": {
@@ -115,6 +118,7 @@ PRESETS = {
         "family": FAMILY,
         "config": {
             **SMALL,
+            "pad_token": END,
             "text_encoder": {"channels": 64, "layers": 1, "heads": 2},
             "text_learns": True,
             "all_hole": 0.1,

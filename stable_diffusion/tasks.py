@@ -7,10 +7,11 @@ Reference: Wang et al., Repositioning the Subject within Image, TMLR 2024.
 
 import dataclasses
 import json
+import math
 import re
 from pathlib import Path
 
-from inpainting_zoo.errors import InputError, WeightsError, some
+from inpainting_zoo.errors import WeightsError, some
 from inpainting_zoo.storage.arrays import Arrays
 from inpainting_zoo.storage.checkpoints import METADATA, described
 from inpainting_zoo.weights.read_checkpoint import read_tensors
@@ -99,12 +100,20 @@ def read_adapter(path: str | Path) -> Arrays:
             f"received {some(others) if others else 'none'}"
         )
 
+    for name in tensors:
+        shape = tensors.shapes[name]
+        if name.endswith(".alpha") and math.prod(shape) != 1:
+            raise WeightsError(
+                f"adapters: {path} must hold one number as {name}, received shape "
+                f"{shape}"
+            )
+
     def read(name):
         array = tensors[ours[name]]
         if name.endswith("lora_B.weight"):
             rank = array.shape[1]
             alpha = re.sub(r"\.(lora|processor).*$", ".alpha", ours[name])
-            scale = float(tensors[alpha]) / rank if alpha in tensors else scales
+            scale = tensors[alpha].item() / rank if alpha in tensors else scales
             return array * array.dtype.type(scale)
         return array
 
@@ -131,16 +140,19 @@ def arguments(arrays: Arrays, path: str | Path) -> dict:
         path: of the file, for errors.
 
     Raises:
-        InputError: if LoRA's matrices are not all of one rank.
+        WeightsError: if LoRA's matrices are not all of one rank, or that is 0.
     """
     found = {}
     downs = [n for n in arrays if n.startswith(LORA) and n.endswith("lora_A.weight")]
-    if ranks := {arrays.shapes[name][0] for name in downs}:
-        if len(ranks) > 1:
-            raise InputError(
-                f"adapters: {path} must hold LoRA of one rank, received {sorted(ranks)}"
+    if downs:
+        ranks = {arrays.shapes[name][:1] for name in downs}
+        if len(ranks) > 1 or not all(sum(rank) for rank in ranks):
+            shown = sorted(str(*rank) or "a number" for rank in ranks)
+            raise WeightsError(
+                f"adapters: {path} must hold LoRA of one rank, 1 or more, received "
+                f"{', '.join(shown)}"
             )
-        found["lora_rank"] = ranks.pop()
+        ((found["lora_rank"],),) = ranks
     if tasks := [t for t in TASKS if any(n.startswith(f"{t}/") for n in arrays)]:
         found["tasks"] = tasks
     return found

@@ -22,6 +22,7 @@ MERGES = Path(__file__).with_name("clip_merges.txt.gz")  # OpenAI, MIT licence
 USED = 48_894  # of its lines, which come after a title
 START, END = "<|startoftext|>", "<|endoftext|>"
 WORD_END = "</w>"
+FILES = "vocab.json", "merges.txt"
 
 
 class Tokenizer:
@@ -137,7 +138,7 @@ def read_tokenizer(folder: str | Path, pad: str | None = None) -> Tokenizer:
         WeightsError: if one is damaged.
     """
     folder = Path(folder)
-    for name in ("vocab.json", "merges.txt"):
+    for name in FILES:
         if not (folder / name).is_file():
             raise InputError(f"tokenizer: must hold {name}, received {str(folder)!r}")
     try:
@@ -150,16 +151,27 @@ def read_tokenizer(folder: str | Path, pad: str | None = None) -> Tokenizer:
         ]
         if not all(len(m) == 2 for m in merges):
             raise ValueError("a line of merges.txt is no pair")
-        return Tokenizer(vocabulary, merges, pad or _pad(folder))
+        return Tokenizer(vocabulary, merges, pad or padding_of(folder))
     except (ValueError, TypeError, AttributeError) as error:
         raise WeightsError(f"tokenizer: {folder} is damaged ({error})") from error
 
 
-def _pad(folder):
+def padding_of(folder: Path) -> str:
+    """Returns the padding token of a tokenizer's folder; see `read_tokenizer`.
+
+    Raises:
+        WeightsError: if a file that would say it is damaged.
+    """
     for name in ("special_tokens_map.json", "tokenizer_config.json"):
-        if (folder / name).is_file():
+        if not (folder / name).is_file():
+            continue
+        try:
             found = json.loads((folder / name).read_text("utf-8")).get("pad_token")
             found = found["content"] if isinstance(found, dict) else found
-            if found:
-                return found
+        except (ValueError, KeyError, AttributeError) as error:
+            raise WeightsError(
+                f"tokenizer: {folder / name} must say a pad_token, received {error!r}"
+            ) from error
+        if found:
+            return found
     return END

@@ -80,7 +80,8 @@ def load_weights(path) -> tuple[Arrays, dict]:
         WeightsError: if it is damaged or something else; see `read_arrays`.
     """
     if not Path(path).is_file():
-        raise InputError(f"from_weights: must be a file, received {str(path)!r}")
+        more = "; a folder needs its -preset as well" if Path(path).is_dir() else ""
+        raise InputError(f"from_weights: must be a file, received {str(path)!r}{more}")
     return described(read_arrays(path), path)
 
 
@@ -151,9 +152,14 @@ def assign(variables: dict, arrays: Arrays, path="weights"):
     check(variables, arrays, path)
     for name, variable in variables.items():
         array = arrays[name]
-        if not np.isfinite(array).all():
-            raise WeightsError(f"{path}: must be finite, received NaN or Inf in {name}")
-        variable.assign(array)
+        with np.errstate(over="ignore"):
+            held = array.astype("float16") if variable.dtype == "float16" else array
+        if not np.isfinite(held).all():
+            kind = " in float16" if held is not array else ""
+            raise WeightsError(
+                f"{path}: must be finite{kind}, received NaN or Inf in {name}"
+            )
+        variable.assign(held)
 
 
 def check(variables: dict, arrays: Arrays, path="weights"):

@@ -12,16 +12,24 @@ FILES = (
     "diffusion_pytorch_model.safetensors",
     "diffusion_pytorch_model.fp16.safetensors",
     "diffusion_pytorch_model.safetensors.index.json",
+    "diffusion_pytorch_model.fp16.safetensors.index.json",
+    "diffusion_pytorch_model.safetensors.index.fp16.json",
     "diffusion_pytorch_model.bin",
+    "diffusion_pytorch_model.fp16.bin",
+    "diffusion_pytorch_model.bin.index.json",
     "model.safetensors",
     "model.fp16.safetensors",
     "model.safetensors.index.json",
+    "model.fp16.safetensors.index.json",
+    "model.safetensors.index.fp16.json",
     "pytorch_model.bin",
+    "pytorch_model.fp16.bin",
+    "pytorch_model.bin.index.json",
     # As training writes what it trains.
     "generator.safetensors",
     "alignment.safetensors",
 )
-INDEX = ".index.json"
+INDEXES = ".index.json", ".index.fp16.json"
 
 
 def component_files(folder: Path) -> dict:
@@ -29,7 +37,7 @@ def component_files(folder: Path) -> dict:
 
     Args:
         folder: holds a folder for each component; or that of a repository in the cache
-            of Hugging Face, with one snapshot. Others have none.
+            of Hugging Face. Others have none.
     """
     found, folder = {}, snapshot(folder)
     for name in COMPONENTS:
@@ -40,9 +48,20 @@ def component_files(folder: Path) -> dict:
 
 
 def snapshot(folder: Path) -> Path:
-    """Returns the one snapshot of a repository in the cache, or the folder itself."""
-    snapshots = sorted(folder.glob("snapshots/*/"))
-    return snapshots[0] if len(snapshots) == 1 else folder
+    """Returns a repository's snapshot in the cache, or the folder itself.
+
+    Of several it is that which refs/main names.
+    """
+    found, main = snapshots(folder), folder / "refs" / "main"
+    if len(found) > 1 and main.is_file():
+        name = main.read_text("utf-8", errors="replace").strip()
+        found = [path for path in found if path.name == name]
+    return found[0] if len(found) == 1 else folder
+
+
+def snapshots(folder: Path) -> list:
+    """Lists the snapshots of a repository in the cache of Hugging Face."""
+    return sorted(folder.glob("snapshots/*/"))
 
 
 def shards(index: Path, argument: str) -> dict:

@@ -373,7 +373,7 @@ def test_variants_have_seeds_and_names_of_their_own(completing, monkeypatch, cap
         def predict_images(self, images, masks, seed=0, lighter=0):
             return np.full_like(images, seed + lighter)
 
-    chosen = ("painter", "digest", Painter)
+    chosen = ("painter", lambda: "digest", Painter)
     monkeypatch.setattr(command, "identified", lambda settings: chosen)
     words = ("-seed", 5, "-variants", 2, "-with", "lighter=100")
     assert main(*completing, *words) == 0

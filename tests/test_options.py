@@ -110,6 +110,14 @@ def test_what_a_model_takes_for_a_picture_is_given_with():
     words = ["-preset", "gmcnn_small", "-with", "prompt=a cat", "num_steps=20"]
     _, settings = parse(["inpaint", *paths, *words])
     assert settings.with_options == {"prompt": "a cat", "num_steps": 20}
+    typed = ["7", "1.50", "true", "null", "NaN", '{"a": 1}', "[1, 2]"]
+    for text in typed:  # which are prompts, whatever they look like
+        words = ["-with", f"prompt={text}", "repaint=true", f"negative_prompt={text}"]
+        _, settings = parse(["inpaint", *paths, *words])
+        texts = {"prompt": text, "negative_prompt": text}
+        assert settings.with_options == {**texts, "repaint": True}
+    _, settings = parse(["inpaint", *paths, "-with", 'prompt="a cat"'])
+    assert settings.with_options == {"prompt": "a cat"}
 
 
 def test_the_warm_up_is_a_stage_by_another_name():

@@ -98,6 +98,16 @@ def test_weights_of_another_width_are_named(tmp_path):
         presets.load("gmcnn_small", path, base_channels=8)
 
 
+def test_shares_are_at_most_1():
+    for preset, name in (
+        *(("sd15_inpainting", "prompt_dropped"), ("sd_small", "all_hole")),
+        *(("asuka", "prior_dropped"), ("asuka_small", "generated")),
+    ):
+        with pytest.raises(InputError, match=rf"{name} must .* at most 1, received 2"):
+            presets.configured(preset, **{name: 2})
+        assert presets.configured(preset, **{name: 1})[name] == 1
+
+
 def test_unknown_names_are_refused():
     with pytest.raises(InputError, match="gmcnn_256"):
         presets.load("gmcnn_512")

@@ -1,11 +1,14 @@
 """The networks of Stable Diffusion as ONNX files."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
 from inpainting_zoo import presets
 from inpainting_zoo.errors import InputError
 from inpainting_zoo.exporting import export as exporting
+from inpainting_zoo.exporting import formats
 from tiny_diffusion import NARROW
 
 
@@ -34,3 +37,17 @@ def test_files_of_every_network_agree_with_it(tmp_path):
         exporting.export(model, "onnx", tmp_path / "sd.onnx")
     with pytest.raises(InputError, match="format: onnx, a file for each network"):
         exporting.export(model, "saved_model", tmp_path / "sd")
+
+
+def test_what_a_file_cannot_hold_is_refused_before_one_is_written(
+    tmp_path, monkeypatch
+):
+    model = presets.build("sd15_inpainting", **NARROW)
+    count = model.unet.count_params()
+    full = dataclasses.replace(formats.get("onnx"), most_bytes=4 * count - 1)
+    monkeypatch.setitem(formats.FORMATS, "onnx", full)
+    with pytest.raises(InputError, match=r"format: onnx holds .* received unet of"):
+        exporting.export(model, "onnx", tmp_path / "sd.onnx", precision="float16")
+    assert not [*tmp_path.iterdir()]
+    # The published ones are 859,535,364 numbers.
+    assert 4 * 859_535_364 > formats.PROTOBUF > 4 * 340_387_840

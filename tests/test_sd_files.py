@@ -5,9 +5,10 @@ import json
 import ml_dtypes
 import numpy as np
 import pytest
+from PIL import Image
 from safetensors.numpy import save_file
 
-from inpainting_zoo import presets
+from inpainting_zoo import cli, presets
 from inpainting_zoo.errors import InputError, WeightsError
 from inpainting_zoo.stable_diffusion.tokenizer import clip_tokenizer
 from inpainting_zoo.storage.component_folders import component_files
@@ -107,6 +108,68 @@ def test_shards(tmp_path, variables, states):
     index.write_text("{}")
     with pytest.raises(WeightsError, match="must be an index of shards"):
         read_tensors(index)
+
+
+@pytest.mark.parametrize(
+    ("component", "file"),
+    [
+        ("unet", "diffusion_pytorch_model.fp16.safetensors.index.json"),
+        ("unet", "diffusion_pytorch_model.safetensors.index.fp16.json"),
+        ("vae", "diffusion_pytorch_model.bin.index.json"),
+        ("text_encoder", "model.fp16.safetensors.index.json"),
+        ("text_encoder", "pytorch_model.bin.index.json"),
+    ],
+)
+def test_indexes_by_all_their_names(tmp_path, variables, states, component, file):
+    folder = write(tmp_path, states)
+    (whole,) = (folder / component).iterdir()
+    whole.rename(whole.with_name("one.safetensors"))
+    places = dict.fromkeys(states[component], "one.safetensors")
+    (folder / component / file).write_text(json.dumps({"weight_map": places}))
+    check(folder, variables, states)
+    assert len(digests(folder)) == 4
+
+
+def test_bin_files_of_float16(tmp_path, variables, states):
+    folder, writer = write(tmp_path, states), Writer()
+    (folder / "vae" / FILES["vae"]).unlink()
+    path = folder / "vae" / "diffusion_pytorch_model.fp16.bin"
+    writer.save_stream(path, writer.state_dict(states["vae"]))
+    check(folder, variables, states)
+
+
+def test_the_main_snapshot_of_several(tmp_path, variables, states):
+    write(tmp_path / "snapshots" / "abc", states)
+    (tmp_path / "snapshots" / "aaa").mkdir()
+    with pytest.raises(InputError, match="with aaa, abc; name one of them"):
+        check(tmp_path, variables, states)
+    (tmp_path / "refs").mkdir()
+    (tmp_path / "refs" / "main").write_text("abc")
+    check(tmp_path, variables, states)
+
+
+def test_what_is_no_folder_of_weights_is_told(tmp_path, capsys):
+    """In the words of the option, with what could be meant."""
+    (tmp_path / "x.txt").write_text("weights")
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "one").mkdir()
+    (tmp_path / "one" / "model.safetensors").touch()
+    for name in ("image", "mask"):
+        white = np.full((8, 8), 255, np.uint8)
+        Image.fromarray(white).save(tmp_path / f"{name}.png")
+    words = ["inpaint", "-save_to", tmp_path / "out.png"]
+    words += ["-image", tmp_path / "image.png", "-mask", tmp_path / "mask.png"]
+    known = "-preset", "sd15_inpainting"
+    for name, preset, said in (
+        ("x.txt", known, "must be a file (.npz, "),
+        ("empty", known, "folder of diffusers (unet/, vae/, text_encoder/)"),
+        ("one", known, "with model.safetensors; name one of them"),
+        ("empty", (), "a folder needs its -preset as well"),
+    ):
+        given = [*words, *preset, "-from_weights", tmp_path / name]
+        assert cli.main([*map(str, given)]) in (4, 5)
+        error = capsys.readouterr().err
+        assert error.count("error: -from_weights: ") == 1 and said in error, error
 
 
 def test_former_names_of_attention(tmp_path, variables, states):
@@ -230,7 +293,7 @@ def test_what_does_not_fit_is_named(tmp_path, variables, states):
         assert words in str(error.value)
 
 
-def test_the_folders_tokenizer_must_be_the_models(tmp_path, variables, states):
+def test_the_folders_tokenizer_must_be_the_models(tmp_path, variables, states, caplog):
     folder, ours = write(tmp_path, states), clip_tokenizer()
     tokenizer = folder / "tokenizer"
     tokenizer.mkdir()
@@ -245,6 +308,14 @@ def test_the_folders_tokenizer_must_be_the_models(tmp_path, variables, states):
     ):
         check(folder, variables, states)
     check(folder, variables, states, config={**TINY, "pad_token": "!"})
+    about.write_text(json.dumps({"pad_token": {}}))
+    with pytest.raises(WeightsError, match=r"special_tokens_map.json must say a pad"):
+        check(folder, variables, states)
+    about.unlink()
+    (tokenizer / "vocab.json").rename(tokenizer / "tokenizer.json")
+    check(folder, variables, states)
+    assert "has no vocab.json, so it is taken for CLIP's" in caplog.text
+    (tokenizer / "tokenizer.json").rename(tokenizer / "vocab.json")
     (tokenizer / "merges.txt").write_text("a b\n")
     with pytest.raises(WeightsError, match="tokenizer: must be CLIP's"):
         check(folder, variables, states)

@@ -9,6 +9,7 @@ from inpainting_zoo import presets
 from inpainting_zoo.errors import InputError, NumericError
 from inpainting_zoo.inpainting.strategies import complete
 from inpainting_zoo.layers.dot_product_attention import DotProductAttention
+from inpainting_zoo.models.pixels import dilate
 from inpainting_zoo.stable_diffusion import samplers
 from parity import difference, golden, nhwc
 from tiny_diffusion import NARROW, tiny_model
@@ -50,7 +51,8 @@ def photograph():
 
 def golden_inputs(model, arrays, **options):
     """What `call` takes, as the pipeline of the golden was given it."""
-    inputs = model.condition(**{**model.OPTIONS, "num_steps": 4, **options})
+    given = {"num_steps": 4, "prompt": "another than the negative", **options}
+    inputs = model.condition(**model.OPTIONS | given)
     for name in {"prompt", "negative_prompt"} & set(inputs):
         ids = arrays[f"in/{name.replace('negative_prompt', 'negative')}_ids"]
         inputs[name] = ids.astype("int32")
@@ -64,6 +66,29 @@ def test_the_pipeline_of_diffusers(model, arrays, name):
     inputs = golden_inputs(model, arrays, **PIPELINES[name])
     found = model._run(inputs)
     assert difference(found, nhwc(arrays[f"{name}/decoded_raw"])) < 5e-4
+
+
+def test_the_same_texts_are_computed_once(photograph, monkeypatch):
+    """As without any; the picture is that of both, whatever the guidance."""
+    model, shapes = presets.build("sd2_inpainting", **NARROW), []
+    chosen = model.OPTIONS | {"num_steps": 2, "prompt": "a cat"}
+    rng = np.random.default_rng(3)
+    inputs = model.draw(rng, 16, 16) | {"mask": np.ones((1, 16, 16, 1), "float32")}
+    inputs["image"] = rng.uniform(-1, 1, (1, 16, 16, 3)).astype("float32")
+    once = model.condition(**chosen | {"negative_prompt": "A cat"})
+    assert "negative_prompt" not in once
+    both = {**once, "negative_prompt": once["prompt"]}
+    denoise = model.denoise
+
+    def watched(given, **options):
+        shapes.append(given[0].shape[0])
+        return denoise(given, **options)
+
+    monkeypatch.setattr(model, "denoise", watched)
+    found = [ops.convert_to_numpy(model._run(inputs | x)) for x in (once, both)]
+    assert [*dict.fromkeys(shapes)] == [1, 2]
+    assert difference(*found) < 1e-5
+    assert "negative_prompt" in model.condition(**chosen)
 
 
 @pytest.mark.long
@@ -129,7 +154,7 @@ def test_a_weak_change_keeps_what_is_there(narrow):
 def test_repainting_puts_what_is_known_into_the_latents(narrow, monkeypatch, sampler):
     """At the noise of each step; the U-Net is shown an empty picture beside it."""
     rng, shown = np.random.default_rng(2), []
-    chosen = {"num_steps": 3, "sampler": sampler, "repaint": True}
+    chosen = {"num_steps": 3, "sampler": sampler, "repaint": True, "prompt": "a"}
     inputs = narrow.condition(**narrow.OPTIONS | chosen) | narrow.draw(rng, 16, 16)
     inputs["image"] = rng.uniform(-1, 1, (1, 16, 16, 3)).astype("float32")
     inputs["mask"] = np.zeros((1, 16, 16, 1), "float32")
@@ -185,9 +210,41 @@ def test_options_are_checked(narrow, photograph):
         presets.build("sd2_inpainting", **NARROW, predicts="x")
 
 
+def test_holes_that_latents_lose_are_remarked(narrow):
+    """Of 16 pixels the network sees the mask in rows and columns 0 and 8 alone."""
+    hole = np.zeros((16, 16), np.uint8)
+    hole[:, 5] = 1
+    mask = hole[None, ..., None].astype("float32")
+    known = narrow.encode_known(
+        {"image": np.zeros_like(mask, shape=(1, 16, 16, 3)), "mask": mask}
+    )
+    assert not ops.convert_to_numpy(known)[..., 0].any()
+    (line,) = narrow.remarks(hole)
+    assert line.startswith("mask: has parts thinner than the 8 pixels of a latent")
+    assert "-mask_dilation 8" in line
+    assert not narrow.remarks(hole, repaint=True)  # which covers every such latent
+    assert not narrow.remarks(dilate(hole, 8))
+    hole[:] = 0
+    hole[6:14, 5:13] = 1  # its border is in cells beside that of its middle
+    assert not narrow.remarks(hole)
+
+
+def test_a_thin_part_of_a_large_hole_is_remarked():
+    model = presets.build("sd2_inpainting", **NARROW | {"image_size": 64})
+    hole = np.zeros((64, 64), np.uint8)
+    hole[20:40, 3:20] = 1
+    assert not model.remarks(hole)
+    hole[30, 20:60] = 1
+    assert len(model.remarks(hole)) == 1
+    notes, picture = [], np.zeros((64, 64, 3), np.uint8)
+    complete(model, picture, hole, notes=notes, num_steps=1)
+    assert notes == model.remarks(hole)
+
+
 def test_long_prompts_are_remarked(narrow, photograph):
-    assert narrow.remarks(photograph[1], prompt="a cat") == []
-    found = narrow.remarks(photograph[1], prompt="cat " * 80)
+    hole = np.ones_like(photograph[1])
+    assert narrow.remarks(hole, prompt="a cat") == []
+    found = narrow.remarks(hole, prompt="cat " * 80)
     assert found == ["prompt: 75 tokens are read, 5 are not"]
 
 
@@ -274,6 +331,35 @@ def test_slices_are_cut_whatever_the_batch(monkeypatch):
     monkeypatch.setattr(ops, "dot_product_attention", watched)
     layer.call(query, query, query)  # calling it would look at shapes alone
     assert sizes == [6, 6, 4]
+
+
+def test_shares_of_what_is_learned_without():
+    """Of a thousand, within five deviations: holes that hide all, and no prompt."""
+    shares = {"all_hole": 0.25, "prompt_dropped": 0.1}
+    model, count = (
+        presets.build("sd15_inpainting", **NARROW, **shares, prompt="a"),
+        1000,
+    )
+    hidden = model._learned_masks(np.zeros((count, 2, 2, 1), "float32"))
+    hidden = ops.convert_to_numpy(hidden)
+    assert (hidden.min((1, 2, 3)) == hidden.max((1, 2, 3))).all()  # all or nothing
+    prompts = ops.convert_to_numpy(model._learned_prompts(count))
+    none, given = (model._embedded(text) for text in ("", "a"))
+    assert difference(none, given) > 1e-3
+    dropped = np.abs(prompts - none).max((1, 2)) < 1e-5
+    kept = np.abs(prompts - given).max((1, 2)) < 1e-5
+    assert (dropped != kept).all()
+    for found, share in zip((hidden[:, 0, 0, 0] == 1, dropped), shares.values()):
+        deviation = (share * (1 - share) / count) ** 0.5
+        assert abs(found.mean() - share) < 5 * deviation
+    for share, all_of_them in ((0.0, False), (1.0, True)):
+        options = dict.fromkeys(shares, share)
+        model = presets.build("sd15_inpainting", **NARROW, **options, prompt="a")
+        masks = model._learned_masks(np.zeros((50, 2, 2, 1), "float32"))
+        assert (ops.convert_to_numpy(masks) == all_of_them).all()
+        expected = model._embedded("" if all_of_them else "a")
+        learned = ops.convert_to_numpy(model._learned_prompts(50))
+        np.testing.assert_allclose(learned, expected[None].repeat(50, 0), atol=1e-5)
 
 
 @pytest.mark.parametrize("predicts", ["noise", "velocity"])

@@ -5,10 +5,13 @@ import json
 import numpy as np
 import pytest
 from keras import ops
+from PIL import Image
 from safetensors.numpy import load_file, save_file
 
-from inpainting_zoo import presets
+from inpainting_zoo import chosen, cli, presets
 from inpainting_zoo.errors import InputError, WeightsError
+from inpainting_zoo.inpainting.inpaint import load
+from inpainting_zoo.options import EvaluateSettings, InpaintSettings, ServeSettings
 from inpainting_zoo.stable_diffusion import samplers
 from inpainting_zoo.stable_diffusion.tasks import LENGTH, TASKS, read_adapter
 from inpainting_zoo.storage.checkpoints import as_arrays, load_weights, save_weights
@@ -53,6 +56,75 @@ def picture():
     return rng.integers(0, 256, (16, 16, 3), np.uint8), hole
 
 
+def test_what_a_file_has_on_record_holds_with_a_preset(tmp_path):
+    """Unless another value is given; of another preset it must be the same."""
+    told = {"predicts": "velocity", "pad_token": "!"}
+    model = presets.build("sd15_inpainting", **NARROW, **told)
+    arrays, path = as_arrays(model.use_state()), tmp_path / "a.safetensors"
+    save_weights(path, arrays, {**ABOUT, "overrides": {**NARROW, **told}})
+    loaded = presets.load("sd15_inpainting", path)
+    assert loaded.pad_token == "!" and loaded.target is samplers.velocity
+    assert presets.load("sd15_inpainting", path, pad_token="a").pad_token == "a"
+    by_file, _ = presets.load_file(path, predicts="noise")
+    assert (by_file.pad_token, by_file.target) == ("!", samplers.PREDICTS["noise"][0])
+    with pytest.raises(InputError, match=r"arguments are .* received 'pad'"):
+        presets.load("sd15_inpainting", path, pad="a")
+
+    save_weights(path, arrays, {"preset": "sd2_inpainting", "overrides": NARROW})
+    words = "taken as sd2_inpainting .* pad_token '!', received sd15_inpainting with"
+    with pytest.raises(WeightsError, match=words):
+        presets.load("sd15_inpainting", path, **NARROW)
+    loaded = presets.load("sd15_inpainting", path, **NARROW, pad_token="!")
+    assert loaded.pad_token == "!"
+    save_weights(path, arrays, {"preset": "sd_small", "overrides": NARROW})
+    with pytest.raises(
+        WeightsError, match=r"latent_scale 0\.0, received sd15_inpainting"
+    ):
+        presets.load("sd15_inpainting", path, **NARROW)
+
+
+def test_weights_are_held_in_the_precision_of_a_command(weights, picture, tmp_path):
+    """Known pixels stay as they are; a folder's recipe tells the precision."""
+    where = {"from_weights": str(weights), "output_path": str(tmp_path)}
+    settings = InpaintSettings(**where, mixed_precision="bfloat16")
+    (model, recipe), (_, plain) = load(settings), load(InpaintSettings(**where))
+    assert {v.dtype for v in model.use_state().values()} == {"bfloat16"}
+    image, hole = picture
+    completed = model.inpaint(image, hole, num_steps=2)
+    np.testing.assert_array_equal(completed[hole == 0], image[hole == 0])
+    assert recipe.split() == [*plain.split(), "bfloat16"]
+    with pytest.raises(InputError, match="mixed_precision: must be float32 for mat_"):
+        EvaluateSettings(preset="mat_512", mixed_precision="float16")
+    with pytest.raises(InputError, match="must be float32 for patchmatch, received b"):
+        load(InpaintSettings(mixed_precision="bfloat16"))
+    with pytest.raises(InputError, match="mixed_precision: needs a model that is nam"):
+        ServeSettings(mixed_precision="bfloat16")
+    arrays = {k: np.array(a) for k, a in load_weights(weights)[0].items()}
+    arrays["unet/conv_in/bias"] += 1e5
+    save_weights(tmp_path / "large.safetensors", arrays, ABOUT)
+    where["from_weights"] = str(tmp_path / "large.safetensors")
+    with pytest.raises(
+        WeightsError, match=r"must be finite in float16, received .*/bia"
+    ):
+        load(InpaintSettings(**where, mixed_precision="float16"))
+
+
+def test_one_picture_reads_no_weights_twice(weights, picture, tmp_path, monkeypatch):
+    """Their digest is for what is recorded, such as a folder's ledger."""
+    hashed = []
+    monkeypatch.setattr(chosen, "digests", lambda f, _: hashed.append(f) or {f: "1"})
+    for folder in ("images", "masks"):
+        (tmp_path / folder).mkdir()
+    for folder, array in zip(("images", "masks"), (picture[0], 255 * picture[1])):
+        Image.fromarray(array).save(tmp_path / folder / "a.png")
+    for name, out, count in (("a.png", "one.png", 0), ("", "all", 1)):
+        words = ["-image", tmp_path / "images" / name, "-from_weights", weights]
+        words += ["-mask", tmp_path / "masks" / name, "-save_to"]
+        words += [tmp_path / out, "-with", "num_steps=1"]
+        assert cli.main(["inpaint", *map(str, words)]) == 0
+        assert len(hashed) == count
+
+
 def test_loras_file_has_the_names_of_diffusers(adapters):
     folder, model = adapters
     file = folder / "lora.safetensors"
@@ -94,6 +166,39 @@ def test_files_of_others_are_read(adapters, tmp_path):
     save_file({**arrays, "text_encoder.x": np.zeros(1, "float32")}, path)
     with pytest.raises(WeightsError, match=r"adapters: .*text_encoder\.x"):
         read_adapter(path)
+
+
+def test_what_adapters_cannot_hold_is_named(weights, adapters, tmp_path):
+    folder, path = adapters[0], tmp_path / "other.safetensors"
+    lora = folder / "lora.safetensors"
+    arrays = load_file(lora)
+
+    def refuse(words, *files):
+        with pytest.raises((InputError, WeightsError), match=words):
+            presets.load("sd15_inpainting", weights, files)
+        with pytest.raises((InputError, WeightsError), match=words):
+            presets.load_file(weights, adapters=files)
+
+    layer = "unet.down_blocks.0.attentions.0.proj_in"
+    ends = {
+        "lora_A": np.zeros((3, 4), "float32"),
+        "lora_B": np.zeros((4, 3), "float32"),
+    }
+    others = {f"{layer}.{end}.weight": array for end, array in ends.items()}
+    save_file({**arrays, **others}, path)
+    refuse(r"adapters: .*other.safetensors must .*2 \(lora/lora/down_.*proj_in", path)
+    save_file(arrays, path)
+    refuse("adapters: must hold a part once, received lora in .*lora.saf", lora, path)
+    first = next(name for name in arrays if name.endswith("lora_A.weight"))
+    alpha = first.replace(".lora_A.weight", ".alpha")
+    save_file({**arrays, alpha: np.ones(2, "float32")}, path)
+    refuse(r"must hold one number as unet.*\.alpha, received shape \(2,\)", path)
+    save_file({**arrays, first: np.array(1, "float32")}, path)
+    refuse("LoRA of one rank, 1 or more, received 3, a number", path)
+    save_file(
+        {n: a[:0] if "lora_A" in n else a[:, :0] for n, a in arrays.items()}, path
+    )
+    refuse("LoRA of one rank, 1 or more, received 0", path)
 
 
 @pytest.mark.long

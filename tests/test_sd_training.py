@@ -53,6 +53,40 @@ def test_trained_resumed_and_used(pictures, weights, tmp_path, capsys):
     assert "num_steps: must be a whole number" in capsys.readouterr().err
 
 
+def test_a_lora_is_trained_resumed_and_used(pictures, weights, tmp_path, capsys):
+    """Four steps in one run are two and two; its file stands beside the weights."""
+    options = [f"{k}={json.dumps(v)}" for k, v in NARROW.items()]
+    common = ["-train_path", pictures / "images", "-output_path", tmp_path]
+    begun = [*common, "-preset", "sd15_inpainting", "-from_weights", weights]
+    begun += ["-stage", "denoising", "-set", *options, "lora_rank=2", 'prompt="a cat"']
+    begun += ["-batch_size", 2, "-learning_rate", 1e-1, "-validation_images", 1]
+    begun += ["-sample_every", 100]
+    state, names = whole_and_in_parts(begun, common, tmp_path, "denoising")
+    assert names == {"lora", "lora_optimizer", "seed_generator"}
+    assert max(np.abs(state[k]).max() for k in state if "lora_B" in k) > 1e-2
+
+    file = tmp_path / "whole" / "weights" / "lora.safetensors"
+    assert [*file.parent.glob("*.safetensors")] == [file]
+    assert file.stat().st_size < 20_000
+    picture, mask = (pictures / folder / "0.png" for folder in ("images", "masks"))
+    use = ["inpaint", "-image", picture, "-mask", mask]
+    chosen = ["-with", "num_steps=2", "prompt=a cat", "lora_scale=2"]
+    found = []
+    for name, model in {
+        "beside": ["-from_weights", weights, "-adapters", file],
+        "own": ["-output_path", tmp_path, "-experiment_name", "whole"],
+        "without": ["-from_weights", weights],
+    }.items():
+        saved = tmp_path / f"{name}.png"
+        words = chosen[: 3 if name == "without" else 4]
+        assert run(*use, *model, "-save_to", saved, *words) == 0, (
+            capsys.readouterr().err
+        )
+        found.append(assert_known_stay(picture, mask, saved)[1])
+    np.testing.assert_array_equal(found[0], found[1])
+    assert (found[0] != found[2]).any()
+
+
 def test_captions_and_remembered_latents(pictures, weights, tmp_path, monkeypatch):
     """Of crops that come again each is encoded once; runs are resumed bit for bit."""
     monkeypatch.setenv("INPAINTING_ZOO_HOME", str(tmp_path / "cache"))

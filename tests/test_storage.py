@@ -31,6 +31,8 @@ ARRAYS = {
 class Variable:
     """As much of a Keras variable as `assign` needs."""
 
+    dtype = "float32"
+
     def __init__(self, shape):
         self.shape, self.value = shape, None
 
@@ -137,6 +139,7 @@ import numpy as np
 from inpainting_zoo.storage.checkpoints import assign, load_weights
 
 class Variable:
+    dtype = "float32"
     def __init__(self, shape):
         self.shape, self.value = shape, np.zeros(shape, "float32")
         self.value += 1  # so that it takes its memory

@@ -244,7 +244,7 @@ def test_videos_take_it(tmp_path, monkeypatch):
         (folders[0] / f"{i}.png").write_bytes(png_bytes(np.roll(image, i, axis=0)))
     (tmp_path / "mask.png").write_bytes(png_bytes(255 * hole))
     grey = flat(DARK)
-    monkeypatch.setattr(command, "identified", lambda _: ("", "", lambda: grey))
+    monkeypatch.setattr(command, "identified", lambda _: ("", str, lambda: grey))
     words = ("inpaint", "-video", folders[0], "-mask", tmp_path / "mask.png")
     for folder, further in zip(folders[1:], ((), ("-texture", "patchmatch"))):
         given = (*words, "-save_to", folder, "-per_frame", *further)

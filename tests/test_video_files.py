@@ -41,7 +41,7 @@ class Grey(Completer):
 @pytest.fixture(autouse=True)
 def grey(monkeypatch):
     """Commands in this process take seconds less without a real model."""
-    monkeypatch.setattr(command, "identified", lambda _: ("grey", "none", Grey))
+    monkeypatch.setattr(command, "identified", lambda _: ("grey", lambda: "none", Grey))
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ the first pictures.
 
 import argparse
 import itertools
+from functools import partial
 
 import numpy as np
 
@@ -21,6 +22,7 @@ from inpainting_zoo.drawing import grid, masked, save_png
 from inpainting_zoo.errors import InputError
 from inpainting_zoo.metrics.bootstrap import bootstrap_intervals
 from inpainting_zoo.metrics.lpips import Lpips
+from inpainting_zoo.options.fields import TEXTS
 from inpainting_zoo.tools.commands import script
 
 SHOWN = 6
@@ -90,7 +92,7 @@ def parse(argv):
     parser.add_argument(
         "-with",
         dest="with_options",
-        action=Pairs,
+        action=partial(Pairs, texts=TEXTS),
         nargs="+",
         default={},
         metavar="KEY=VALUE",

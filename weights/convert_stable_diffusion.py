@@ -3,19 +3,24 @@
 Reference: https://github.com/huggingface/diffusers
 """
 
+import logging
 import re
+from pathlib import Path
 
 import numpy as np
 
 from inpainting_zoo.errors import WeightsError
 from inpainting_zoo.stable_diffusion.tokenizer import (
     END,
+    FILES,
     clip_tokenizer,
+    padding_of,
     read_tokenizer,
 )
 from inpainting_zoo.storage.arrays import Arrays
 from inpainting_zoo.weights import stable_diffusion_names as names
 
+log = logging.getLogger(__name__)
 # What a file of a training, or of more than inpainting needs, holds beside.
 IGNORED = re.compile(
     r"model_ema\..*|.*\.position_ids|.*text_projection(\.weight)?|.*logit_scale"
@@ -142,14 +147,21 @@ def check_tokenizer(folder: str, pad: str):
     Raises:
         WeightsError: if vocabulary, merges or padding differ.
     """
+    padding = padding_of(Path(folder))
+    if padding != pad:
+        raise WeightsError(
+            f"pad_token: must be {padding!r}, with which {folder} fills prompts, "
+            f"received {pad!r}; set the model's pad_token"
+        )
+    if missing := [name for name in FILES if not Path(folder, name).is_file()]:
+        log.warning(
+            "tokenizer: %s has no %s, so it is taken for CLIP's without a look",
+            *(folder, " and no ".join(missing)),
+        )
+        return
     theirs, ours = read_tokenizer(folder), clip_tokenizer(pad)
     if (theirs.vocabulary, theirs.ranks) != (ours.vocabulary, ours.ranks):
         raise WeightsError(f"tokenizer: must be CLIP's, received another in {folder}")
-    if theirs.pad != pad:
-        raise WeightsError(
-            f"pad_token: must be {theirs.pad!r}, with which {folder} fills prompts, "
-            f"received {pad!r}; set the model's pad_token"
-        )
 
 
 def candidates(official: str, expected, config: dict):

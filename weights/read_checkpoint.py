@@ -9,11 +9,12 @@ import numpy as np
 from inpainting_zoo.errors import InputError, WeightsError
 from inpainting_zoo.storage.arrays import Arrays, read_arrays, trusting_nothing
 from inpainting_zoo.storage.component_folders import (
-    INDEX,
+    INDEXES,
     component_files,
     joined,
     shards,
     snapshot,
+    snapshots,
 )
 from inpainting_zoo.storage.files import sha256
 from inpainting_zoo.storage.torch_files import read_torch
@@ -45,26 +46,35 @@ def read_tensors(source, argument: str = "source") -> Arrays:
     return trusting_nothing(opened, argument, "a readable checkpoint", source)
 
 
-def digests(source) -> dict:
+def digests(source, argument: str = "source") -> dict:
     """Returns file -> SHA-256 of the files that `read_tensors` would read.
 
     A file is called by its path in the source if that is a folder, else by its name.
+
+    Args:
+        source, argument: see `read_tensors`.
     """
     folder = Path(source) if Path(source).is_dir() else Path(source).parent
-    return {str(path.relative_to(folder)): sha256(path) for path in files_of(source)}
+    files = files_of(source, argument)
+    return {str(path.relative_to(folder)): sha256(path) for path in files}
 
 
-def files_of(source) -> list[Path]:
-    """Returns the files that `read_tensors` would read, sorted."""
+def files_of(source, argument: str = "source") -> list[Path]:
+    """Returns the files that `read_tensors` would read, sorted.
+
+    Args:
+        source, argument: see `read_tensors`.
+    """
     source = Path(source)
     read = _reader(source)
     if read is _components:
-        return [f for path in component_files(source).values() for f in files_of(path)]
+        parts = component_files(source).values()
+        return [file for path in parts for file in files_of(path, argument)]
     if read is _shards:
-        return [source, *sorted({*shards(source, "source").values()})]
+        return [source, *sorted({*shards(source, argument).values()})]
     if read is not _tensorflow:
         return [source]
-    prefix = _prefix(source)
+    prefix = _prefix(source, argument)
     return sorted(filter(Path.is_file, prefix.parent.glob(f"{prefix.name}.*")))
 
 
@@ -72,7 +82,7 @@ def _reader(source):
     """Returns what reads a file of this suffix; "snap.ckpt" may be of either engine."""
     if Path(f"{source}.index").is_file():
         return _tensorflow
-    if source.name.endswith(INDEX):
+    if source.name.endswith(INDEXES):
         return _shards
     if source.is_dir() and component_files(source):
         return _components
@@ -114,8 +124,9 @@ def _tensorflow(path, argument):
     if not Path(f"{prefix}.index").is_file():
         kind = WeightsError if path.is_file() else InputError
         raise kind(
-            f"{argument}: must be a file ({', '.join(READERS)}) or the folder or "
-            f"prefix of a TensorFlow checkpoint, received {str(path)!r}"
+            f"{argument}: must be a file ({', '.join(READERS)}), a folder of "
+            "diffusers (unet/, vae/, text_encoder/), or the folder or prefix of a "
+            f"TensorFlow checkpoint, received {str(path)!r}"
         )
     try:
         import tensorflow as tf
@@ -136,9 +147,13 @@ def _prefix(path, argument="source"):
         return Path(re.sub(r"\.(index|meta|data-\d+-of-\d+)$", "", str(path)))
     found = sorted(path.glob("*.index"))
     if len(found) != 1:
+        held = [p.name for p in snapshots(path)] or [p.name for p in found]
+        held = held or sorted(p.name for p in path.iterdir() if p.suffix in READERS)
+        received = f"{', '.join(held[:3])}; name one of them" if held else "none"
         raise InputError(
-            f"{argument}: must hold one checkpoint, received {len(found)} in "
-            f"{str(path)!r}; name the prefix of one"
+            f"{argument}: must be a folder of diffusers (unet/, vae/, text_encoder/) "
+            f"or of one checkpoint of TensorFlow, received {str(path)!r} with "
+            f"{received}"
         )
     return found[0].with_suffix("")
 

@@ -15,6 +15,7 @@ STRATEGIES = "inpainting_zoo.inpainting.strategies:STRATEGIES"
 TEXTURES = "inpainting_zoo.models.texture:TEXTURES"
 PRECISIONS = "inpainting_zoo.engine.precisions:DTYPES"
 PRESET = "inpainting_zoo.presets:get"
+TEXTS = "inpainting_zoo.presets:text_options"
 # Arguments of every model that are settings of the run.
 RUN_SETTINGS = {"seed": "-seed", "dtype": "-mixed_precision"}
 
@@ -88,6 +89,21 @@ def gpu():
     """Returns the field that chooses devices."""
     text = "number of the GPU to use, or none; all"
     return option(None, text, check=_check_gpu)
+
+
+def mixed_precision(text: str):
+    """Returns the field of the precision of networks."""
+    return option("float32", text, choices=PRECISIONS)
+
+
+def check_precision(precision: str, preset: str):
+    """Refuses a precision that a preset's networks cannot have."""
+    known = found(PRESET)(preset)["family"].precisions
+    if precision not in known:
+        raise InputError(
+            f"mixed_precision: must be {' or '.join(known)} for {preset}, received "
+            f"{precision}"
+        )
 
 
 def check_mask_files(settings):

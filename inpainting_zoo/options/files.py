@@ -66,6 +66,11 @@ class ExportSettings(ModelSettings):
         "uint8", "in and out: 0..255, or [-1, 1]", choices=("uint8", "float32")
     )
 
+    @classmethod
+    def options(cls) -> list:
+        # -precision is that of what is written.
+        return [field for field in super().options() if field.name != "mixed_precision"]
+
     def check_sources(self):
         super().check_sources()
         check_format = found("inpainting_zoo.exporting.formats:check")

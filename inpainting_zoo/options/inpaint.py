@@ -8,6 +8,7 @@ from inpainting_zoo.options.fields import (
     MOST_DILATION,
     MOST_SEED,
     STRATEGIES,
+    TEXTS,
     check_files,
     mask_label,
     max_pixels,
@@ -162,7 +163,7 @@ class RepositionSettings(ModelSettings):
     )
     max_pixels: int = max_pixels()
     with_options: dict = option(
-        {}, "what the model takes for a picture, key=value", flag="with"
+        {}, "what the model takes for a picture, key=value", flag="with", texts=TEXTS
     )
     seed: int = seed("of what the model draws")
     keep_steps: bool = option(False, "save what comes between, in NAME_steps")

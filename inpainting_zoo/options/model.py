@@ -8,11 +8,14 @@ from inpainting_zoo.errors import InputError
 from inpainting_zoo.options.fields import (
     MOST_DILATION,
     PRESET,
+    TEXTS,
     TEXTURES,
     check_files,
     check_name,
+    check_precision,
     check_weights,
     gpu,
+    mixed_precision,
 )
 from inpainting_zoo.settings import Settings, option
 from inpainting_zoo.storage.checkpoints import part_files
@@ -43,6 +46,7 @@ class ModelSettings(Settings):
     )
     output_path: str = option("outputs", "folder of experiments")
     verify: bool = option(False, "check the preset's weights by their SHA-256")
+    mixed_precision: str = mixed_precision("of the networks, weights included")
     gpu: str | None = gpu()
 
     def __post_init__(self):
@@ -58,6 +62,8 @@ class ModelSettings(Settings):
                 "verify: needs a -preset alone, whose weights have a SHA-256 on "
                 f"record, received {self.experiment_name or self.from_weights!r}"
             )
+        if self.preset:
+            check_precision(self.mixed_precision, self.preset)
 
     @property
     def files(self) -> list:
@@ -77,6 +83,15 @@ class ModelSettings(Settings):
             f"experiment_name: must hold weights for use in {folder / 'weights'}, "
             "received none"
         )
+
+    @property
+    def overrides(self) -> dict:
+        """Arguments that the model has instead of its own.
+
+        What does not learn is held in the precision that it is computed in.
+        """
+        plain = self.mixed_precision == "float32"
+        return {} if plain else {"dtype": self.mixed_precision}
 
     @property
     def names_a_model(self) -> bool:
@@ -100,7 +115,7 @@ class CompletingSettings(ModelSettings):
     """Which model completes pictures, how, how wide, and with what texture."""
 
     with_options: dict = option(
-        {}, "what the model takes for a picture, key=value", flag="with"
+        {}, "what the model takes for a picture, key=value", flag="with", texts=TEXTS
     )
     mask_dilation: float = option(
         0.0, "pixels to widen the hole by", least=0, most=MOST_DILATION

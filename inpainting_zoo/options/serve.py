@@ -3,6 +3,7 @@
 import dataclasses
 from typing import ClassVar
 
+from inpainting_zoo.errors import InputError
 from inpainting_zoo.options.fields import max_pixels
 from inpainting_zoo.options.model import ModelSettings
 from inpainting_zoo.settings import Settings, option
@@ -29,6 +30,14 @@ class ServeSettings(ModelSettings):
         "weights held at once on a device; the least recently used model leaves",
         least=1,
     )
+
+    def __post_init__(self):
+        super().__post_init__()
+        if self.mixed_precision != "float32" and not self.names_a_model:
+            raise InputError(
+                "mixed_precision: needs a model that is named, received "
+                f"{self.mixed_precision} without"
+            )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -8,13 +8,13 @@ from typing import ClassVar
 from inpainting_zoo.errors import InputError, choose
 from inpainting_zoo.options.fields import (
     LAYOUTS,
-    PRECISIONS,
     PRESET,
     WARM_UP,
     check_files,
     check_mask_files,
     check_name,
     check_pictures,
+    check_precision,
     check_process,
     check_weights,
     gpu,
@@ -22,6 +22,7 @@ from inpainting_zoo.options.fields import (
     masks,
     max_pixels,
     metrics,
+    mixed_precision,
     objects,
     refuse_run_settings,
     seed,
@@ -112,9 +113,7 @@ class TrainSettings(Settings):
     )
     validation_images: int = option(40, "most pictures to validate on", least=1)
     seed: int = seed("of weights, data order, masks and everything else random")
-    mixed_precision: str = option(
-        "float32", "of the generator; critics stay in float32", choices=PRECISIONS
-    )
+    mixed_precision: str = mixed_precision("of the generator; critics stay in float32")
     run_eagerly: bool = option(False, "run operation by operation, to look inside")
     jit_compile: bool = option(False, "compile the step with XLA (JAX always does)")
     gpu: str | None = gpu()
@@ -152,11 +151,7 @@ class TrainSettings(Settings):
         stages = family.stages
         if not stages:
             raise InputError(f"preset: {self.preset} cannot be trained")
-        if self.mixed_precision not in family.precisions:
-            raise InputError(
-                f"mixed_precision: must be {' or '.join(family.precisions)} for "
-                f"{self.preset}, received {self.mixed_precision}"
-            )
+        check_precision(self.mixed_precision, self.preset)
         if self.captions and "prompt" not in family.options:
             raise InputError(
                 f"captions: must be for a model that takes a text, received "
