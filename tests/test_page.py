@@ -456,6 +456,9 @@ def test_other_views_go_with_the_picture(person):
         person.drags((60, 60), (200, 120), **SIZE)
         person.run()
         assert [x.shape[0] for x in model.seen] == [HEIGHT, HEIGHT - 1]
+        widths = "return ['html', 'aside'].map(name => document.querySelector(name))"
+        widths += ".every(e => e.scrollWidth <= e.clientWidth)"
+        assert person.driver.execute_script(widths)  # names of files are cut off
         person.set("model", "patchmatch")
         person.wait("return document.getElementById('references-field').hidden")
         person.drags((60, 60), (200, 120), **SIZE)
