@@ -72,6 +72,8 @@ FAMILY = Family(
 )
 SMALL = {  # what trains on a CPU
     "image_size": 64,
+    # Of noise alone little would be learned of what is hardly seen in it.
+    "predicts": "velocity",
     "unet": {
         "channels": (48, 96, 144),
         "heads": (3, 6, 9),

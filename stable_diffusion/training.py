@@ -21,7 +21,7 @@ from inpainting_zoo.models.pixels import as_floats
 from inpainting_zoo.models.stage import Stage, named
 from inpainting_zoo.stable_diffusion import samplers
 from inpainting_zoo.stable_diffusion.presets import FAMILY
-from inpainting_zoo.stable_diffusion.samplers import PREDICTS, aside
+from inpainting_zoo.stable_diffusion.samplers import aside
 from inpainting_zoo.stable_diffusion.tasks import LENGTH, REFER, TASKS
 from inpainting_zoo.storage.vectors import remembered
 
@@ -55,11 +55,6 @@ class LatentTraining(Inpainter):
         prompt, further = self._add_prompt(task), {}
         learned = [prompt]
         if name == "harmonization":
-            if self.target is not PREDICTS["noise"][0]:
-                raise InputError(
-                    "predicts: must be noise in the stage harmonization, received "
-                    "velocity"
-                )
             if self.lora:
                 learned.append(self.lora)
             else:
@@ -218,8 +213,10 @@ class LatentTraining(Inpainter):
         """Returns the prompt of a task for each picture, (B, n, C)."""
         return ops.repeat(self.prompts[task].embeddings[None], batch_size, axis=0)
 
-    def denoising_loss(self, latents, noise, timestep, known, prompt, change=0.0):
+    def denoising_loss(self, latents, noise, timestep, known, prompt, change=None):
         """Returns `(loss, logs)`: the mean squared error of what is predicted.
+
+        With a change it is that of the noise that is meant, whatever is predicted.
 
         Args:
             latents: (B, h, w, 4) of the whole picture.
@@ -241,7 +238,10 @@ class LatentTraining(Inpainter):
         if self.lora:
             given.append(ops.ones_like(timestep))
         predicted = self.denoise(given, training=True)
-        error = predicted - self.target(latents, noise, alpha) - change
+        if change is None:
+            error = predicted - self.target(latents, noise, alpha)
+        else:
+            error = self.noise_of(predicted, shown, alpha) - noise - change
         loss = ops.mean(ops.square(error))
         return loss, {"unet_loss": loss}
 
