@@ -242,19 +242,26 @@ def load(
         return _described_model(name, found, _opened(name, adapters), overrides)
     beside = _opened(name, adapters)
     overrides |= _arguments(name, beside)
-    model, config = build(name, **overrides), preset["config"] | overrides
-    state = _assign_beside(model, beside)
-    parts = dict.fromkeys(variable.split("/")[0] for variable in state)
-    _check_networks(name, parts, weights)
-    if isinstance(weights, dict) and set(files) != set(parts):
-        raise InputError(
-            f"weights: a file for each of {', '.join(parts)}, received "
-            f"{', '.join(files) or 'none'}"
-        )
-    for part, path in files.items():
-        variables = {k: v for k, v in state.items() if part in (None, k.split("/")[0])}
-        arrays, _ = ours(opened[part], path, variables, name, config)
+    config, held = preset["config"] | overrides, []
+    # Gigabytes are not taken for a file that does not fit.
+    with _memory_last() if files else contextlib.nullcontext():
+        model = build(name, **overrides)
+        state = _without(beside, model.use_state())
+        parts = dict.fromkeys(variable.split("/")[0] for variable in state)
+        _check_networks(name, parts, weights)
+        if isinstance(weights, dict) and set(files) != set(parts):
+            raise InputError(
+                f"weights: a file for each of {', '.join(parts)}, received "
+                f"{', '.join(files) or 'none'}"
+            )
+        for part, path in files.items():
+            own = {k: v for k, v in state.items() if part in (None, k.split("/")[0])}
+            arrays, _ = ours(opened[part], path, own, name, config)
+            check(own, arrays, path)
+            held.append((own, arrays, path))
+    for variables, arrays, path in held:
         assign(variables, arrays, path)
+    _assign_beside(model, beside)
     return model
 
 
@@ -339,8 +346,14 @@ def _arguments(name, opened):
     return found
 
 
+def _without(beside, state):
+    """Returns the variables of parts that adapters do not hold."""
+    parts = {name.split("/")[0] for arrays in beside.values() for name in arrays}
+    return {k: v for k, v in state.items() if k.split("/")[0] not in parts}
+
+
 def _assign_beside(model, beside):
-    """Sets what adapters hold; returns the variables that must be found elsewhere."""
+    """Sets what adapters hold."""
     state, holders = model.use_state(), {}  # part -> the file that holds it
     for path, arrays in beside.items():
         for part in dict.fromkeys(name.split("/")[0] for name in arrays):
@@ -357,7 +370,6 @@ def _assign_beside(model, beside):
             )
         held = {k: v for k, v in state.items() if holders.get(k.split("/")[0]) == path}
         assign(held, arrays, path)
-    return {k: v for k, v in state.items() if k.split("/")[0] not in holders}
 
 
 def described_by(metadata: dict, path: str | Path) -> str:
@@ -419,9 +431,7 @@ def _described_model(name, files, beside, given):
         # A file cannot ask for more memory than it holds.
         with _memory_last():
             model = build(name, **overrides)
-            others = {key.split("/")[0] for arrays in beside.values() for key in arrays}
-            state = model.use_state()
-            state = {k: v for k, v in state.items() if k.split("/")[0] not in others}
+            state = _without(beside, model.use_state())
             parts = dict.fromkeys(key.split("/")[0] for key in state)
             for path, (arrays, _) in files.items():
                 found = {name.split("/")[0] for name in arrays}.intersection(parts)
