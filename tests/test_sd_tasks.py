@@ -76,7 +76,8 @@ def test_what_a_file_has_on_record_holds_with_a_preset(tmp_path):
         presets.load("sd15_inpainting", path, **NARROW)
     loaded = presets.load("sd15_inpainting", path, **NARROW, pad_token="!")
     assert loaded.pad_token == "!"
-    save_weights(path, arrays, {"preset": "sd_small", "overrides": NARROW})
+    about = {"preset": "sd_small", "overrides": {**NARROW, "predicts": "noise"}}
+    save_weights(path, arrays, about)
     with pytest.raises(
         WeightsError, match=r"latent_scale 0\.0, received sd15_inpainting"
     ):
