@@ -32,6 +32,7 @@ from inpainting_zoo.tools.commands import (
     run,
     script,
     some_of,
+    spent,
     train_and_evaluate,
 )
 from inpainting_zoo.tools.join_weights import join
@@ -62,7 +63,7 @@ def main(argv=None):
     for seed in options.seeds:
         for row in ROWS:
             tables[row, seed] = measured(options, row, seed, folder / "test.txt")
-            seconds[row, seed] = spent(folder / named(row, seed) / "metrics.json")
+            seconds[row, seed] = spent(folder / named(row, seed))
     made = {"arguments": about, "versions": versions()}
     table = made | summary(tables, seconds)
     write_json(folder / "ablation.json", table)
@@ -72,12 +73,6 @@ def main(argv=None):
 def named(row: str, seed: int) -> str:
     """Returns the experiment's name, such as "cond_0"."""
     return f"{re.sub('[^a-z]+', '_', row.lower()).strip('_')}_{seed}"
-
-
-def spent(metrics: Path) -> float:
-    """Returns the seconds that an experiment was trained for, 0 for none."""
-    stages = json.loads(metrics.read_text()) if metrics.is_file() else {}
-    return sum(stage["seconds"] for stage in stages.values())
 
 
 def measured(options, row: str, seed: int, test: Path) -> list:

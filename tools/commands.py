@@ -62,6 +62,13 @@ def train(name: str, output_path, *arguments):
     run("train", *experiment, *(["-resume"] if begun else []), *arguments)
 
 
+def spent(experiment: Path) -> float:
+    """Returns the seconds that an experiment was trained for, 0 for none."""
+    metrics = experiment / "metrics.json"
+    stages = json.loads(metrics.read_text()) if metrics.is_file() else {}
+    return sum(stage["seconds"] for stage in stages.values())
+
+
 def check_same_run(path: Path, given: dict):
     """Stops the script if what a file keeps of an earlier call is not what is given."""
     found = json.loads(path.read_text()) if path.is_file() else "unknown arguments"

@@ -16,7 +16,7 @@ from inpainting_zoo.ensemble.command import OWN
 from inpainting_zoo.evaluation.tables import headlines, markdown, number
 from inpainting_zoo.metrics.measures import MEASURES
 from inpainting_zoo.storage.files import write_json
-from inpainting_zoo.tools.commands import run, script
+from inpainting_zoo.tools.commands import run, script, spent
 from inpainting_zoo.tools.table1 import mean_and_deviation
 
 # Arguments of the model, by variant.
@@ -80,8 +80,7 @@ def measure(options, variant: str, seed: int) -> dict:
     run("ensemble", "-cache", cache, "-experiment_name", variant, "-seed", seed,
         *(["-set", *arguments] if arguments else []), *options.further)  # fmt: skip
     report = json.loads((cache / "experiments" / f"{variant}.json").read_text())
-    metrics = json.loads((cache / "experiments" / variant / "metrics.json").read_text())
-    return report | {"seconds": sum(stage["seconds"] for stage in metrics.values())}
+    return report | {"seconds": spent(cache / "experiments" / variant)}
 
 
 def summary(reports: dict) -> dict:
