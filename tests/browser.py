@@ -175,6 +175,8 @@ class Person:
             new = set((self.folder / "saved").iterdir()) - before
             done = [p for p in new if not p.name.endswith((".crdownload", ".tmp"))]
             done = [p for p in done if not p.name.startswith(".")]
+            # an empty file keeps the name until the content is moved there
+            done = [p for p in done if p.stat().st_size]
             if done:
                 return done[0].read_bytes()
             time.sleep(0.02)
