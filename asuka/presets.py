@@ -2,7 +2,7 @@
 
 from inpainting_zoo.families import Family
 from inpainting_zoo.mae.presets import PRESETS as MAE
-from inpainting_zoo.stable_diffusion.presets import SAMPLING, SMALL, sizes
+from inpainting_zoo.stable_diffusion.presets import PUBLISHED, SAMPLING, SMALL, sizes
 
 FAMILY = Family(
     "inpainting_zoo.asuka.model:ASUKA",
@@ -34,6 +34,7 @@ PRESETS = {
     "asuka": {
         "description": "Stable Diffusion 1.5, led by a masked autoencoder; 1.09 G",
         "family": FAMILY,
+        "published": PUBLISHED["sd15"],
         "config": {},
         "training": {
             "batch_size": 4,

@@ -2,6 +2,7 @@
 
 import contextlib
 import importlib
+import itertools
 import math
 import random
 from collections.abc import Sequence
@@ -27,11 +28,13 @@ from inpainting_zoo.storage.checkpoints import (
 )
 from inpainting_zoo.storage.downloads import (
     SHIPPED,
+    Weights,
     check_hash,
     locate,
     megabytes,
     place,
 )
+from inpainting_zoo.storage.variables import memory_last
 from inpainting_zoo.weights.converting import from_official
 from inpainting_zoo.weights.read_checkpoint import read_tensors
 
@@ -58,7 +61,8 @@ WEIGHTS = SHIPPED
 
 def get(name: str) -> dict:
     """Returns a preset: description, family, config, training, weights by part, and
-    where it has one the texture of its completions.
+    where it has one the texture of its completions, and where others have published
+    weights that a user has to bring, the file that is known best.
 
     Raises:
         InputError: if no preset has this name.
@@ -83,6 +87,23 @@ def shipped() -> list:
 def trained() -> list:
     """Returns the names of the presets with trained weights, shipped or elsewhere."""
     return [name for name, preset in PRESETS.items() if preset.get("weights")]
+
+
+def known(digest: str) -> Weights | None:
+    """Returns the weights that have a hash, of those that presets load or name."""
+    named = itertools.chain.from_iterable(map(_named, PRESETS.values()))
+    return next((weights for weights in named if weights.digest == digest), None)
+
+
+def licence(name: str) -> str:
+    """Returns what the weights of a preset may be used for, "" without any."""
+    return ", ".join(dict.fromkeys(w.licence for w in _named(get(name))))
+
+
+def _named(preset):
+    """Returns the weights that a preset loads, and those that a user has to bring."""
+    bring = [preset["published"]] if "published" in preset else []
+    return [*preset.get("weights", {}).values(), *bring]
 
 
 def text_options() -> set:
@@ -244,7 +265,7 @@ def load(
     overrides |= _arguments(name, beside)
     config, held = preset["config"] | overrides, []
     # Gigabytes are not taken for a file that does not fit.
-    with _memory_last() if files else contextlib.nullcontext():
+    with memory_last() if files else contextlib.nullcontext():
         model = build(name, **overrides)
         state = _without(beside, model.use_state())
         parts = dict.fromkeys(variable.split("/")[0] for variable in state)
@@ -259,8 +280,8 @@ def load(
             arrays, _ = ours(opened[part], path, own, name, config)
             check(own, arrays, path)
             held.append((own, arrays, path))
-    for variables, arrays, path in held:
-        assign(variables, arrays, path)
+        for variables, arrays, path in held:
+            assign(variables, arrays, path)
     _assign_beside(model, beside)
     return model
 
@@ -429,7 +450,7 @@ def _described_model(name, files, beside, given):
         opened = {path: arrays for path, (arrays, _) in files.items()}
         overrides |= given | _arguments(name, opened | beside)
         # A file cannot ask for more memory than it holds.
-        with _memory_last():
+        with memory_last():
             model = build(name, **overrides)
             state = _without(beside, model.use_state())
             parts = dict.fromkeys(key.split("/")[0] for key in state)
@@ -440,13 +461,13 @@ def _described_model(name, files, beside, given):
                     k: v for k, v in state.items() if k.split("/")[0] in found
                 }
                 check(held[path], arrays, path)
+            for path, (arrays, _) in files.items():
+                assign(held[path], arrays, path)
     except WeightsError:
         raise
     except (TypeError, ValueError) as error:
         raise WeightsError(f"{first}: must describe a model; {error}") from error
     _check_networks(name, parts, first)
-    for path, (arrays, _) in files.items():
-        assign(held[path], arrays, path)
     _assign_beside(model, beside)
     taken = {name.split("/")[0] for variables in held.values() for name in variables}
     others = [part for part in parts if part not in taken]
@@ -518,24 +539,6 @@ def load_parts(
         assign(variables, arrays, path)
 
 
-@contextlib.contextmanager
-def _memory_last():
-    """Builds networks whose variables take memory only if no error occurs."""
-    import keras
-    from keras.src.backend.common import global_state
-
-    try:
-        with keras.StatelessScope(initialize_variables=False):
-            yield
-    except BaseException:
-        # Private to Keras, which would initialize them at the end of the next scope,
-        # whosever that is; a test notices if it does.
-        global_state.set_global_attribute("uninitialized_variables", [])
-        raise
-    with keras.StatelessScope():
-        pass  # initializes them at its end
-
-
 def digest(name: str) -> str:
     """Returns the SHA-256 of a preset's weights, of each part if it has several."""
     return " ".join(weights.digest for weights in get(name)["weights"].values())
@@ -567,8 +570,8 @@ def about(name: str) -> dict:
         name: of a preset.
 
     Returns:
-        name, description, licence (of the weights, "" without any), bytes (of the
-        weights) and here: whether it completes pictures without a download.
+        name, description, `licence`, bytes (of the weights that it comes with) and
+        here: whether it completes pictures without a download.
 
     Raises:
         InputError: if no preset has this name.
@@ -582,7 +585,7 @@ def about(name: str) -> dict:
     return {
         "name": name,
         "description": get(name)["description"],
-        "licence": ", ".join(dict.fromkeys(w.licence for w in weights)),
+        "licence": licence(name),
         "bytes": sum(sizes),
         "here": all(there),
     }
@@ -596,6 +599,9 @@ def table() -> str:
         held = "" if "weights" in preset else "no trained weights"
         lines.append(f"{name:<27} {preset['description']:<60} {held}".rstrip())
         lines += [f"{'':<27} {part}: {_words(w)}" for part, w in weights.items()]
+        if published := preset.get("published"):
+            about = f"{published.file} of {published.source}, {published.licence}"
+            lines.append(f"{'':<27} to bring: {about}")
     return "\n".join(lines)
 
 

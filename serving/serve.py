@@ -68,8 +68,10 @@ def own_models(settings: ServeSettings) -> tuple[dict, list] | None:
         return presets.about(name), models
     sizes = [path.stat().st_size for file in files for path in files_of(file)]
     names = ", ".join(Path(file).name for file in files)
-    about = {"name": name, "description": f"your own weights, {names}", "licence": ""}
-    return about | {"bytes": sum(sizes), "here": True}, models
+    brought = presets.PRESETS.get(name, {}).get("published")
+    licence = brought.licence if brought else ""
+    about = {"name": name, "description": f"your own weights, {names}"}
+    return about | {"licence": licence, "bytes": sum(sizes), "here": True}, models
 
 
 def make_server(app):

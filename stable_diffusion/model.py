@@ -124,6 +124,7 @@ class StableDiffusion(LatentTraining):
             text = made("text_encoder", build_text_encoder, text_encoder, dtype)
             width = {"context_channels": text.output.shape[-1]}
         self.slices = unet.get("slices", 1)
+        self.saves_memory = self.slices > 1
         lora = LoRA(lora_rank, dtype=dtype) if lora_rank else None
         unet = made("unet", build_unet, {**unet, **width}, dtype, lora=lora)
         self.shrinks = _halvings(encoder)  # from a pixel to a latent
@@ -352,7 +353,8 @@ class StableDiffusion(LatentTraining):
             images, masks, seed: see there.
             **options: see `condition`; "attention_slices" are the parts that the
                 queries of the U-Net's self-attention are cut into, one after the other,
-                0 for those that it was built with.
+                0 for those that it was built with; from 2 both texts of guidance follow
+                one another as well.
         """
         chosen = self.chosen(options)
         self.condition(**chosen)  # checks them
@@ -370,6 +372,7 @@ class StableDiffusion(LatentTraining):
             self._compiled = {}
         for layer in layers:
             layer.slices = slices
+        self.saves_memory = slices > 1
 
     def refer_to(self, *references):
         """See `Completer.refer_to`; there may be `MOST_REFERENCES`.
@@ -593,7 +596,7 @@ class StableDiffusion(LatentTraining):
         if len(texts) < 2:
             found = self.denoise([seen, timestep, *texts, *scale])
             return self.noise_of(found, shown, alpha)
-        if texts[0].shape[1] == texts[1].shape[1]:  # both at once
+        if texts[0].shape[1] == texts[1].shape[1] and not self.saves_memory:
             both = [seen, timestep, *scale]
             seen, timestep, *scale = (ops.concatenate([x, x]) for x in both)
             found = self.denoise([seen, timestep, ops.concatenate(texts), *scale])

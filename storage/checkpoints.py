@@ -11,6 +11,7 @@ from safetensors.numpy import save_file
 from inpainting_zoo.errors import InputError, NumericError, WeightsError, some
 from inpainting_zoo.storage.arrays import FORMATS, Arrays, read_arrays
 from inpainting_zoo.storage.files import atomic, replacing, sha256, write_json
+from inpainting_zoo.storage.variables import give
 
 METADATA = "metadata"
 KEYS = {"file", "stage", "step", "sha256"}
@@ -159,7 +160,7 @@ def assign(variables: dict, arrays: Arrays, path="weights"):
             raise WeightsError(
                 f"{path}: must be finite{kind}, received NaN or Inf in {name}"
             )
-        variable.assign(held)
+        give(variable, held)
 
 
 def check(variables: dict, arrays: Arrays, path="weights"):

@@ -13,8 +13,11 @@ from safetensors.numpy import save_file
 from inpainting_zoo import presets
 from inpainting_zoo.errors import InputError, WeightsError
 from inpainting_zoo.gmcnn.networks import build_generator
+from inpainting_zoo.options import ConvertSettings
 from inpainting_zoo.storage.checkpoints import as_arrays
-from inpainting_zoo.weights.convert import convert_file
+from inpainting_zoo.storage.downloads import Weights
+from inpainting_zoo.storage.files import sha256
+from inpainting_zoo.weights.convert import convert, convert_file
 from inpainting_zoo.weights.convert_gmcnn import official_tensors
 from parity import difference, golden, nhwc
 from torch_writer import Writer, dictionary, number, save_state_dict
@@ -72,6 +75,27 @@ def converted(state_dict, tmp_path_factory):
 
 def test_npz_with_bare_names(converted):
     check_pytorch(converted)
+
+
+def test_a_published_file_is_known_by_its_hash(
+    state_dict, tmp_path, monkeypatch, capsys
+):
+    np.savez(tmp_path / "bare.npz", **state_dict)
+    settings = ConvertSettings(
+        preset=PYTORCH,
+        source=str(tmp_path / "bare.npz"),
+        save_to=str(tmp_path / "ours.npz"),
+        set=NARROW,
+    )
+    convert(settings)
+    assert capsys.readouterr().out.count("\n") == 1  # nobody knows that one
+    digest = sha256(tmp_path / "bare.npz")
+    published = Weights("gmcnn.npz", digest, licence="as is", source="its authors")
+    entry = presets.get(PYTORCH) | {"published": published}
+    monkeypatch.setitem(presets.PRESETS, PYTORCH, entry)
+    convert(settings)
+    first, _ = capsys.readouterr().out.splitlines()
+    assert first == "bare.npz: gmcnn.npz of its authors; as is"
 
 
 def test_npz_with_prefixed_names_among_others(converted, state_dict, tmp_path):

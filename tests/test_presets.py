@@ -244,6 +244,16 @@ def test_downloads_have_a_licence_a_source_and_a_size(name, tmp_path, monkeypatc
         assert f"{weights.size / 1e6:.1f} MB to download" in presets.table()
 
 
+@pytest.mark.parametrize("name", ["sd15_inpainting", "sd2_inpainting", "asuka"])
+def test_weights_to_bring_are_named_with_their_licence(name):
+    published = presets.get(name)["published"]
+    assert presets.known(published.digest) is published
+    assert presets.about(name)["licence"] == published.licence
+    assert f"to bring: {published.file} of {published.source}, " in presets.table()
+    assert presets.known("0" * 64) is None
+    assert presets.licence("sd_small") == ""
+
+
 def test_presets_without_weights_cannot_be_verified():
     with pytest.raises(InputError, match=r"gmcnn_faces_128, .* received 'gmcnn_256'"):
         presets.verify("gmcnn_256")

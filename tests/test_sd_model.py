@@ -283,15 +283,23 @@ def test_numbers_that_are_not_finite_are_found(photograph, part):
     assert model.parts[part].count_params()  # it is the network again
 
 
-def test_what_saves_memory_changes_nothing(photograph):
+def test_what_saves_memory_changes_nothing(photograph, monkeypatch):
     """Attention in slices, and embeddings: a text is embedded once."""
     model = presets.build("sd15_inpainting", **NARROW)
     options = {"num_steps": 2, "prompt": "a cat"}
+    sizes, denoise = [], model.denoise
+
+    def noted(inputs):
+        sizes.append(inputs[0].shape[0])
+        return denoise(inputs)
+
+    monkeypatch.setattr(model, "denoise", noted)
     expected = model.inpaint(*photograph, **options).astype(int)
     sliced = model.inpaint(*photograph, **options, attention_slices=3)
     assert np.abs(sliced - expected).max() <= 1
     layer = model.unet.get_layer(f"{ATTENTION}.heads")
     assert layer.slices == 3
+    assert sizes == [2, 1, 1]  # both texts of guidance at once, or one after the other
     for variable in model.text_encoder.variables:
         variable.assign(np.full(variable.shape, np.nan))
     np.testing.assert_array_equal(model.inpaint(*photograph, **options), expected)

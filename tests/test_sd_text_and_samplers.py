@@ -88,9 +88,23 @@ def arrays():
 
 @pytest.mark.parametrize("name", SCHEDULES)
 def test_samplers_are_those_of_diffusers(arrays, name):
-    """From fixed predictions: what the network is shown, and where each step leads."""
     schedule = SCHEDULES[name]()
     assert schedule.start == pytest.approx(float(arrays[f"{name}/init_noise_sigma"]))
+    check_steps(schedule, arrays, name)
+
+
+@pytest.mark.parametrize("name", ["euler", "dpmpp", "dpmpp_karras"])
+def test_samplers_that_begin_later_are_those_of_diffusers(name):
+    arrays = golden("diffusion/schedulers_strength")
+    schedule = samplers.schedule(name, 7, 4 / 7)
+    picture, noise = arrays[f"{name}/picture"], arrays[f"{name}/noise"]
+    start = samplers.add_noise(picture, noise, schedule.alphas[0]) / schedule.scales[0]
+    np.testing.assert_allclose(start, arrays[f"{name}/samples"][0], atol=1e-5)
+    check_steps(schedule, arrays, name)
+
+
+def check_steps(schedule, arrays, name):
+    """From fixed predictions: what the network is shown, and where each step leads."""
     np.testing.assert_allclose(schedule.timesteps, arrays[f"{name}/timesteps"])
     latents, noises = [arrays[f"{name}/samples"][0]], []
     for i, row in enumerate(schedule.rows()):

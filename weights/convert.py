@@ -21,6 +21,9 @@ def convert(settings: ConvertSettings):
     report = convert_file(
         settings.source, settings.preset, settings.save_to, settings.set
     )
+    for file, digest in report["source"].items():
+        if known := presets.known(digest):
+            print(f"{file}: {known.file} of {known.source}; {known.licence}")
     print(
         f"{report['saved']}: {report['tensors']} tensors, {report['parameters']} "
         f"parameters, SHA-256 {report['sha256']}"
