@@ -11,8 +11,9 @@ seed three things are measured, and written to proof.json in `-output_path`:
 - harmonize: how far the mean colour of subjects is from what it was, of composites
   whose subjects were given other colours, of what the prompt and the LoRA make of them,
   and of what the model makes without;
-- refer: LPIPS of completed pictures beside a shifted and scaled cut of the same
-  photograph, without it, and beside a cut of another one.
+- refer: LPIPS in the hole of pictures that are completed beside a shifted and scaled
+  cut of the same photograph, without it, and beside a cut of another one. (Of the whole
+  picture, which is the same elsewhere, divided by the hole's share of it.)
 
 Pictures are sampled without guidance, each with noise of its own.
 
@@ -260,7 +261,7 @@ class Proof:
         return found
 
     def refer(self) -> dict:
-        """Returns LPIPS beside a second view, by no text, and beside another's view."""
+        """Returns LPIPS in the hole by a second view, no text, and another's view."""
         path = self.training.path
         files = self.learned(
             *("reference", "refer", "-train_path", path("first")),
@@ -283,7 +284,8 @@ class Proof:
                 made = model.inpaint(
                     image, mask, index, guidance_scale=1.0, num_steps=STEPS
                 )
-                found[name].append(float(lpips(image, made, mask)))
+                distance = float(lpips(image, made, mask))
+                found[name].append(distance / np.mean(mask, dtype=float))
         return found
 
 
