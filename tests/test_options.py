@@ -137,7 +137,7 @@ def test_two_sources_of_weights_are_one_too_many(command):
 
 
 @pytest.mark.parametrize(
-    "name", ["config.json", "metrics.json", "weights/manifest.json"]
+    "name", ["config.json", "config_wgan.json", "metrics.json", "weights/manifest.json"]
 )
 def test_a_report_does_not_replace_what_it_is_about(name):
     experiment = {"experiment_name": "e", "output_path": "runs"}

@@ -128,11 +128,46 @@ def test_an_experiment_is_published(experiment, tmp_path, capsys):
     report = json.loads(text)
     assert str(experiment) not in text
     assert (report["steps"], report["batch_size"], report["image_size"]) == (2, 2, 32)
-    assert report["sha256"] == sha256(path)
+    assert report["files"]["generator"]["sha256"] == sha256(path)
     assert report["cpu"] == processor()
     assert [row["step"] for row in report["history"]] == [1, 2]
     assert report["history"][-1]["validation_psnr"] > 0
     assert report["history"][0]["reconstruction"] > 0
+
+
+def test_parts_of_two_stages_are_published_together(pictures, tmp_path, capsys):
+    """Each in a file of its own; the report has the settings of both stages."""
+    for stage in ("autoencoder", "denoising"):
+        found = run(
+            *("-train_path", pictures / "images", "-output_path", tmp_path / "runs"),
+            *("-preset", "sd_small", "-stage", stage, "-experiment_name", "small"),
+            *("-steps", 1, "-batch_size", 1, "-validation_images", 1),
+        )
+        assert found.returncode == 0, found.stderr
+    publish.main(
+        [
+            *("-experiment_name", "small", "-output_path", str(tmp_path / "runs")),
+            *("-preset", "sd_small", "-save_to", str(tmp_path)),
+        ]
+    )
+    report = json.loads((tmp_path / "reports/sd_small_training.json").read_text())
+    assert report["stage"] == "denoising"
+    assert [stage["stage"] for stage in report["stages"]] == ["autoencoder"]
+    _, first, second = training(report).split("python runner.py")
+    assert "-stage autoencoder" in first and "-stage" not in second  # the last one
+    parts = ["decoder", "encoder", "text_encoder", "unet"]
+    line = capsys.readouterr().out.splitlines()[-1]
+    for part, about in report["files"].items():
+        assert about["file"] == f"sd_small_{part}.safetensors"
+        assert about["sha256"] == sha256(tmp_path / about["file"])
+        assert f'"{part}": Weights("{about["file"]}", "{about["sha256"]}")' in line
+    assert [*report["files"]] == parts
+    trained = load_weights(tmp_path / "runs/small/weights/unet.safetensors")[0]
+    model = presets.load(
+        "sd_small", {p: tmp_path / f"sd_small_{p}.safetensors" for p in parts}
+    )
+    for name, variable in model.use_state("unet").items():
+        np.testing.assert_allclose(variable, trained[name], rtol=1e-3, atol=1e-7)
 
 
 def test_a_training_tells_of_the_one_before(experiment, tmp_path):
@@ -149,7 +184,7 @@ def test_a_training_tells_of_the_one_before(experiment, tmp_path):
     assert report["history"][:2] == before.pop("history")
     assert report["before"] == before
     assert in_order(report) == [before, report]
-    page = training(report | {"preset": "gmcnn_small"})
+    page = training(report | {"preset": "gmcnn_small", "stages": []})
     assert page.count("python runner.py") == 2
     config["settings"]["from_weights"] = str(tmp_path / "weights" / "gone.npz")
     (second / "config.json").write_text(json.dumps(config))
@@ -167,7 +202,9 @@ def test_other_generators_and_stages_are_refused(experiment, tmp_path):
     config = json.loads((experiment / "one" / "config.json").read_text())
     (later.folder / "config.json").write_text(json.dumps(config | {"stage": "wgan"}))
     later.generator.write_bytes(source.read_bytes())
-    with pytest.raises(ZooError, match="wgan, received those of warm_up_generator"):
+    with pytest.raises(
+        ZooError, match="stage warm_up_generator, received those of wgan"
+    ):
         publish.main(
             [
                 *("-experiment_name", "later", "-output_path", str(tmp_path)),

@@ -68,16 +68,24 @@ def test_the_page_is_made_of_the_reports_of_the_repository():
 
 
 def test_shipped_weights_are_small_intact_and_reported():
-    files = {name: presets.get(name)["weights"]["generator"].file for name in SHIPPED}
+    files = {
+        weights.file: weights.digest
+        for name in SHIPPED
+        for weights in presets.get(name)["weights"].values()
+    }
     found = {p.name for p in presets.WEIGHTS.iterdir() if p.suffix in FORMATS}
-    assert found == {*files.values(), "lpips_alexnet.safetensors"}
-    for name in SHIPPED:
-        path = presets.WEIGHTS / files[name]
+    assert found == {*files, "lpips_alexnet.safetensors"}
+    for file, digest in files.items():
+        path = presets.WEIGHTS / file
         assert path.stat().st_size <= publish.MOST_BYTES
-        assert sha256(path) == presets.digest(name)
+        assert sha256(path) == digest
+    for name in SHIPPED:
         presets.load(name)
     trainings, evaluations = make_readme.read(make_readme.REPORTS)
-    digests = {report["preset"]: report["sha256"] for report in trainings}
+    digests = {
+        report["preset"]: " ".join(file["sha256"] for file in report["files"].values())
+        for report in trainings
+    }
     assert digests == {name: presets.digest(name) for name in SHIPPED}
     for report in evaluations:
         assert report["weights_sha256"] == presets.digest(report["preset"])
@@ -151,9 +159,8 @@ def reports(tmp_path):
         (tmp_path / f"{preset}_on_faces_at_256.json").write_text(json.dumps(kept))
     training = {
         "preset": "one",
-        "file": "one.npz",
-        "bytes": 6_300_000,
-        "sha256": "ab",
+        "files": {"generator": {"file": "one.npz", "bytes": 6_300_000, "sha256": "ab"}},
+        "stages": [],
         "stage": "warm_up_generator",
         "command": "runner.py -train_path TRAIN -preset one -steps 9",
         "seed": 3,

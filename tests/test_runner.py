@@ -25,6 +25,8 @@ def test_an_experiment_is_a_folder(trained):
     assert config["stage"] == "wgan"
     assert config["settings"]["seed"] == 0
     assert config["settings"]["steps"] == 1
+    former = json.loads((folder / "config_warm_up_generator.json").read_text())
+    assert (former["stage"], former["settings"]["steps"]) == ("warm_up_generator", 3)
     assert {"keras", "numpy", "tensorflow"} <= set(config["versions"])
     for name in ("generator", "global_critic", "local_critic"):
         text = (folder / "summaries" / f"{name}.txt").read_text()

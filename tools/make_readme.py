@@ -99,9 +99,9 @@ def readme(folder: Path) -> str:
 
 def files(trainings) -> str:
     rows = [
-        [f"`{t['preset']}`", f"`{t['file']}`", f"{t['bytes'] / 1e6:.1f} MB",
-         f"`{t['sha256']}`"]
-        for t in trainings
+        [f"`{t['preset']}`", f"`{f['file']}`", f"{f['bytes'] / 1e6:.1f} MB",
+         f"`{f['sha256']}`"]
+        for t in trainings for f in t["files"].values()
     ]  # fmt: skip
     return markdown(["preset", "file", "size", "SHA-256"], rows) + "\n"
 
@@ -109,7 +109,8 @@ def files(trainings) -> str:
 def training(report) -> str:
     """Returns the section of a preset: each training in its order, and the curve."""
     parts = [f"## {report['preset']}\n"]
-    parts += [about_training(part) for part in in_order(report)]
+    stages = [*report["stages"], report]
+    parts += [about_training(part) for stage in stages for part in in_order(stage)]
     picture = f"reports/{report['preset']}.png"
     parts += [f"![Loss and validation PSNR over the steps]({picture})\n"]
     return "\n".join(parts)

@@ -1,25 +1,27 @@
-"""Turns the generator of an experiment into the weights that a preset is shipped with.
+"""Turns the networks of an experiment into the weights that a preset is shipped with.
 
     python tools/publish.py -experiment_name NAME -preset NAME
 
-writes weights/PRESET.safetensors in float16 and weights/reports/PRESET_training.json,
-and prints the line to complete with licence and source in the preset's entry.
+writes weights/PRESET.safetensors in float16, of several parts PRESET_PART.safetensors,
+and weights/reports/PRESET_training.json, and prints the line to complete with licence
+and source in the preset's entry.
 """
 
 import argparse
+import json
 from functools import partial
 from pathlib import Path
 
 from inpainting_zoo import presets
 from inpainting_zoo.errors import InputError, WeightsError
-from inpainting_zoo.storage.checkpoints import load_weights, part_file, save_weights
+from inpainting_zoo.storage.checkpoints import load_weights, part_files, save_weights
 from inpainting_zoo.storage.files import refuse_replacing, sha256, write_json
 from inpainting_zoo.tools.commands import script
 from inpainting_zoo.tools.training_report import training_report
 from inpainting_zoo.training.record import check_same_generator
 
 ROOT = Path(__file__).parent.parent
-MOST_BYTES = 16_000_000
+MOST_BYTES = 20_000_000  # of a file
 
 
 def main(argv=None):
@@ -37,19 +39,39 @@ def parse(argv=None):
 
 def publish(options):
     experiment = Path(options.output_path, options.experiment_name)
-    path = options.save_to / f"{options.preset}.safetensors"
+    sources = {path.stem: path for path in part_files(experiment)}
+    several = len(sources) > 1
+    paths = {
+        part: options.save_to / f"{options.preset}{f'_{part}' * several}.safetensors"
+        for part in sources
+    }
     former = f"former weights of {options.preset}"
-    refuse_replacing("save_to", [path], former, partial(_is_of, options.preset))
-    metadata = write_weights(experiment, options.preset, path)
-    report = training_report(experiment, metadata) | {
+    of_preset = partial(_is_of, options.preset)
+    refuse_replacing("save_to", [*paths.values()], former, of_preset)
+    told = {p: write_weights(sources[p], options.preset, paths[p]) for p in sources}
+    # Loads them again, to be sure.
+    presets.load(options.preset, paths if several else next(iter(paths.values())))
+    reports = {m["stage"]: training_report(experiment, m) for m in told.values()}
+    last = json.loads((experiment / "config.json").read_text())["stage"]
+    report = reports.pop(last) | {
         "preset": options.preset,
-        "file": path.name,
-        "bytes": path.stat().st_size,
-        "sha256": sha256(path),
+        "stages": [*reports.values()],
+        "files": {
+            part: {
+                "file": path.name,
+                "bytes": path.stat().st_size,
+                "sha256": sha256(path),
+            }
+            for part, path in paths.items()
+        },
     }
     name = f"{options.preset}_training.json"
     write_json(options.save_to / "reports" / name, report)
-    print(f'"weights": {{"generator": Weights("{path.name}", "{report["sha256"]}")}},')
+    lines = [
+        f'"{part}": Weights("{about["file"]}", "{about["sha256"]}")'
+        for part, about in report["files"].items()
+    ]
+    print(f'"weights": {{{", ".join(lines)}}},')
 
 
 def _is_of(preset, path):
@@ -59,17 +81,16 @@ def _is_of(preset, path):
         return False
 
 
-def write_weights(experiment: Path, preset: str, path: Path) -> dict:
-    """Writes an experiment's generator in float16 and loads it again, to be sure.
+def write_weights(source: Path, preset: str, path: Path) -> dict:
+    """Writes a trained part in float16.
 
     Returns:
-        The metadata of the experiment's generator.
+        The metadata of the source.
 
     Raises:
         InputError: if the file would be too large to ship.
         WeightsError: if the preset is of another generator.
     """
-    source = part_file(experiment)
     arrays, metadata = load_weights(source)
     check_same_generator(metadata, {"preset": preset, "overrides": {}}, source)
     halves = {
@@ -81,7 +102,6 @@ def write_weights(experiment: Path, preset: str, path: Path) -> dict:
         raise InputError(f"preset: at most {MOST_BYTES} bytes, received {size}")
     about = {"preset": preset, "overrides": {}}
     save_weights(path, halves, about | {k: metadata[k] for k in ("stage", "step")})
-    presets.load(preset, path)
     return metadata
 
 

@@ -34,15 +34,11 @@ def training_report(experiment: Path, metadata: dict) -> dict:
         metadata: of its file for use: preset, overrides, stage, step.
 
     Raises:
-        InputError: if another stage has begun since; then its settings are there.
+        InputError: if the settings of its stage are not there.
     """
-    config = json.loads((experiment / "config.json").read_text())
-    settings, stage, step = config["settings"], metadata["stage"], metadata["step"]
-    if config["stage"] != stage:
-        raise InputError(
-            f"experiment_name: weights of the stage in config.json, {config['stage']}, "
-            f"received those of {stage}"
-        )
+    stage, step = metadata["stage"], metadata["step"]
+    config = record(experiment, stage)
+    settings = config["settings"]
     scalars = read_scalars(experiment / "logs" / stage, step)
     before, rows = earlier(settings["from_weights"], stage), history(scalars)
     if before:
@@ -70,6 +66,19 @@ def training_report(experiment: Path, metadata: dict) -> dict:
         "before": before,
         "history": rows,
     }
+
+
+def record(experiment: Path, stage: str) -> dict:
+    """Returns what an experiment has on record of a stage; see `training_report`."""
+    paths = experiment / "config.json", experiment / f"config_{stage}.json"
+    found = [json.loads(path.read_text()) for path in paths if path.is_file()]
+    for config in found:
+        if config["stage"] == stage:
+            return config
+    raise InputError(
+        f"experiment_name: must hold the settings of the weights' stage {stage}, "
+        f"received those of {', '.join(config['stage'] for config in found)}"
+    )
 
 
 def earlier(source, stage: str) -> dict | None:

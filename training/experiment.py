@@ -79,7 +79,7 @@ class Experiment:
         if not self.writes:
             yield
             return
-        names = ("config.json", "metrics.json", "weights/*", "summaries/*")
+        names = ("config*.json", "metrics.json", "weights/*", "summaries/*")
         names += ("predicted_pics/*/*", "logs/*/*")
         files = [file for name in names for file in self.folder.glob(name)]
         words = "the files of a former run"
@@ -213,7 +213,10 @@ class Experiment:
             save_weights(path, used, told, model.file_names)
 
     def record(self, stage: str, settings: TrainSettings, model):
-        """Writes config.json and the summaries of the networks."""
+        """Writes config.json and the summaries of the networks.
+
+        What it said of another stage is kept in config_STAGE.json.
+        """
         recorded = {
             "stage": stage,
             "settings": settings.as_dict(),
@@ -225,7 +228,13 @@ class Experiment:
             "commit": commit(),
             "command": sys.argv,
         }
-        write_json(self.folder / "config.json", recorded, default=str)
+        path = self.folder / "config.json"
+        if (
+            path.is_file()
+            and (former := read_record(self.folder).get("stage", stage)) != stage
+        ):
+            write_bytes(path.with_name(f"config_{former}.json"), path.read_bytes())
+        write_json(path, recorded, default=str)
         for name, network in model.networks.items():
             if not isinstance(network, keras.Model):
                 continue

@@ -105,7 +105,8 @@ class EvaluateSettings(CompletingSettings):
             return
         folder = os.path.realpath(os.path.join(self.output_path, self.experiment_name))
         within = os.path.relpath(os.path.realpath(self.report), folder)
-        if within.split(os.sep)[0] in ("config.json", "metrics.json", "weights"):
+        first = within.split(os.sep)[0]
+        if first in ("metrics.json", "weights") or first.startswith("config"):
             raise InputError(
                 "report: must not replace a file of the experiment, received "
                 f"{str(self.report)!r}"
