@@ -86,6 +86,13 @@ def test_history_is_thinned_by_means():
     assert len(history(scalars)) == 5
 
 
+def test_a_loss_without_terms_is_shown_itself():
+    scalars = {"seconds_per_step": {1: 0.5}, "unet_loss": {1: 3.0}}
+    assert history(scalars) == [{"step": 1, "unet_loss": 3.0}]
+    scalars |= {"l1": {1: 2.0}}
+    assert history(scalars) == [{"step": 1, "l1": 2.0}]
+
+
 def test_the_processor_is_named():
     assert processor()["cores"] >= 1
 

@@ -19,7 +19,7 @@ from inpainting_zoo.training.data import with_preset_defaults
 POINTS = 200  # of the curves, at most
 # Folders of others are of no use to a reader.
 NAMES = {"train_path": "TRAIN", "mask_path": "MASKS", "vgg_weights": "VGG"}
-NAMES |= {"validation_path": "VALIDATION"}
+NAMES |= {"validation_path": "VALIDATION", "captions": "CAPTIONS"}
 LEFT_OUT = {"resume", "output_path", "gpu"}  # say where, not what
 
 
@@ -156,6 +156,8 @@ def read_scalars(folder: Path, last: int) -> dict:
 def history(scalars: dict, points: int = POINTS) -> list:
     """Returns rows of step, unweighted loss terms and validation, means over steps.
 
+    Where there are no terms, a network's loss is one.
+
     Args:
         scalars: tag -> step -> number; "seconds_per_step" has every step.
         points: the most rows.
@@ -168,6 +170,8 @@ def history(scalars: dict, points: int = POINTS) -> list:
         if tag != "seconds_per_step"
         and not (tag.startswith("weighted_") or tag.endswith("_loss"))
     }
+    if all(tag.startswith("validation_") for tag in shown):
+        shown |= {tag: v for tag, v in scalars.items() if tag.endswith("_loss")}
     rows = []
     for first in range(0, len(steps), stride):
         window = steps[first : first + stride]
