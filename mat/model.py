@@ -32,7 +32,6 @@ from inpainting_zoo.mat.presets import FAMILY
 from inpainting_zoo.models.bookkeeping import weighted_sum
 from inpainting_zoo.models.inpainter import Inpainter
 from inpainting_zoo.models.stage import Stage
-from inpainting_zoo.settings import check_value
 
 log = logging.getLogger(__name__)
 MAPS = ("stage1_map", "stage2_map")
@@ -89,11 +88,6 @@ class MAT(Inpainter):
         self.mapping = self.generator.get_layer("mapping")
         self.synthesis = self.generator.get_layer("synthesis")
         choose("perceptual", perceptual, TAPS)
-        for name, share in (
-            ("mixing", mixing),
-            ("training_truncation", training_truncation),
-        ):
-            check_value(name, float, share, {"least": 0, "most": 1})
         self.perceptual, self.masks = perceptual, masks
         self.gradient_penalty_every = gradient_penalty_every
         self.mixing, self.training_truncation = mixing, training_truncation

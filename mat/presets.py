@@ -38,6 +38,7 @@ FAMILY = Family(
         "hole_fill": "inpainting_zoo.layers.pull_push:HOLE_FILLS",
     },
     draws=True,
+    shares=("mixing", "training_truncation"),
     precisions=("float32",),
 )
 RELEASES = "https://github.com/Sanster/models/releases/download"
