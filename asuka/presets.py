@@ -2,7 +2,8 @@
 
 from inpainting_zoo.families import Family
 from inpainting_zoo.mae.presets import PRESETS as MAE
-from inpainting_zoo.stable_diffusion.presets import PUBLISHED, SAMPLING, SMALL, sizes
+from inpainting_zoo.stable_diffusion.presets import SAMPLING, SMALL, sizes
+from inpainting_zoo.storage.downloads import Weights
 
 FAMILY = Family(
     "inpainting_zoo.asuka.model:ASUKA",
@@ -28,13 +29,23 @@ FAMILY = Family(
     shares=("prior_dropped", "all_hole", "colours", "generated"),
 )
 
+PUBLISHED = Weights(
+    "Stable Diffusion 1.5 with mae/",
+    "",  # a folder
+    licence=(
+        "CreativeML OpenRAIL-M: not every use; mae/ of the authors CC BY-NC 4.0: no "
+        "commercial use"
+    ),
+    source="Runway and ASUKA's authors",
+    official=True,
+)
 BETAS = {"alignment": [0.9, 0.999], "decoder": [0.5, 0.9]}
 
 PRESETS = {
     "asuka": {
         "description": "Stable Diffusion 1.5, led by a masked autoencoder; 1.09 G",
         "family": FAMILY,
-        "published": PUBLISHED["sd15"],
+        "published": PUBLISHED,
         "config": {},
         "training": {
             "batch_size": 4,

@@ -36,6 +36,7 @@ from inpainting_zoo.layers.window_attention import WindowAttention
 from inpainting_zoo.losses.id_mrf import MAX_POSITIONS, id_mrf_loss
 from inpainting_zoo.models.pixels import as_floats
 from inpainting_zoo.options import TrainSettings
+from inpainting_zoo.storage.variables import without_memory
 from inpainting_zoo.training.data import with_preset_defaults
 from inpainting_zoo.training.optimizers import make_optimizer
 
@@ -265,7 +266,7 @@ def macs(network, side: int) -> int:
         lambda x: keras.Input([n or side for n in x.shape[1:]], name=x.name),
         network.input,
     )
-    with keras.StatelessScope(initialize_variables=False):  # takes no memory
+    with without_memory():  # takes no memory
         copy = keras.models.clone_model(network, input_tensors=inputs)
     return sum(map(_layer_macs, copy.layers))
 

@@ -24,6 +24,7 @@ import numpy as np
 from inpainting_zoo import presets
 from inpainting_zoo.environment import peak_memory, processor
 from inpainting_zoo.storage.files import write_json
+from inpainting_zoo.storage.variables import without_memory
 
 FILES = {
     "unet": "diffusion_pytorch_model.fp16.safetensors",
@@ -81,11 +82,10 @@ def installed(*modules: str) -> bool:
 
 def write(options):
     """Writes an empty file of float16 for every component, by the published shapes."""
-    import keras
 
     from inpainting_zoo.weights.convert_stable_diffusion import official_tensors
 
-    with keras.StatelessScope(initialize_variables=False):
+    with without_memory():
         variables = presets.build(options.preset).use_state()
     components = {}
     for name, (_, shape, _) in official_tensors(variables, {}).items():

@@ -3,6 +3,7 @@
 import contextlib
 import importlib
 import itertools
+import logging
 import math
 import random
 from collections.abc import Sequence
@@ -34,10 +35,11 @@ from inpainting_zoo.storage.downloads import (
     megabytes,
     place,
 )
-from inpainting_zoo.storage.variables import memory_last
+from inpainting_zoo.storage.variables import complete, without_memory
 from inpainting_zoo.weights.converting import from_official
 from inpainting_zoo.weights.read_checkpoint import read_tensors
 
+log = logging.getLogger(__name__)
 PRESETS = {
     **PATCH_MATCH_PRESETS,
     **GMCNN_PRESETS,
@@ -61,8 +63,8 @@ WEIGHTS = SHIPPED
 
 def get(name: str) -> dict:
     """Returns a preset: description, family, config, training, weights by part, and
-    where it has one the texture of its completions, and where others have published
-    weights that a user has to bring, the file that is known best.
+    where it has them the texture of its completions and "published": of weights that a
+    user has to bring the best-known file.
 
     Raises:
         InputError: if no preset has this name.
@@ -265,24 +267,27 @@ def load(
     overrides |= _arguments(name, beside)
     config, held = preset["config"] | overrides, []
     # Gigabytes are not taken for a file that does not fit.
-    with memory_last() if files else contextlib.nullcontext():
+    with without_memory() if files else contextlib.nullcontext([]) as built:
         model = build(name, **overrides)
-        state = _without(beside, model.use_state())
-        parts = dict.fromkeys(variable.split("/")[0] for variable in state)
-        _check_networks(name, parts, weights)
-        if isinstance(weights, dict) and set(files) != set(parts):
-            raise InputError(
-                f"weights: a file for each of {', '.join(parts)}, received "
-                f"{', '.join(files) or 'none'}"
-            )
-        for part, path in files.items():
-            own = {k: v for k, v in state.items() if part in (None, k.split("/")[0])}
-            arrays, _ = ours(opened[part], path, own, name, config)
-            check(own, arrays, path)
-            held.append((own, arrays, path))
-        for variables, arrays, path in held:
-            assign(variables, arrays, path)
+    state = _without(beside, model.use_state())
+    parts = _parts_of(state)
+    _check_networks(name, parts, weights)
+    if isinstance(weights, dict) and set(files) != set(parts):
+        raise InputError(
+            f"weights: a file for each of {', '.join(parts)}, received "
+            f"{', '.join(files) or 'none'}"
+        )
+    for part, path in files.items():
+        own = {k: v for k, v in state.items() if part in (None, k.split("/")[0])}
+        arrays, metadata = ours(opened[part], path, own, name, config)
+        check(own, arrays, path)
+        held.append((own, arrays, path))
+        if "published" in preset and not metadata:
+            log.info("licence of such weights: %s", preset["published"].licence)
+    for variables, arrays, path in held:
+        assign(variables, arrays, path)
     _assign_beside(model, beside)
+    complete(built)
     return model
 
 
@@ -302,6 +307,11 @@ def _own(weights):
         raise type(error)(
             f"{error}; -from_weights FILE takes them saved anew, or in another format"
         ) from error
+
+
+def is_ours(source: str | Path) -> bool:
+    """Whether weights were saved by this library, and not by an official program."""
+    return METADATA in read_tensors(source, "from_weights").metadata
 
 
 def open_weights(source, *about, **options):
@@ -373,17 +383,31 @@ def _without(beside, state):
     return {k: v for k, v in state.items() if k.split("/")[0] not in parts}
 
 
-def _assign_beside(model, beside):
-    """Sets what adapters hold."""
-    state, holders = model.use_state(), {}  # part -> the file that holds it
-    for path, arrays in beside.items():
-        for part in dict.fromkeys(name.split("/")[0] for name in arrays):
+def _parts_of(names):
+    """Returns the parts that variables by their names are of, in their order."""
+    return dict.fromkeys(name.split("/")[0] for name in names)
+
+
+def _check_held_once(argument, held):
+    """Returns part -> the file that holds it; refuses one in two files."""
+    holders = {}
+    for path, parts in held.items():
+        for part in parts:
             if part in holders:
                 raise InputError(
-                    f"adapters: must hold a part once, received {part} in "
+                    f"{argument}: must hold a part once, received {part} in "
                     f"{holders[part]} and {path}"
                 )
             holders[part] = path
+    return holders
+
+
+def _assign_beside(model, beside):
+    """Sets what adapters hold."""
+    state = model.use_state()
+    holders = {path: _parts_of(arrays) for path, arrays in beside.items()}
+    holders = _check_held_once("adapters", holders)
+    for path, arrays in beside.items():
         if others := [name for name in arrays if name not in state]:
             raise WeightsError(
                 f"adapters: {path} must hold what has a place in the model, of LoRA "
@@ -450,28 +474,28 @@ def _described_model(name, files, beside, given):
         opened = {path: arrays for path, (arrays, _) in files.items()}
         overrides |= given | _arguments(name, opened | beside)
         # A file cannot ask for more memory than it holds.
-        with memory_last():
+        with without_memory() as built:
             model = build(name, **overrides)
-            state = _without(beside, model.use_state())
-            parts = dict.fromkeys(key.split("/")[0] for key in state)
-            for path, (arrays, _) in files.items():
-                found = {name.split("/")[0] for name in arrays}.intersection(parts)
-                found = found or parts  # a file of something else: says what it lacks
-                held[path] = {
-                    k: v for k, v in state.items() if k.split("/")[0] in found
-                }
-                check(held[path], arrays, path)
-            for path, (arrays, _) in files.items():
-                assign(held[path], arrays, path)
     except WeightsError:
         raise
     except (TypeError, ValueError) as error:
         raise WeightsError(f"{first}: must describe a model; {error}") from error
+    state = _without(beside, model.use_state())
+    parts = _parts_of(state)
+    for path, (arrays, _) in files.items():
+        found = parts.keys() & _parts_of(arrays)
+        found = found or parts  # a file of something else: says what it lacks
+        held[path] = {k: v for k, v in state.items() if k.split("/")[0] in found}
+        check(held[path], arrays, path)
     _check_networks(name, parts, first)
+    _check_held_once("from_weights", {path: _parts_of(v) for path, v in held.items()})
+    for path, (arrays, _) in files.items():
+        assign(held[path], arrays, path)
     _assign_beside(model, beside)
-    taken = {name.split("/")[0] for variables in held.values() for name in variables}
+    taken = {part for variables in held.values() for part in _parts_of(variables)}
     others = [part for part in parts if part not in taken]
     load_parts(model, name, others, files[first][1].get("frozen"), **overrides)
+    complete(built)
     return model
 
 
@@ -490,6 +514,10 @@ def _recorded(name, metadata, given, path):
     for argument in family(name).bound:
         default = family(name).arguments[argument].default
         was, now = (config.get(argument, default) for config in (theirs, ours))
+        if was != now and family(saved_as) is not family(name):
+            raise WeightsError(
+                f"{path}: must be of a model like {name}, received one of {saved_as}"
+            )
         if was != now:
             raise WeightsError(
                 f"{path}: must be taken as {saved_as} that it was saved for, with "
@@ -520,8 +548,8 @@ def load_parts(
     if source and parts:
         wanted = model.use_state(*parts)
         arrays, metadata = open_weights(source, wanted, name, config, beginning)
-        held = {variable.split("/")[0] for variable in arrays}
-        for part in held.intersection(parts):
+        held = _parts_of(arrays)
+        for part in held.keys() & parts:
             variables = model.use_state(part)
             if beginning and not metadata:
                 variables = {k: v for k, v in variables.items() if k in arrays}

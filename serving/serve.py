@@ -68,10 +68,10 @@ def own_models(settings: ServeSettings) -> tuple[dict, list] | None:
         return presets.about(name), models
     sizes = [path.stat().st_size for file in files for path in files_of(file)]
     names = ", ".join(Path(file).name for file in files)
-    brought = presets.PRESETS.get(name, {}).get("published")
-    licence = brought.licence if brought else ""
-    about = {"name": name, "description": f"your own weights, {names}"}
-    return about | {"licence": licence, "bytes": sum(sizes), "here": True}, models
+    about = {"name": name, "description": f"your own weights, {names}", "licence": ""}
+    if name in presets.PRESETS and not any(map(presets.is_ours, settings.files)):
+        about["licence"] = presets.licence(name)  # official ones
+    return about | {"bytes": sum(sizes), "here": True}, models
 
 
 def make_server(app):

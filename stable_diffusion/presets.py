@@ -94,37 +94,35 @@ TRAINING = {
     "adam_betas": [0.9, 0.999],
 }
 # What others have published, for a user to bring; by the hashes that many list.
-PUBLISHED = {
-    "sd15": Weights(
-        "sd-v1-5-inpainting.ckpt",
-        "c6bbc15e3224e6973459ba78de4998b80b50112b0ae5b5c67113d56b4e366b19",
-        size=4_265_437_280,
-        licence="CreativeML OpenRAIL-M: not every use",
-        source="Runway",
-        official=True,
-    ),
-    "sd2": Weights(
-        "512-inpainting-ema",
-        "2a208a7ded5d42dcb0c0ec908b23c631002091e06afe7e76d16cd11079f8d4e3",
-        size=5_210_000_000,
-        licence="CreativeML Open RAIL++-M: not every use",
-        source="Stability AI",
-        official=True,
-    ),
-}
+SD15 = Weights(
+    "sd-v1-5-inpainting.ckpt",
+    "c6bbc15e3224e6973459ba78de4998b80b50112b0ae5b5c67113d56b4e366b19",
+    size=4_265_437_280,
+    licence="CreativeML OpenRAIL-M: not every use",
+    source="Runway",
+    official=True,
+)
+SD2 = Weights(
+    "512-inpainting-ema.ckpt",
+    "2a208a7ded5d42dcb0c0ec908b23c631002091e06afe7e76d16cd11079f8d4e3",
+    size=5_210_000_000,
+    licence="CreativeML Open RAIL++-M: not every use",
+    source="Stability AI",
+    official=True,
+)
 
 PRESETS = {
     "sd15_inpainting": {
         "description": "Stable Diffusion 1.5, guided by a text; 1.07 G parameters",
         "family": FAMILY,
-        "published": PUBLISHED["sd15"],
+        "published": SD15,
         "config": {"pad_token": END},
         "training": TRAINING,
     },
     "sd2_inpainting": {
         "description": "Stable Diffusion 2, guided by a text; 1.29 G parameters",
         "family": FAMILY,
-        "published": PUBLISHED["sd2"],
+        "published": SD2,
         "config": {
             "pad_token": "!",
             "unet": {"heads": (5, 10, 20, 20)},

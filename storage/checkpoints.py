@@ -152,15 +152,30 @@ def assign(variables: dict, arrays: Arrays, path="weights"):
     """
     check(variables, arrays, path)
     for name, variable in variables.items():
-        array = arrays[name]
-        with np.errstate(over="ignore"):
-            held = array.astype("float16") if variable.dtype == "float16" else array
-        if not np.isfinite(held).all():
-            kind = " in float16" if held is not array else ""
-            raise WeightsError(
-                f"{path}: must be finite{kind}, received NaN or Inf in {name}"
-            )
-        give(variable, held)
+        half = variable.dtype == "float16"
+        give(variable, finite(name, arrays[name], "float16" if half else None, path))
+
+
+def finite(name: str, array, dtype: str | None, path):
+    """Returns an array in a type of NumPy, None for its own.
+
+    Args:
+        name: of the array, for errors.
+        array: to check.
+        dtype: to return it in.
+        path: that it is of, for errors.
+
+    Raises:
+        WeightsError: if it holds NaN or infinity, or would in that type.
+    """
+    with np.errstate(over="ignore"):
+        held = array if dtype is None else array.astype(dtype, copy=False)
+    if not np.isfinite(held).all():
+        kind = f" in {dtype}" if held.dtype != array.dtype else ""
+        raise WeightsError(
+            f"{path}: must be finite{kind}, received NaN or Inf in {name}"
+        )
+    return held
 
 
 def check(variables: dict, arrays: Arrays, path="weights"):

@@ -31,6 +31,7 @@ from inpainting_zoo.losses.ring_reconstruction import (
 from inpainting_zoo.models import sizes
 from inpainting_zoo.options import TrainSettings
 from inpainting_zoo.storage.checkpoints import as_arrays, save_weights
+from inpainting_zoo.storage.variables import without_memory
 from inpainting_zoo.training.data import with_preset_defaults
 from inpainting_zoo.training.optimizers import (
     make_optimizer as make_trainings_optimizer,
@@ -88,7 +89,7 @@ def central(x):
 @pytest.mark.parametrize("name", RATES)
 def test_learning_rates_after_the_warm_up(name):
     settings = with_preset_defaults(TrainSettings(preset=name, stage="joint"))
-    with keras.StatelessScope(initialize_variables=False):
+    with without_memory():
         factors = (1, narrow(name).discriminator_rate)
     optimizers = [make_trainings_optimizer("x", settings, 10**4, f) for f in factors]
     found = [float(optimizer._learning_rate(500)) for optimizer in optimizers]

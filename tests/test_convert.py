@@ -77,6 +77,12 @@ def test_npz_with_bare_names(converted):
     check_pytorch(converted)
 
 
+def test_what_is_converted_is_not_converted_again(converted, tmp_path):
+    with pytest.raises(WeightsError, match="source: must be of another program, rec"):
+        convert_file(converted, PYTORCH, tmp_path / "again.npz", NARROW)
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_published_file_is_known_by_its_hash(
     state_dict, tmp_path, monkeypatch, capsys
 ):

@@ -177,6 +177,11 @@ def test_a_stage_says_that_it_could_begin_from_another(copy, pictures, capsys):
     assert main(*where, *options) == 0
     words = "wgan: starts from random weights, see -from_weights"
     assert words in capsys.readouterr().err
+    # The former stage goes on by what is on record of it.
+    assert main(*RESUME, copy, "-warm_up_generator") == 0
+    assert "nothing to do" in capsys.readouterr().out
+    assert main(*RESUME, copy) == 0
+    assert "nothing to do: step 1 of 1" in capsys.readouterr().out
 
 
 def test_pictures_may_move_with_the_experiment(copy):

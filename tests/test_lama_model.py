@@ -19,6 +19,7 @@ from inpainting_zoo.features.load import loader
 from inpainting_zoo.lama.model import JUDGED
 from inpainting_zoo.options import TrainSettings
 from inpainting_zoo.storage.checkpoints import as_arrays
+from inpainting_zoo.storage.variables import without_memory
 from inpainting_zoo.training.experiment import Experiment
 from inpainting_zoo.weights.convert import convert_file
 from inpainting_zoo.weights.convert_lama import IGNORED, official_tensors
@@ -355,7 +356,7 @@ def test_files_as_people_have_them(state_dict, tmp_path, monkeypatch, name):
 
 def test_official_names():
     """Of the whole network, with their shapes, but for counters of batches."""
-    with keras.StatelessScope(initialize_variables=False):
+    with without_memory():
         variables = presets.build("lama_big").use_state()
     found = official_tensors(variables, presets.get("lama_big")["config"])
     official = golden("lama/big_names")
@@ -369,7 +370,7 @@ def test_official_names():
 def test_official_names_of_the_network_without_fourier():
     """Paddings and activations are numbered as well."""
     config = presets.get("lama_regular")["config"]
-    with keras.StatelessScope(initialize_variables=False):
+    with without_memory():
         variables = presets.build("lama_regular").use_state()
     names = official_tensors(variables, config)
     assert names["model.1.weight"][1] == (64, 4, 7, 7)

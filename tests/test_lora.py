@@ -3,11 +3,11 @@
 import keras
 import numpy as np
 import pytest
-from keras.src.backend.common import global_state
 
 from inpainting_zoo.errors import InputError
 from inpainting_zoo.layers.lora import LoRA
 from inpainting_zoo.stable_diffusion.unet import build_unet
+from inpainting_zoo.storage.variables import without_memory
 from parity import difference, golden, nhwc
 from tiny_diffusion import TINY, load
 
@@ -37,11 +37,9 @@ def test_by_hand():
 @pytest.mark.long
 def test_what_a_rank_costs():
     """Of Stable Diffusion 2, in parameters."""
-    with keras.StatelessScope(initialize_variables=False):
+    with without_memory():
         lora = LoRA(1)
         build_unet(heads=(5, 10, 20, 20), context_channels=1024, lora=lora)
-    # Private to Keras, which would initialize them all, gigabytes, after another scope.
-    global_state.set_global_attribute("uninitialized_variables", [])
     assert lora.count_params() == 207_488
 
 

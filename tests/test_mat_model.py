@@ -2,7 +2,6 @@
 
 import itertools
 
-import keras
 import numpy as np
 import pytest
 from keras import ops
@@ -14,6 +13,7 @@ from inpainting_zoo.errors import InputError, WeightsError
 from inpainting_zoo.inpainting.strategies import complete
 from inpainting_zoo.layers.pull_push import HOLE_FILLS
 from inpainting_zoo.storage.checkpoints import as_arrays, save_weights
+from inpainting_zoo.storage.variables import without_memory
 from inpainting_zoo.weights.convert import convert_file
 from inpainting_zoo.weights.convert_mat import IGNORED, official_tensors
 from parity import difference, golden, nhwc
@@ -111,7 +111,7 @@ def test_options_are_the_officials(converted, arrays):
 
 def test_official_names():
     """Of the whole network, with their shapes, but for constants."""
-    with keras.StatelessScope(initialize_variables=False):
+    with without_memory():
         variables = presets.build("mat_512").use_state()
     official = golden("mat/512_names")
     pairs = zip(official["names"], official["shapes"], strict=True)

@@ -200,6 +200,9 @@ def test_a_training_tells_of_the_one_before(experiment, tmp_path):
 
 def test_other_generators_and_stages_are_refused(experiment, tmp_path):
     arguments = ["-experiment_name", "one", "-output_path", str(experiment)]
+    none = ["-experiment_name", "none", "-output_path", str(experiment)]
+    with pytest.raises(ZooError, match="experiment_name: must have weights, received"):
+        publish.main([*none, "-preset", "gmcnn_small", "-save_to", str(tmp_path)])
     with pytest.raises(ZooError, match="base_channels 16 -> None"):
         publish.main([*arguments, "-preset", "gmcnn_256", "-save_to", str(tmp_path)])
     assert not list(tmp_path.iterdir())

@@ -5,7 +5,6 @@ import json
 import keras
 import numpy as np
 import pytest
-from keras.src.backend.common import global_state
 
 from conftest import needs
 from inpainting_zoo.errors import InputError
@@ -13,6 +12,7 @@ from inpainting_zoo.layers.dot_product_attention import DotProductAttention
 from inpainting_zoo.stable_diffusion.autoencoder import build_decoder, build_encoder
 from inpainting_zoo.stable_diffusion.text_encoder import build_text_encoder
 from inpainting_zoo.stable_diffusion.unet import build_unet, encode_time
+from inpainting_zoo.storage.variables import without_memory
 from parity import difference, golden, nhwc
 from tiny_diffusion import TINY, load
 
@@ -150,20 +150,18 @@ def test_levels_need_heads():
 
 def test_full_size_parameters():
     """As the published networks have; the U-Nets are counted in test_zoo.py."""
-    with keras.StatelessScope(initialize_variables=False):
+    with without_memory():
         counts = [
             build_encoder().count_params() + build_decoder().count_params(),
             build_text_encoder().count_params(),
             build_text_encoder(1024, 23, 16, "gelu").count_params(),
         ]
-    # Private to Keras, which would initialize them all, gigabytes, after another scope.
-    global_state.set_global_attribute("uninitialized_variables", [])
     assert counts == [83_653_863, 123_060_480, 340_387_840]
 
 
 def test_full_size_parameters_of_asymmetric_autoencoders():
     """About 219 and 406 million, with the arguments that the page names."""
-    with keras.StatelessScope(initialize_variables=False):
+    with without_memory():
         encoder = build_encoder().count_params()
         decoders = [
             build_decoder(channels, layers, conditional=True).count_params()
@@ -172,5 +170,4 @@ def test_full_size_parameters_of_asymmetric_autoencoders():
                 ((256, 512, 1024, 1024), 5),
             )
         ]
-    global_state.set_global_attribute("uninitialized_variables", [])
     assert [encoder + count for count in decoders] == [218_864_615, 406_130_151]

@@ -6,7 +6,6 @@ import keras
 import numpy as np
 import pytest
 from keras import ops
-from keras.src.backend.common import global_state
 
 from conftest import ROOT
 from inpainting_zoo import presets
@@ -14,6 +13,7 @@ from inpainting_zoo.engine import backend
 from inpainting_zoo.engine.batches import stream
 from inpainting_zoo.features.load import loader
 from inpainting_zoo.storage.checkpoints import as_arrays, save_weights
+from inpainting_zoo.storage.variables import without_memory
 from tiny_asuka import NARROW_ASUKA, NARROW_MAE
 from tiny_diffusion import NARROW as NARROW_DIFFUSION
 from tiny_diffusion import NARROW_SMALL
@@ -208,12 +208,10 @@ def test_the_table_names_them_all():
 @names
 def test_counted(name):
     without = WITHOUT_FEATURES.get(presets.family(name).folder, {})
-    with keras.StatelessScope(initialize_variables=False):
+    with without_memory():
         model = presets.build(name, **without)
         stages = [model.make_stage(name, loader()) for name in model.STAGES]
         networks = {k: v for stage in stages for k, v in stage.owners().items()}
-    # Private to Keras, which would initialize them all, gigabytes, after another scope.
-    global_state.set_global_attribute("uninitialized_variables", [])
     counts = {key: network.count_params() for key, network in networks.items()}
     assert counts == PARAMETERS[name]
 

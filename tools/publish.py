@@ -8,7 +8,6 @@ and source in the preset's entry.
 """
 
 import argparse
-import json
 from functools import partial
 from pathlib import Path
 
@@ -40,6 +39,10 @@ def parse(argv=None):
 def publish(options):
     experiment = Path(options.output_path, options.experiment_name)
     sources = {path.stem: path for path in part_files(experiment)}
+    if not sources:
+        raise InputError(
+            f"experiment_name: must have weights, received {str(experiment)!r}"
+        )
     several = len(sources) > 1
     paths = {
         part: options.save_to / f"{options.preset}{f'_{part}' * several}.safetensors"
@@ -48,28 +51,34 @@ def publish(options):
     former = f"former weights of {options.preset}"
     of_preset = partial(_is_of, options.preset)
     refuse_replacing("save_to", [*paths.values()], former, of_preset)
-    told = {p: write_weights(sources[p], options.preset, paths[p]) for p in sources}
+    opened = {part: load_weights(path) for part, path in sources.items()}
+    held = {p: halves(a, m, options.preset, sources[p]) for p, (a, m) in opened.items()}
+    stages = {m["stage"]: m for _, m in opened.values()}
+    *earlier, last = (
+        training_report(experiment, stages[stage])
+        for stage in presets.family(options.preset).stages
+        if stage in stages
+    )
+    for part, (_, metadata) in opened.items():
+        about = {"preset": options.preset, "overrides": {}}
+        about |= {key: metadata[key] for key in ("stage", "step")}
+        save_weights(paths[part], held[part], about)
     # Loads them again, to be sure.
     presets.load(options.preset, paths if several else next(iter(paths.values())))
-    reports = {m["stage"]: training_report(experiment, m) for m in told.values()}
-    last = json.loads((experiment / "config.json").read_text())["stage"]
-    report = reports.pop(last) | {
-        "preset": options.preset,
-        "stages": [*reports.values()],
-        "files": {
-            part: {
-                "file": path.name,
-                "bytes": path.stat().st_size,
-                "sha256": sha256(path),
-            }
-            for part, path in paths.items()
-        },
+    files = {
+        part: {
+            "file": path.name,
+            "bytes": path.stat().st_size,
+            "sha256": sha256(path),
+        }
+        for part, path in paths.items()
     }
+    report = last | {"preset": options.preset, "stages": earlier, "files": files}
     name = f"{options.preset}_training.json"
     write_json(options.save_to / "reports" / name, report)
     lines = [
         f'"{part}": Weights("{about["file"]}", "{about["sha256"]}")'
-        for part, about in report["files"].items()
+        for part, about in files.items()
     ]
     print(f'"weights": {{{", ".join(lines)}}},')
 
@@ -81,28 +90,22 @@ def _is_of(preset, path):
         return False
 
 
-def write_weights(source: Path, preset: str, path: Path) -> dict:
-    """Writes a trained part in float16.
-
-    Returns:
-        The metadata of the source.
+def halves(arrays: dict, metadata: dict, preset: str, source: Path) -> dict:
+    """Returns the arrays of a trained part in float16.
 
     Raises:
-        InputError: if the file would be too large to ship.
+        InputError: if their file would be too large to ship.
         WeightsError: if the preset is of another generator.
     """
-    arrays, metadata = load_weights(source)
     check_same_generator(metadata, {"preset": preset, "overrides": {}}, source)
-    halves = {
+    found = {
         name: array.astype("float16") if array.dtype.kind == "f" else array
         for name, array in arrays.items()
     }
-    size = sum(array.nbytes for array in halves.values())
+    size = sum(array.nbytes for array in found.values())
     if size > MOST_BYTES:
         raise InputError(f"preset: at most {MOST_BYTES} bytes, received {size}")
-    about = {"preset": preset, "overrides": {}}
-    save_weights(path, halves, about | {k: metadata[k] for k in ("stage", "step")})
-    return metadata
+    return found
 
 
 if __name__ == "__main__":

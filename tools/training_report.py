@@ -15,6 +15,7 @@ from inpainting_zoo.errors import InputError
 from inpainting_zoo.options import TrainSettings
 from inpainting_zoo.storage.checkpoints import load_weights
 from inpainting_zoo.training.data import with_preset_defaults
+from inpainting_zoo.training.record import read_record
 
 POINTS = 200  # of the curves, at most
 # Folders of others are of no use to a reader.
@@ -37,8 +38,13 @@ def training_report(experiment: Path, metadata: dict) -> dict:
         InputError: if the settings of its stage are not there.
     """
     stage, step = metadata["stage"], metadata["step"]
-    config = record(experiment, stage)
+    config = read_record(experiment, stage)
     settings = config["settings"]
+    if config["stage"] != stage:
+        raise InputError(
+            f"experiment_name: must hold the settings of the weights' stage {stage}, "
+            f"received those of {config['stage']}"
+        )
     scalars = read_scalars(experiment / "logs" / stage, step)
     before, rows = earlier(settings["from_weights"], stage), history(scalars)
     if before:
@@ -66,19 +72,6 @@ def training_report(experiment: Path, metadata: dict) -> dict:
         "before": before,
         "history": rows,
     }
-
-
-def record(experiment: Path, stage: str) -> dict:
-    """Returns what an experiment has on record of a stage; see `training_report`."""
-    paths = experiment / "config.json", experiment / f"config_{stage}.json"
-    found = [json.loads(path.read_text()) for path in paths if path.is_file()]
-    for config in found:
-        if config["stage"] == stage:
-            return config
-    raise InputError(
-        f"experiment_name: must hold the settings of the weights' stage {stage}, "
-        f"received those of {', '.join(config['stage'] for config in found)}"
-    )
 
 
 def earlier(source, stage: str) -> dict | None:

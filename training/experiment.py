@@ -41,6 +41,8 @@ from inpainting_zoo.training.record import (
     check_same_generator,
     not_recorded,
     read_record,
+    record_of,
+    stage_on_record,
 )
 
 log = logging.getLogger(__name__)
@@ -229,11 +231,8 @@ class Experiment:
             "command": sys.argv,
         }
         path = self.folder / "config.json"
-        if (
-            path.is_file()
-            and (former := read_record(self.folder).get("stage", stage)) != stage
-        ):
-            write_bytes(path.with_name(f"config_{former}.json"), path.read_bytes())
+        if (former := stage_on_record(path)) in {*model.STAGES} - {stage}:
+            write_bytes(record_of(self.folder, former), path.read_bytes())
         write_json(path, recorded, default=str)
         for name, network in model.networks.items():
             if not isinstance(network, keras.Model):

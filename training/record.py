@@ -28,7 +28,7 @@ def resumed(settings: TrainSettings) -> TrainSettings:
     Raises:
         InputError: if one differs, or nothing is recorded that can be resumed.
     """
-    config = read_record(settings.folder)
+    config = read_record(settings.folder, settings.stage)
     recorded = dict(config["settings"])
     fields = {field.name for field in settings.options()}
     if unknown := sorted(recorded.keys() - fields):
@@ -71,13 +71,34 @@ def not_recorded(recorded: dict) -> list:
     return sorted(fields - recorded.keys() - {"stage"} - ALWAYS_NEW)
 
 
-def read_record(folder: Path) -> dict:
-    """Returns what config.json of an experiment says of the stage begun last.
+def record_of(folder: Path, stage: str) -> Path:
+    """Returns the file that tells of a stage after another one has begun."""
+    return folder / f"config_{stage}.json"
+
+
+def stage_on_record(path: Path) -> str | None:
+    """Returns the stage that a config.json is of, None where it cannot be read."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8-sig")).get("stage")
+    except (OSError, ValueError, AttributeError):
+        return None
+
+
+def read_record(folder: Path, stage: str | None = None) -> dict:
+    """Returns what is on record of a stage of an experiment.
+
+    Args:
+        folder: of the experiment.
+        stage: of training; by default, and where nothing else is on record of it, that
+            which began last.
 
     Raises:
-        InputError: if there is none, or it says no settings.
+        InputError: if there is no record, or it says no settings.
     """
     path = folder / "config.json"
+    if stage and stage != stage_on_record(path):
+        former = record_of(folder, stage)
+        path = former if former.is_file() else path
     if not path.is_file():
         raise InputError(f"resume: {folder} must hold a run, received nothing")
     try:

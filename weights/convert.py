@@ -6,12 +6,14 @@ from inpainting_zoo import presets
 from inpainting_zoo.errors import InputError, WeightsError
 from inpainting_zoo.options import ConvertSettings
 from inpainting_zoo.storage.checkpoints import (
-    as_arrays,
-    assign,
+    METADATA,
+    check,
+    finite,
     load_weights,
     save_weights,
 )
 from inpainting_zoo.storage.files import refuse_overwriting, refuse_replacing, sha256
+from inpainting_zoo.storage.variables import without_memory
 from inpainting_zoo.weights.converting import from_official
 from inpainting_zoo.weights.read_checkpoint import digests, files_of, read_tensors
 
@@ -52,13 +54,22 @@ def convert_file(source, preset: str, save_path, overrides: dict | None = None) 
     refuse_overwriting([save_path], files_of(source), "save_to: must not be the source")
     refuse_replacing("save_to", [save_path], "converted weights", _is_ours)
     tensors = read_tensors(source)
-    variables = presets.build(preset, **overrides).use_state()
+    if METADATA in tensors.metadata:
+        raise WeightsError(
+            f"source: must be of another program, received {source} of this one, which "
+            "-from_weights takes as it is"
+        )
+    with without_memory():
+        variables = presets.build(preset, **overrides).use_state()
     config = presets.get(preset)["config"] | overrides
     arrays, ignored = from_official(
         tensors, variables, preset, presets.family(preset).folder, config, source
     )
-    assign(variables, arrays, source)
-    arrays = as_arrays(variables)
+    check(variables, arrays, source)
+    arrays = {
+        name: finite(name, arrays[name], variable.dtype, source)
+        for name, variable in variables.items()
+    }
     metadata = {"preset": preset, "overrides": overrides, "source": digests(source)}
     save_weights(save_path, arrays, metadata)
     return {

@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+import re
 
 from inpainting_zoo.errors import InputError
 from inpainting_zoo.options.fields import (
@@ -21,6 +22,7 @@ from inpainting_zoo.options.fields import (
 from inpainting_zoo.options.model import CompletingSettings
 from inpainting_zoo.settings import found, option
 
+CONFIG = re.compile(r"config(_\w+)?\.json")  # of an experiment's stages
 AS_IT_IS = {"strategy": "original", "mask_dilation": 0, "texture": None}
 
 
@@ -106,7 +108,7 @@ class EvaluateSettings(CompletingSettings):
         folder = os.path.realpath(os.path.join(self.output_path, self.experiment_name))
         within = os.path.relpath(os.path.realpath(self.report), folder)
         first = within.split(os.sep)[0]
-        if first in ("metrics.json", "weights") or first.startswith("config"):
+        if first in ("metrics.json", "weights") or CONFIG.fullmatch(first):
             raise InputError(
                 "report: must not replace a file of the experiment, received "
                 f"{str(self.report)!r}"
