@@ -162,14 +162,14 @@ def finite(name: str, array, dtype: str | None, path):
     Args:
         name: of the array, for errors.
         array: to check.
-        dtype: to return it in.
+        dtype: to return it in, in the order of C.
         path: that it is of, for errors.
 
     Raises:
         WeightsError: if it holds NaN or infinity, or would in that type.
     """
     with np.errstate(over="ignore"):
-        held = array if dtype is None else array.astype(dtype, copy=False)
+        held = array if dtype is None else array.astype(dtype, "C", copy=False)
     if not np.isfinite(held).all():
         kind = f" in {dtype}" if held.dtype != array.dtype else ""
         raise WeightsError(
