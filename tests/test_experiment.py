@@ -167,6 +167,8 @@ def test_where_exactly_ends_is_said(copy, capsys):
 def test_settings_that_differ_are_refused_by_either_name(copy, capsys):
     assert main(*RESUME, copy, "-stage", "wgan") == 4
     assert "stage 'warm_up_generator' -> 'wgan'" in error(capsys)
+    assert main(*RESUME, copy, "-stage", "denoising") == 4  # of another preset
+    assert "stage 'warm_up_generator' -> 'denoising'" in error(capsys)
     assert main(*RESUME, copy, "-warm_up_generator") == 0
     assert "nothing to do" in capsys.readouterr().out
 

@@ -161,6 +161,8 @@ def test_parts_of_two_stages_are_published_together(pictures, tmp_path, capsys):
     assert report["stage"] == "denoising"
     assert [stage["stage"] for stage in report["stages"]] == ["autoencoder"]
     _, first, second = training(report).split("python runner.py")
+    assert "reports/sd_small_autoencoder.png" in first
+    assert "reports/sd_small.png" in second
     assert "-stage autoencoder" in first and "-stage" not in second  # the last one
     parts = ["decoder", "encoder", "text_encoder", "unet"]
     line = capsys.readouterr().out.splitlines()[-1]

@@ -67,7 +67,8 @@ closely as the faces that they were trained on.
 def main():
     trainings, _ = read(REPORTS)
     for report in trainings:
-        draw(report, REPORTS / f"{report['preset']}.png")
+        for stage in stages_of(report):
+            draw(stage, REPORTS / curve_of(report, stage))
     write_bytes(ROOT / "weights" / "README.md", readme(REPORTS).encode())
 
 
@@ -109,11 +110,22 @@ def files(trainings) -> str:
 def training(report) -> str:
     """Returns the section of a preset: each training in its order, and the curve."""
     parts = [f"## {report['preset']}\n"]
-    stages = [*report["stages"], report]
-    parts += [about_training(part) for stage in stages for part in in_order(stage)]
-    picture = f"reports/{report['preset']}.png"
-    parts += [f"![Loss and validation PSNR over the steps]({picture})\n"]
+    for stage in stages_of(report):
+        parts += [about_training(part) for part in in_order(stage)]
+        picture = f"reports/{curve_of(report, stage)}"
+        parts += [f"![Loss and validation PSNR over the steps]({picture})\n"]
     return "\n".join(parts)
+
+
+def stages_of(report) -> list:
+    """Returns the reports of the stages that a preset was trained in, its own last."""
+    return [*report["stages"], report]
+
+
+def curve_of(report, stage) -> str:
+    """Returns the file name of a stage's curve."""
+    own = "" if stage is report else f"_{stage['stage']}"
+    return f"{report['preset']}{own}.png"
 
 
 def about_training(report) -> str:

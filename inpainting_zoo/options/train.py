@@ -157,7 +157,8 @@ class TrainSettings(Settings):
                 f"captions: must be for a model that takes a text, received "
                 f"{self.captions!r}"
             )
-        if self.stage:
+        on_record = self.resume and "preset" not in self.given
+        if self.stage and not on_record:
             choose("stage", self.stage, dict.fromkeys(stages))
         refuse_run_settings(self.set)
         fields = {field.name: field for field in self.options()}
