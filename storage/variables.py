@@ -12,8 +12,8 @@ WAITING = "uninitialized_variables"  # private to Keras; a test notices if it ch
 def without_memory():
     """Builds networks whose variables have shapes, and numbers only once they are set.
 
-    Returns:
-        The list of these variables, at the end; see `complete`.
+    Yields:
+        A list, which has these variables once they are built; see `complete`.
     """
     import keras
     from keras.src.backend.common import global_state
