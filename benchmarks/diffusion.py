@@ -82,7 +82,6 @@ def installed(*modules: str) -> bool:
 
 def write(options):
     """Writes an empty file of float16 for every component, by the published shapes."""
-
     from inpainting_zoo.weights.convert_stable_diffusion import official_tensors
 
     with without_memory():
@@ -95,7 +94,6 @@ def write(options):
         path = Path(options.folder, component, FILES[component])
         path.parent.mkdir(parents=True)
         write_empty(path, shapes)
-    # Its variables have no numbers, which Keras would give them at exit.
     numbers = sum(
         int(np.prod(shape)) for c in components.values() for shape in c.values()
     )

@@ -379,7 +379,7 @@ def _arguments(name, opened):
 
 def _without(beside, state):
     """Returns the variables of parts that adapters do not hold."""
-    parts = {name.split("/")[0] for arrays in beside.values() for name in arrays}
+    parts = {part for arrays in beside.values() for part in _parts_of(arrays)}
     return {k: v for k, v in state.items() if k.split("/")[0] not in parts}
 
 

@@ -124,7 +124,6 @@ class StableDiffusion(LatentTraining):
             text = made("text_encoder", build_text_encoder, text_encoder, dtype)
             width = {"context_channels": text.output.shape[-1]}
         self.slices = unet.get("slices", 1)
-        self.saves_memory = self.slices > 1
         lora = LoRA(lora_rank, dtype=dtype) if lora_rank else None
         unet = made("unet", build_unet, {**unet, **width}, dtype, lora=lora)
         self.shrinks = _halvings(encoder)  # from a pixel to a latent
@@ -367,12 +366,15 @@ class StableDiffusion(LatentTraining):
 
     def _slice_attention(self, slices):
         """Cuts the U-Net's self-attention into parts; what was compiled is not so."""
-        layers = [x for x in self.unet.layers if x.name.endswith(".attn1.heads")]
+        layers = self._self_attention
         if any(layer.slices != slices for layer in layers):
             self._compiled = {}
         for layer in layers:
             layer.slices = slices
-        self.saves_memory = slices > 1
+
+    @property
+    def _self_attention(self):
+        return [x for x in self.unet.layers if x.name.endswith(".attn1.heads")]
 
     def refer_to(self, *references):
         """See `Completer.refer_to`; there may be `MOST_REFERENCES`.
@@ -596,7 +598,8 @@ class StableDiffusion(LatentTraining):
         if len(texts) < 2:
             found = self.denoise([seen, timestep, *texts, *scale])
             return self.noise_of(found, shown, alpha)
-        if texts[0].shape[1] == texts[1].shape[1] and not self.saves_memory:
+        sliced = any(layer.slices > 1 for layer in self._self_attention)
+        if texts[0].shape[1] == texts[1].shape[1] and not sliced:
             both = [seen, timestep, *scale]
             seen, timestep, *scale = (ops.concatenate([x, x]) for x in both)
             found = self.denoise([seen, timestep, ops.concatenate(texts), *scale])
