@@ -5,6 +5,7 @@ import math
 import keras
 from keras import ops
 
+from inpainting_zoo.engine.operations import attention
 from inpainting_zoo.errors import InputError
 
 
@@ -62,13 +63,10 @@ class DotProductAttention(keras.layers.Layer):
         mask = None if seen is None else ops.cast(seen, "bool")[:, None, None]
         step = -(-q.shape[1] // self.slices) if q.shape[1] else None
         if step is None or step == q.shape[1]:
-            found = ops.dot_product_attention(q, k, v, mask=mask, is_causal=self.causal)
+            found = attention(q, k, v, mask, self.causal)
         else:
             starts = range(0, q.shape[1], step)
-            found = [
-                ops.dot_product_attention(q[:, i : i + step], k, v, mask=mask)
-                for i in starts
-            ]
+            found = [attention(q[:, i : i + step], k, v, mask) for i in starts]
             found = ops.concatenate(found, axis=1)
         return ops.reshape(found, shape)
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from conftest import needs
+from inpainting_zoo.engine import operations
 from inpainting_zoo.errors import InputError
 from inpainting_zoo.layers.dot_product_attention import DotProductAttention
 from inpainting_zoo.stable_diffusion.autoencoder import build_decoder, build_encoder
@@ -82,6 +83,22 @@ def test_attention_by_hand():
     layer = DotProductAttention(2, slices=4, views=3)
     again = DotProductAttention.from_config(layer.get_config())
     assert again.get_config() == layer.get_config()
+
+
+def test_attention_of_long_sequences():
+    """More weights than a cache holds, cut in rows of which the last are fewer."""
+    q, k, v = np.random.default_rng(0).normal(size=(3, 2, 1100, 6)).astype("float32")
+    assert 2 * 1100 * 1100 > operations.CACHED > 1100 * 900
+    expected = []
+    for head in np.split(np.arange(6), 2):
+        weights = np.exp(q[..., head] @ k[..., head].swapaxes(1, 2) / 3**0.5)
+        weights /= weights.sum(axis=2, keepdims=True)
+        expected.append(weights @ v[..., head])
+    expected = np.concatenate(expected, axis=2)
+    inputs = [keras.Input((1100, 6)) for _ in range(3)]
+    model = keras.Model(inputs, DotProductAttention(2)(*inputs))
+    assert difference(model.predict([q, k, v], verbose=0), expected) < 1e-5
+    assert difference(DotProductAttention(2, slices=2)(q, k, v), expected) < 1e-5
 
 
 def test_autoencoder():
