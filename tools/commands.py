@@ -7,8 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
+from inpainting_zoo import arguments as command_line
+from inpainting_zoo import presets
 from inpainting_zoo.data.images import list_images
 from inpainting_zoo.errors import ZooError
+from inpainting_zoo.storage.checkpoints import Checkpoints
 from inpainting_zoo.storage.files import write_json
 
 RUNNER = Path(__file__).parent.parent / "runner.py"
@@ -50,16 +53,19 @@ def run(*arguments, script: Path = RUNNER):
 
 
 def train(name: str, output_path, *arguments):
-    """Trains an experiment to its end, from where an earlier call was interrupted.
+    """Trains a stage of an experiment, from where an earlier call was interrupted.
 
     Args:
         name: of the experiment.
         output_path: folder of experiments.
         *arguments: of the training command; the same in every call.
     """
-    begun = Path(output_path, name, "weights", "manifest.json").is_file()
-    experiment = ("-experiment_name", name, "-output_path", output_path)
-    run("train", *experiment, *(["-resume"] if begun else []), *arguments)
+    words = ["-experiment_name", name, "-output_path", output_path, *arguments]
+    _, settings = command_line.parse(["train", *map(str, words)])
+    stage = settings.stage or presets.family(settings.preset).stages[-1]
+    states = Checkpoints(settings.folder / "weights").entries()
+    begun = any(entry["stage"] == stage for entry in states)
+    run("train", *words, *(["-resume"] if begun else []))
 
 
 def spent(experiment: Path) -> float:

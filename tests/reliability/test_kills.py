@@ -10,6 +10,10 @@ import pytest
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from inpainting_zoo import presets
+from inpainting_zoo.storage.checkpoints import as_arrays, save_weights
+from tiny_diffusion import NARROW_SMALL
+
 from .commands import EAGER, LAMA, TINY, finish, kill, start, wait_for, wait_for_line
 from .experiments import RESUME, STAGES, WARM_UP, last_step, parts, states, where
 from .folders import Pictures, ledger
@@ -200,6 +204,23 @@ def test_a_signal_to_stop_a_folder(zoo, tmp_path, weights, record_property):
     result = zoo.run(*pictures.command(outs[signal.SIGTERM]))
     assert result.code == 0, result.err
     assert len(ledger(outs[signal.SIGTERM])) == 60 and not parts(outs[signal.SIGTERM])
+
+
+@pytest.mark.row("F6")
+def test_ctrl_c_while_a_picture_is_sampled(tmp_path):
+    """A diffusion model takes its time; of its picture nothing is left."""
+    weights = tmp_path / "small.safetensors"
+    about = {"preset": "sd_small", "overrides": NARROW_SMALL}
+    model = presets.build("sd_small", **NARROW_SMALL)
+    save_weights(weights, as_arrays(model.use_state()), about)
+    pictures, out = Pictures(tmp_path, 8, weights), tmp_path / "out"
+    process = start(*pictures.command(out), "-with", "num_steps=900")
+    wait_for(process, lambda: list(out.glob("*.png")))
+    done = len(list(out.glob("*.png")))
+    process.send_signal(signal.SIGINT)
+    code, printed = finish(process, 30)
+    assert code == 128 + signal.SIGINT and "Traceback" not in printed, printed
+    assert not parts(out) and done <= len(list(out.glob("*.png"))) <= done + 1 < 8
 
 
 @pytest.mark.row("F9")
