@@ -2,6 +2,7 @@
 
 from inpainting_zoo.families import Family
 from inpainting_zoo.models.sizes import Sizes
+from inpainting_zoo.storage.downloads import Weights
 
 STAGES = ("denoiser", "combiner", "final_denoiser")
 ROLES = ("first", "second")  # of the members
@@ -19,6 +20,8 @@ FAMILY = Family(
     draws=None,  # if a member does
 )
 TRAINING = {"batch_size": 8, "learning_rate": 1e-4, "adam_betas": [0.9, 0.999]}
+# What joins members that are good already: it begins at their mean.
+BLEND = {"color_space": "rgb", "blend": True, "denoise": False}
 
 PRESETS = {
     "ensemble": {
@@ -28,14 +31,26 @@ PRESETS = {
         "training": TRAINING,
     },
     "ensemble_faces_128": {
-        "description": "the same for faces, of members without a download, 128 px",
+        "description": "faces, 128 px: LaMa's completion and GMCNN's, blended",
         "family": FAMILY,
         "config": {
             "image_size": 128,
             "first": "lama_faces_256",
             "second": "gmcnn_faces_128_wgan",
+            **BLEND,
         },
         "training": TRAINING,
+        "weights": {
+            "combiner": Weights(
+                "ensemble_faces_128.safetensors",
+                "e021fc0bde69c37123e1e5e614ccb1c21071e67792817c70bd3b1594f3f8684a",
+                licence="non-commercial research; see weights/README.md",
+                source=(
+                    "trained by this project on faces, and on NVIDIA's irregular "
+                    "masks (CC BY-NC-SA 4.0)"
+                ),
+            )
+        },
     },
     "ensemble_photos_256": {
         "description": "the same for photographs, of members without a download",

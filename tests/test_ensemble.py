@@ -357,7 +357,7 @@ def test_an_ensemble_without_denoisers_has_one_stage():
     assert [*model.parts] == ["combiner"]
     with pytest.raises(InputError, match=r"stage: combiner without .* 'denoiser'"):
         model.make_stage("denoiser", None)
-    model = presets.build("ensemble_faces_128", channels=2, style_weight=0.0,
+    model = presets.build("ensemble", channels=2, style_weight=0.0,
                           perceptual_weight=0.0)  # fmt: skip
     model.make_stage("combiner", None)
     assert [*model.parts] == ["denoiser", "combiner"]

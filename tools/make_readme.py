@@ -34,7 +34,8 @@ SCUT-FBP5500, CelebA-HQ, FFHQ and generated ones; `lama_photos_256` went on with
 4,300 photographs, of ImageNet, BSDS500, LSUN, SUN, MIT's outdoor scenes, Pascal VOC,
 COCO, DTD, Caltech-101 and smaller sets. Their terms allow research. GMCNN and LaMa also
 learned from the NVIDIA Irregular Mask Dataset (CC BY-NC-SA 4.0). Take them as weights
-for non-commercial research.
+for non-commercial research. `ensemble_faces_128` needs the weights of both its members,
+`lama_faces_256` and `gmcnn_faces_128_wgan`, and learned from 800 of the faces.
 
 `lpips_alexnet.safetensors` is not of these: it is the network that LPIPS measures by,
 from torchvision and the authors of LPIPS, under BSD licences

@@ -2,6 +2,7 @@
 
     python tools/train_weights.py -faces DIR -face_masks DIR
         -photographs DIR -photograph_masks DIR -vgg_weights FILE
+        -face_validation LIST
 
 goes on where an earlier call was interrupted. Further options, such as `-gpu 0`, are
 those of training.
@@ -24,9 +25,15 @@ PHOTOGRAPHS_192 = (
     PHOTOGRAPHS + "-preset lama_small -image_size 192 -batch_size 4 -max_zoom 1.8 "
     "-vgg_weights {vgg_weights} -set hole_fill=biharmonic hole_weight=5 "
 )
+JOINED = (
+    "ensemble -cache {output_path}/%s -image_size 128 -learning_rate 3e-4 "
+    "-learning_rate_decay cosine -save_every 100 "
+    "-set color_space=rgb blend=true denoise=false perceptual_weight=0 style_weight=0 "
+)
 GENERATOR = "-from_weights {output_path}/%s/weights/generator.safetensors "
 PATHS = ("faces", "face_masks", "photographs", "photograph_masks", "vgg_weights")
-# Arguments of each experiment, in their order.
+PATHS += ("face_validation",)
+# Arguments of each experiment, in their order; those of an ensemble are its command's.
 TRAININGS = {
     "gmcnn_faces_128": IRREGULAR
     + "-preset gmcnn_faces_128 -warm_up_generator -steps 5000 -sample_every 200",
@@ -75,6 +82,10 @@ TRAININGS = {
     + "-steps 2400 -sample_every 500",
     "context_encoder_faces_128": FACES
     + "-preset context_encoder_faces_128 -steps 6000 -sample_every 500",
+    "ensemble_faces_128": JOINED
+    % "ensemble_faces_128"
+    + "-preset ensemble_faces_128 -train_path {faces} -mask_path {face_masks} "
+    "-validation_path {face_validation} -steps 300 -sample_every 150",
 }
 # The experiment that each preset has its weights from.
 PUBLISHED = {
@@ -85,6 +96,7 @@ PUBLISHED = {
     "lama_faces_256_reconstruction": "lama_faces_256",
     "lama_photos_256": "lama_photos_256_longer",
     "lama_photos_256_reconstruction": "lama_photos_256",
+    "ensemble_faces_128": "ensemble_faces_128",
 }
 
 
@@ -93,9 +105,15 @@ def main():
     paths = vars(options)
     for name, arguments in TRAININGS.items():
         words = [word.format(**paths) for word in arguments.split()]
-        train(name, options.output_path, *words, *more)
+        if words[0] == "ensemble":
+            run(*words, "-experiment_name", name, *more)
+        else:
+            train(name, options.output_path, *words, *more)
     for preset, name in PUBLISHED.items():
-        run("-experiment_name", name, "-output_path", options.output_path,
+        folder = Path(options.output_path)
+        if TRAININGS[name].startswith("ensemble"):
+            folder = folder / name / "experiments"
+        run("-experiment_name", name, "-output_path", folder,
             "-preset", preset, "-save_to", options.save_to,
             script=ROOT / "tools" / "publish.py")  # fmt: skip
 

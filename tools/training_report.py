@@ -12,7 +12,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from inpainting_zoo import presets
 from inpainting_zoo.environment import processor
 from inpainting_zoo.errors import InputError
-from inpainting_zoo.options import TrainSettings
+from inpainting_zoo.options import EnsembleSettings, TrainSettings
 from inpainting_zoo.storage.checkpoints import load_weights
 from inpainting_zoo.training.data import with_preset_defaults
 from inpainting_zoo.training.record import read_record
@@ -99,10 +99,17 @@ def command(settings: dict, stage: str) -> str:
     plain = TrainSettings(preset=settings["preset"], stage=stage)
     # Whatever the preset is, the command names it.
     defaults = with_preset_defaults(plain).as_dict() | {"preset": None}
-    last = presets.family(settings["preset"]).stages[-1]
-    if stage != last and not settings["warm_up_generator"]:
+    family = presets.family(settings["preset"])
+    if stage != family.stages[-1] and not settings["warm_up_generator"]:
         defaults["stage"] = None
     words = ["runner.py"]
+    if family.folder == "ensemble":  # all stages by one command
+        given = dict(settings["set"])
+        side = given.pop("image_size", None)
+        settings = settings | {"set": given, "image_size": side}
+        words += ["ensemble", "-cache", "CACHE"]
+        known = {field.name for field in EnsembleSettings.options()}
+        defaults = {k: v for k, v in defaults.items() if k in known}
     for name, default in defaults.items():
         value = settings.get(name, default)
         if value not in (default, None) and name not in LEFT_OUT:
