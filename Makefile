@@ -63,7 +63,8 @@ table1: .venv/runs
 weights: .venv/runs
 	$(PY) tools/train_weights.py -faces $(TRAIN) -face_masks $(MASKS) \
 		-photographs $(PHOTOGRAPHS) -photograph_masks $(PHOTOGRAPH_MASKS) \
-		-vgg_weights $(VGG) -face_validation $(FACE_VALIDATION)
+		-vgg_weights $(VGG) -face_sample $(FACE_SAMPLE) \
+		-face_validation $(FACE_VALIDATION)
 
 # Measures every shipped preset and writes weights/README.md from the reports.
 numbers: setup

@@ -65,7 +65,12 @@ def attention(queries, keys, values, mask=None, causal: bool = False):
         tf.reshape(tf.transpose(x, (0, 2, 1, 3)), (-1, x.shape[1], size))
         for x in (queries * size**-0.5, keys, values)
     )
-    found = tf.map_fn(gather, heads_first, fn_output_signature=values.dtype)
+    found = tf.map_fn(
+        gather,
+        heads_first,
+        fn_output_signature=values.dtype,
+        parallel_iterations=1,
+    )
     return tf.transpose(tf.reshape(found, (-1, heads, n, size)), (0, 2, 1, 3))
 
 

@@ -1,1 +1,1 @@
-"""An ensemble of two inpainters: denoisers, and a combiner in colours of HVI."""
+"""An ensemble of two inpainters: a combiner, between denoisers or alone."""

@@ -21,7 +21,13 @@ FAMILY = Family(
 )
 TRAINING = {"batch_size": 8, "learning_rate": 1e-4, "adam_betas": [0.9, 0.999]}
 # What joins members that are good already: it begins at their mean.
-BLEND = {"color_space": "rgb", "blend": True, "denoise": False}
+BLEND = {
+    "color_space": "rgb",
+    "blend": True,
+    "denoise": False,
+    "perceptual_weight": 0.0,
+    "style_weight": 0.0,
+}
 
 PRESETS = {
     "ensemble": {
@@ -53,7 +59,7 @@ PRESETS = {
         },
     },
     "ensemble_photos_256": {
-        "description": "the same for photographs, of members without a download",
+        "description": "as `ensemble`, for photographs, of members without a download",
         "family": FAMILY,
         "config": {
             "image_size": 256,

@@ -573,7 +573,7 @@ def digest(name: str) -> str:
 
 
 def verify(name: str):
-    """Hashes the weights of a preset, which no start does by itself.
+    """Hashes the weights of a preset and of its members, which no start does by itself.
 
     Those that are neither shipped nor in the cache are downloaded first.
 
@@ -586,7 +586,7 @@ def verify(name: str):
     """
     if name not in trained():
         raise InputError(f"preset: one of {', '.join(trained())}, received {name!r}")
-    for weights in get(name)["weights"].values():
+    for weights in _needed(name):
         path = locate(weights, WEIGHTS)
         check_hash(path, weights.digest, path)
 
@@ -598,13 +598,13 @@ def about(name: str) -> dict:
         name: of a preset.
 
     Returns:
-        name, description, `licence`, bytes (of the weights that it comes with) and
-        here: whether it completes pictures without a download.
+        name, description, `licence`, bytes (of the weights that it comes with, and of
+        its members') and here: whether it completes pictures without a download.
 
     Raises:
         InputError: if no preset has this name.
     """
-    weights = get(name).get("weights", {}).values()
+    weights = _needed(name)
     files = [place(w, WEIGHTS) for w in weights]
     there = [file.is_file() for file in files]
     sizes = [
@@ -617,6 +617,14 @@ def about(name: str) -> dict:
         "bytes": sum(sizes),
         "here": all(there),
     }
+
+
+def _needed(name) -> list:
+    """Returns the weights of a preset, then those of the presets that it joins."""
+    preset = get(name)
+    members = [preset["config"].get(role) for role in ("first", "second")]
+    known = [PRESETS[member] for member in members if member in PRESETS]
+    return [w for each in (preset, *known) for w in each.get("weights", {}).values()]
 
 
 def table() -> str:

@@ -19,8 +19,10 @@ from inpainting_zoo.storage.files import write_json
 from inpainting_zoo.tools.commands import run, script, spent
 from inpainting_zoo.tools.table1 import mean_and_deviation
 
-# Arguments of the model, by variant.
-VARIANTS = {
+# Arguments of the model: those of the report, and what variants have instead. A preset
+# may have others, so all are given.
+REPORT = {"color_space": "hvi", "skips": "true", "blend": "false", "denoise": "true"}
+INSTEAD = {
     "hvi": {},
     "rgb": {"color_space": "rgb"},
     "hvi_without_denoisers": {"denoise": "false"},
@@ -35,6 +37,7 @@ VARIANTS = {
         "denoise": "false",
     },
 }
+VARIANTS = {name: REPORT | changed for name, changed in INSTEAD.items()}
 
 
 def main(argv=None):

@@ -2,7 +2,7 @@
 
     python tools/train_weights.py -faces DIR -face_masks DIR
         -photographs DIR -photograph_masks DIR -vgg_weights FILE
-        -face_validation LIST
+        -face_sample LIST -face_validation LIST
 
 goes on where an earlier call was interrupted. Further options, such as `-gpu 0`, are
 those of training.
@@ -32,7 +32,7 @@ JOINED = (
 )
 GENERATOR = "-from_weights {output_path}/%s/weights/generator.safetensors "
 PATHS = ("faces", "face_masks", "photographs", "photograph_masks", "vgg_weights")
-PATHS += ("face_validation",)
+PATHS += ("face_sample", "face_validation")
 # Arguments of each experiment, in their order; those of an ensemble are its command's.
 TRAININGS = {
     "gmcnn_faces_128": IRREGULAR
@@ -84,7 +84,7 @@ TRAININGS = {
     + "-preset context_encoder_faces_128 -steps 6000 -sample_every 500",
     "ensemble_faces_128": JOINED
     % "ensemble_faces_128"
-    + "-preset ensemble_faces_128 -train_path {faces} -mask_path {face_masks} "
+    + "-preset ensemble_faces_128 -train_path {face_sample} -mask_path {face_masks} "
     "-validation_path {face_validation} -steps 300 -sample_every 150",
 }
 # The experiment that each preset has its weights from.
