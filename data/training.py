@@ -172,7 +172,7 @@ class TrainingPairs:
 
     def _sample(self, k):
         epoch, place = divmod(k, len(self.images))
-        index = int(_order(self.seed, epoch, len(self.images))[place])
+        index = int(order_of_epoch(self.seed, epoch, len(self.images))[place])
         kinds = [self.images, *self.further.values()]
         pictures = self._read(kinds, index, self._read_pictures, "train_path")
         caption = {k: pictures.pop(k) for k in ("caption",) if k in pictures}
@@ -313,5 +313,6 @@ def _argument(name):
 
 
 @functools.lru_cache(maxsize=8)
-def _order(seed, epoch, length):
+def order_of_epoch(seed: int, epoch: int, length: int):
+    """Returns the indices of pictures in the order that an epoch takes them in."""
     return np.random.default_rng([seed, epoch, 0, ORDER]).permutation(length)

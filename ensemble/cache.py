@@ -24,6 +24,7 @@ log = logging.getLogger(__name__)
 # Settings that decide which pictures there are, and their masks.
 DECISIVE = ("train_path", "dataset_layout", "validation_path", "validation_split")
 DECISIVE += ("per_category", "mask_path", "invert_mask", "mask_label", "seed")
+PAIRING = 3  # a stream of random numbers beside those of `data.training`
 
 
 @dataclasses.dataclass(frozen=True)
@@ -96,7 +97,7 @@ class Cache:
         chosen = self._chosen(settings, about, files)
         # Mask files go to pictures in sorted order, the smallest holes first in many a
         # collection, and the last pictures are the ones to validate on.
-        names = np.random.default_rng(settings.seed).permutation(list(chosen))
+        names = shuffled(list(chosen), settings.seed)
         places = [(self.images / name, self.masks / name) for name in names]
         todo = [i for i, both in enumerate(places) if not all(map(Path.is_file, both))]
         if not todo:
@@ -207,6 +208,16 @@ class Cache:
                 f"members: must complete every picture, {member.source} did not: see "
                 f"{folder / 'ledger.jsonl'}"
             )
+
+
+def shuffled(names: list, seed: int) -> list:
+    """Returns names in a random order that no training takes them in.
+
+    NumPy pads seeds with zeros, so that of `seed` alone would be like that of the first
+    epoch (`data.training`): masks that are sorted by area would come in their order.
+    """
+    order = np.random.default_rng([seed, 0, 0, PAIRING]).permutation(len(names))
+    return [names[i] for i in order]
 
 
 def of_three_channels(

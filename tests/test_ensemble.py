@@ -16,9 +16,10 @@ from conftest import needs, save_tiny
 from inpainting_zoo import cli, memory, presets
 from inpainting_zoo.chosen import chosen_model
 from inpainting_zoo.data.images import list_images, read_image, read_mask
+from inpainting_zoo.data.training import order_of_epoch
 from inpainting_zoo.engine import backend
 from inpainting_zoo.engine.precisions import DTYPES
-from inpainting_zoo.ensemble.cache import Cache, of_three_channels
+from inpainting_zoo.ensemble.cache import Cache, of_three_channels, shuffled
 from inpainting_zoo.ensemble.command import OWN, better_by_area, gain, in_words
 from inpainting_zoo.ensemble.members import Member
 from inpainting_zoo.ensemble.networks import build_combiner, build_networks
@@ -595,6 +596,14 @@ def test_members_complete_with_the_texture_of_their_preset(folder, tmp_path):
     assert not member.draws and "model" in vars(member)
     member.release()
     assert not member.draws and "model" not in vars(member)
+
+
+def test_holes_do_not_grow_along_an_epoch():
+    """Sorted masks go to pictures in another order than these are learned in."""
+    sizes = dict(zip(shuffled(range(90), 0), range(90)))  # of the masks, by picture
+    for epoch in range(3):
+        learned = [sizes[i] for i in order_of_epoch(0, epoch, 80)]
+        assert abs(np.corrcoef(learned, range(80))[0, 1]) < 0.4
 
 
 @pytest.mark.parametrize("name", ["ensemble_faces_128", "ensemble_photos_256"])
