@@ -235,6 +235,21 @@ def test_shipped_weights_have_a_licence_and_a_source(name):
     assert "MB, non-commercial" in presets.table()
 
 
+def test_members_are_verified_too(tmp_path, monkeypatch):
+    name, member = "ensemble_faces_128", "lama_faces_256"
+    for each in (name, member, "gmcnn_faces_128_wgan"):
+        for weights in presets.get(each)["weights"].values():
+            (tmp_path / weights.file).symlink_to(presets.WEIGHTS / weights.file)
+    monkeypatch.setattr(presets, "WEIGHTS", tmp_path)
+    presets.verify(name)
+    alone = (tmp_path / f"{name}.safetensors").stat().st_size
+    assert presets.about(name)["bytes"] > presets.about(member)["bytes"] + alone
+    (tmp_path / f"{member}.safetensors").unlink()
+    (tmp_path / f"{member}.safetensors").write_bytes(b"other")
+    with pytest.raises(WeightsError, match=f"{member}.* instead of"):
+        presets.verify(name)
+
+
 @pytest.mark.parametrize("name", sorted({*presets.trained()} - {*presets.shipped()}))
 def test_downloads_have_a_licence_a_source_and_a_size(name, tmp_path, monkeypatch):
     monkeypatch.setenv("INPAINTING_ZOO_HOME", str(tmp_path))
