@@ -59,7 +59,7 @@ PRESETS = {
         },
     },
     "ensemble_photos_256": {
-        "description": "as `ensemble`, for photographs, of members without a download",
+        "description": "as `ensemble`, for photographs; members need no download",
         "family": FAMILY,
         "config": {
             "image_size": 256,
