@@ -336,7 +336,7 @@ def test_features_of_the_combiners_loss(perceptual):
     image = x = keras.Input((None, None, 3))
     maps = [x := keras.layers.Conv2D(2, 3, padding="same")(x) for _ in range(5)]
     network, heads = keras.Model(image, maps), [np.float32([1, i]) for i in range(5)]
-    model = presets.build("ensemble_faces_128", channels=2, perceptual=perceptual)
+    model = presets.build("ensemble", channels=2, perceptual=perceptual)
     loaded = (network, heads) if perceptual == "lpips" else network
     model.make_stage("combiner", lambda name, taps: loaded)
     rng = np.random.default_rng(0)
