@@ -12,6 +12,7 @@ from pathlib import Path
 from inpainting_zoo.asuka.presets import PRESETS as ASUKA_PRESETS
 from inpainting_zoo.context_encoder.presets import PRESETS as CONTEXT_ENCODER_PRESETS
 from inpainting_zoo.ensemble.presets import PRESETS as ENSEMBLE_PRESETS
+from inpainting_zoo.ensemble.presets import ROLES
 from inpainting_zoo.errors import InputError, WeightsError, choose, some
 from inpainting_zoo.families import Family, names_in
 from inpainting_zoo.gmcnn.presets import PRESETS as GMCNN_PRESETS
@@ -622,7 +623,7 @@ def about(name: str) -> dict:
 def _needed(name) -> list:
     """Returns the weights of a preset, then those of the presets that it joins."""
     preset = get(name)
-    members = [preset["config"].get(role) for role in ("first", "second")]
+    members = [preset["config"].get(role) for role in ROLES]
     known = [PRESETS[member] for member in members if member in PRESETS]
     return [w for each in (preset, *known) for w in each.get("weights", {}).values()]
 

@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 
 from inpainting_zoo import arguments as command_line
-from inpainting_zoo import presets
 from inpainting_zoo.data.images import list_images
 from inpainting_zoo.errors import ZooError
 from inpainting_zoo.storage.checkpoints import Checkpoints
 from inpainting_zoo.storage.files import write_json
+from inpainting_zoo.training.data import with_preset_defaults
 
 RUNNER = Path(__file__).parent.parent / "runner.py"
 
@@ -62,7 +62,7 @@ def train(name: str, output_path, *arguments):
     """
     words = ["-experiment_name", name, "-output_path", output_path, *arguments]
     _, settings = command_line.parse(["train", *map(str, words)])
-    stage = settings.stage or presets.family(settings.preset).stages[-1]
+    stage = with_preset_defaults(settings).stage
     states = Checkpoints(settings.folder / "weights").entries()
     begun = any(entry["stage"] == stage for entry in states)
     run("train", *words, *(["-resume"] if begun else []))

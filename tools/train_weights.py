@@ -25,11 +25,6 @@ PHOTOGRAPHS_192 = (
     PHOTOGRAPHS + "-preset lama_small -image_size 192 -batch_size 4 -max_zoom 1.8 "
     "-vgg_weights {vgg_weights} -set hole_fill=biharmonic hole_weight=5 "
 )
-JOINED = (
-    "ensemble -cache {output_path}/%s -image_size 128 -learning_rate 3e-4 "
-    "-learning_rate_decay cosine -save_every 100 "
-    "-set color_space=rgb blend=true denoise=false perceptual_weight=0 style_weight=0 "
-)
 GENERATOR = "-from_weights {output_path}/%s/weights/generator.safetensors "
 PATHS = ("faces", "face_masks", "photographs", "photograph_masks", "vgg_weights")
 PATHS += ("face_sample", "face_validation")
@@ -82,10 +77,11 @@ TRAININGS = {
     + "-steps 2400 -sample_every 500",
     "context_encoder_faces_128": FACES
     + "-preset context_encoder_faces_128 -steps 6000 -sample_every 500",
-    "ensemble_faces_128": JOINED
-    % "ensemble_faces_128"
-    + "-preset ensemble_faces_128 -train_path {face_sample} -mask_path {face_masks} "
-    "-validation_path {face_validation} -steps 300 -sample_every 150",
+    "ensemble_faces_128": "ensemble -cache {output_path}/ensemble_faces_128 "
+    "-preset ensemble_faces_128 -train_path {face_sample} -mask_path {face_masks} "
+    "-validation_path {face_validation} -image_size 128 -steps 300 "
+    "-learning_rate 3e-4 -learning_rate_decay cosine -save_every 100 -sample_every 150 "
+    "-set color_space=rgb blend=true denoise=false perceptual_weight=0 style_weight=0",
 }
 # The experiment that each preset has its weights from.
 PUBLISHED = {
