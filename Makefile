@@ -24,6 +24,10 @@ setup: .venv/ready
 demo: .venv/runs
 	$(PY) demo.py
 
+# What JAX compiles is kept, for the other processes of the tests and the next run.
+test long: export JAX_COMPILATION_CACHE_DIR = $(CURDIR)/.pytest_cache/jax
+test long: export JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS = 0
+
 # Tests of up to ten seconds, on TensorFlow, then those of the engine on JAX.
 test: setup
 	$(PYTEST)
@@ -38,9 +42,10 @@ long: setup
 gpu: setup
 	$(PY) -m pytest -q -m gpu
 
-# The long forms of the reliability tests; their figures go to docs/reliability.md.
+# What takes minutes a test, on both engines; figures go to docs/reliability.md.
 soak: setup
 	RELIABILITY_REPORT=docs/reliability.md $(PY) -m pytest -q -m slow
+	KERAS_BACKEND=jax $(PY) -m pytest -q -m 'both_engines and slow'
 
 # Executes the notebooks.
 notebook: setup

@@ -15,6 +15,7 @@ from inpainting_zoo.losses.adversarial import (
     logistic_critic_loss,
     non_saturating_generator_loss,
 )
+from inpainting_zoo.losses.mean_squared_error import mean_squared_error
 from inpainting_zoo.losses.ring_reconstruction import (
     ring_weights,
     weighted_squared_error,
@@ -181,7 +182,7 @@ class ContextEncoder(GeneratorInpainter):
     def _weighted(self, terms, prediction, image):
         """Adds up the terms and logs the PSNR of the region in dB; colours span 2."""
         loss, logs = weighted_sum(terms, self.loss_weights, "generator")
-        error = ops.mean(ops.square(self.region(prediction) - self.region(image)))
+        error = mean_squared_error(self.region(prediction), self.region(image))
         return loss, logs | {"psnr": 10 * ops.log10(4 / ops.maximum(error, 1e-10))}
 
     def step_macs(self, macs):

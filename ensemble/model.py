@@ -15,6 +15,7 @@ from inpainting_zoo.errors import InputError, choose
 from inpainting_zoo.features.load import advising, perceptual_network
 from inpainting_zoo.losses.edges import laplacian_edge_loss, sobel_edge_loss
 from inpainting_zoo.losses.feature_distance import perceptual_loss
+from inpainting_zoo.losses.mean_squared_error import mean_squared_error
 from inpainting_zoo.losses.perceptual_similarity import perceptual_similarity_loss
 from inpainting_zoo.losses.style import style_loss
 from inpainting_zoo.models.bookkeeping import weighted_sum
@@ -148,7 +149,7 @@ class Ensemble(Inpainter):
 
     def terms(self, prediction, image):
         """Returns the distances of images (B, H, W, 3) in [0, 1]."""
-        terms = {"mse": ops.mean(ops.square(prediction - image))}
+        terms = {"mse": mean_squared_error(prediction, image)}
         if self.loss_weights.get("edge"):
             terms["edge"] = self.edges(prediction, image)
         return terms

@@ -3,6 +3,8 @@
 import numpy as np
 from keras import ops
 
+from inpainting_zoo.losses.mean_squared_error import mean_squared_error
+
 BINOMIAL = np.float32([0.05, 0.25, 0.4, 0.25, 0.05])
 SOBEL = np.float32([[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]]) / 8
 
@@ -16,8 +18,7 @@ def laplacian_edge_loss(generated, target):
     Reference: Yan et al., HVI: A New Color Space for Low-light Image Enhancement, CVPR
     2025 (the edge loss of CIDNet).
     """
-    difference = laplacian_residual(generated) - laplacian_residual(target)
-    return ops.mean(ops.square(difference))
+    return mean_squared_error(laplacian_residual(generated), laplacian_residual(target))
 
 
 def laplacian_residual(x):

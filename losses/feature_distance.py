@@ -2,6 +2,7 @@
 
 from keras import ops
 
+from inpainting_zoo.losses.mean_squared_error import mean_squared_error
 from inpainting_zoo.losses.reconstruction import absolute
 
 
@@ -30,7 +31,7 @@ def perceptual_loss(generated, target, relative: bool = False):
     """
     total = 0.0
     for x, y in zip(generated, target, strict=True):
-        distance = ops.mean(ops.square(x - y))
+        distance = mean_squared_error(x, y)
         total += distance / ops.mean(ops.square(y)) if relative else distance
     return total
 

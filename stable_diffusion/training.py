@@ -13,6 +13,7 @@ from inpainting_zoo.engine.inference import compiled
 from inpainting_zoo.errors import InputError
 from inpainting_zoo.features.lpips import PLANS, lpips_network
 from inpainting_zoo.losses.kl_divergence import kl_divergence
+from inpainting_zoo.losses.mean_squared_error import mean_squared_error
 from inpainting_zoo.losses.perceptual_similarity import perceptual_similarity_loss
 from inpainting_zoo.losses.reconstruction import absolute
 from inpainting_zoo.models.bookkeeping import weighted_sum
@@ -239,10 +240,11 @@ class LatentTraining(Inpainter):
             given.append(ops.ones_like(timestep))
         predicted = self.denoise(given, training=True)
         if change is None:
-            error = predicted - self.target(latents, noise, alpha)
+            expected = self.target(latents, noise, alpha)
         else:
-            error = self.noise_of(predicted, shown, alpha) - noise - change
-        loss = ops.mean(ops.square(error))
+            predicted = self.noise_of(predicted, shown, alpha)
+            expected = noise + change
+        loss = mean_squared_error(predicted, expected)
         return loss, {"unet_loss": loss}
 
     def denoise(self, given, **options):

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageSequence
 
+from inpainting_zoo.engine.backend import BACKEND
 from inpainting_zoo.engine.operations import computes_in
 from inpainting_zoo.models.completer import Completer
 from tiny_vgg import write as write_vgg
@@ -19,6 +20,13 @@ from tiny_vgg import write as write_vgg
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 # What tests run once or twice compiles longer than it runs.
 os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
+
+# Of what differs little by engine and compiles for minutes on JAX.
+long_but_slow_on_jax = getattr(pytest.mark, "slow" if BACKEND == "jax" else "long")
+
+# What importing has made stays; full collections, many a test, need not go through it.
+gc.collect()
+gc.freeze()
 
 ROOT = Path(__file__).parent.parent
 TINY = ["-set", "base_channels=4", "critic_channels=4", "image_size=32"]

@@ -12,7 +12,7 @@ import pytest
 from keras import ops
 from PIL import Image
 
-from conftest import needs, save_tiny
+from conftest import long_but_slow_on_jax, needs, save_tiny
 from inpainting_zoo import cli, memory, presets
 from inpainting_zoo.chosen import chosen_model
 from inpainting_zoo.data.images import list_images, read_image, read_mask
@@ -126,7 +126,7 @@ def test_what_is_done_is_not_done_again(done, command, capsys):
     assert out.count("0 ok, 7 skipped") == 2 and out.count("done before, 2 steps") == 3
 
 
-@pytest.mark.long
+@long_but_slow_on_jax
 def test_an_interrupted_run_ends_with_the_same_weights(done, command, capsys):
     """As if it had been killed after one of two steps of the second stage."""
     former, stopped = (done.experiments / name for name in ("ensemble", "stopped"))
@@ -156,7 +156,7 @@ def test_an_interrupted_run_ends_with_the_same_weights(done, command, capsys):
                 np.testing.assert_array_equal(one[variable], other[variable])
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_a_cache_that_was_moved_goes_on(done, folder, command, monkeypatch):
     """By a relative path, with a member by one, after one of two steps of the last."""
     shutil.copytree(done.folder, folder / "moved")

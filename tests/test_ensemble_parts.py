@@ -110,11 +110,11 @@ def test_the_inverse_outside_of_what_colours_give(hvi):
 
 @pytest.mark.parametrize("density", [0.05, 0.2, 1.0])
 def test_colours_come_back(hvi, density):
-    """But for 1e-4, the root of the inverse's own epsilon, by which greys differ."""
+    """To 1e-4, the root of the inverse's own epsilon, and a step of float32 near 1."""
     transform = layer(density)
     for colours in COLOURS:
         rgb = tensor(hvi[colours])
-        assert difference(transform(transform(rgb), inverse=True), rgb) < 1.1e-4
+        assert difference(transform(transform(rgb), inverse=True), rgb) < 1e-4 + 1.2e-7
 
 
 def test_gradients_are_finite_everywhere_and_density_learns():

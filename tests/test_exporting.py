@@ -129,7 +129,7 @@ def test_fourier_transforms_are_written_as_products(format, side, tmp_path):
         assert not re.search(rb"FFT|DFT", path.read_bytes())
 
 
-@pytest.mark.long
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("format", "sides"), [("onnx", (104, 139)), ("litert", (128,))]
 )
@@ -265,9 +265,12 @@ def run_litert(path):
     return names, lambda inputs: runner(**inputs)["completed"]
 
 
-@pytest.mark.long
 @pytest.mark.parametrize(
-    ("format", "opened"), [("onnx", run_onnx), ("litert", run_litert)]
+    ("format", "opened"),
+    [
+        pytest.param("onnx", run_onnx, marks=pytest.mark.slow),
+        pytest.param("litert", run_litert, marks=pytest.mark.long),
+    ],
 )
 def test_what_is_drawn_is_an_input(format, opened, tmp_path):
     """Style and maps of MAT, by name; another style gives another picture."""
@@ -295,7 +298,7 @@ def test_what_is_drawn_is_an_input(format, opened, tmp_path):
     assert np.abs(found[0] - found[1]).max() > 1e-3
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_the_table_of_exported_files_draws_what_the_model_draws(tmp_path, monkeypatch):
     keras.utils.set_random_seed(0)
     config = {"channels": [2], "width": 6, "latent": 4, "mapping_layers": 1}

@@ -14,7 +14,7 @@ SMALLEST = ["base_channels=2", "critic_channels=2"]
 @pytest.mark.parametrize(
     ("variable", "value", "precision"),
     [
-        ("ONEDNN_MAX_CPU_ISA", "AVX2", "bfloat16"),
+        pytest.param("ONEDNN_MAX_CPU_ISA", "AVX2", "bfloat16", marks=pytest.mark.slow),
         ("ONEDNN_MAX_CPU_ISA", "AVX2", "float16"),
         ("ONEDNN_MAX_CPU_ISA", "AVX512_CORE", "float16"),
         ("TF_ENABLE_ONEDNN_OPTS", "0", "bfloat16"),

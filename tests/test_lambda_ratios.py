@@ -17,7 +17,7 @@ def sweep(*words):
     )
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_ratios_and_variants_are_trained_measured_and_not_done_again(
     pictures, tmp_path
 ):

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from keras import ops
 
+from conftest import long_but_slow_on_jax
 from inpainting_zoo import cli, presets
 from inpainting_zoo.benchmarks.cases import random_vgg
 from inpainting_zoo.engine import backend
@@ -86,7 +87,7 @@ def test_reconstruction_is_the_mean_difference_of_the_hole():
 
 
 @both_engines
-@pytest.mark.long
+@long_but_slow_on_jax
 def test_reconstruction_learns():
     """The same pictures again and again, without a discriminator."""
     model = begun("reconstruction", average=0)

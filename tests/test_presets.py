@@ -314,7 +314,7 @@ print(peak_memory())
 """
 
 
-@pytest.mark.long
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", [".npz", ".safetensors"])
 def test_loading_takes_hardly_more_memory_than_the_model(suffix, tmp_path):
     """Arrays are read one at a time: a tenth of 108 MB, not another 108."""

@@ -142,6 +142,7 @@ def test_an_experiment_is_published(experiment, tmp_path, capsys):
     assert report["history"][0]["reconstruction"] > 0
 
 
+@pytest.mark.slow
 def test_parts_of_two_stages_are_published_together(pictures, tmp_path, capsys):
     """Each in a file of its own; the report has the settings of both stages.
 

@@ -136,7 +136,7 @@ def test_paths_are_asked_for_by_the_parts_that_need_them(capsys):
     assert options.further == ["-gpu", "0"]
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_the_command_measures_trains_and_does_nothing_twice(pictures, tmp_path):
     images, masks = pictures / "images", pictures / "masks"
     other = tmp_path / "train"

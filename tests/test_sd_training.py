@@ -8,6 +8,7 @@ import pytest
 from keras import ops
 from PIL import Image
 
+from conftest import long_but_slow_on_jax
 from inpainting_zoo import presets
 from inpainting_zoo.engine.batches import stream
 from inpainting_zoo.errors import InputError
@@ -28,6 +29,7 @@ def weights(tmp_path_factory):
     return path
 
 
+@long_but_slow_on_jax
 def test_trained_resumed_and_used(pictures, weights, tmp_path, capsys):
     """Four steps in one run are two and two; use finds the parts that stayed frozen."""
     options = [f"{k}={json.dumps(v)}" for k, v in NARROW.items()]
@@ -53,6 +55,7 @@ def test_trained_resumed_and_used(pictures, weights, tmp_path, capsys):
     assert "num_steps: must be a whole number" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_lora_is_trained_resumed_and_used(pictures, weights, tmp_path, capsys):
     """Four steps in one run are two and two; its file stands beside the weights."""
     options = [f"{k}={json.dumps(v)}" for k, v in NARROW.items()]
@@ -87,6 +90,7 @@ def test_a_lora_is_trained_resumed_and_used(pictures, weights, tmp_path, capsys)
     assert (found[0] != found[2]).any()
 
 
+@pytest.mark.slow
 def test_captions_and_remembered_latents(pictures, weights, tmp_path, monkeypatch):
     """Of crops that come again each is encoded once; runs are resumed bit for bit."""
     monkeypatch.setenv("INPAINTING_ZOO_HOME", str(tmp_path / "cache"))
@@ -137,6 +141,7 @@ def test_frozen_parts_must_come_from_somewhere(pictures, tmp_path, capsys):
     assert "part encoder" in error and "-from_weights" in error
 
 
+@long_but_slow_on_jax
 def test_tasks_are_learned_beside_a_frozen_model(pictures, weights, tmp_path, capsys):
     """Harmonization in one run and in two; then removal in the same experiment."""
     options = [f"{k}={json.dumps(v)}" for k, v in NARROW.items()]
@@ -176,6 +181,7 @@ def test_tasks_are_learned_beside_a_frozen_model(pictures, weights, tmp_path, ca
     assert gone == 4 and "-adapters: must be a file" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_prompt_learns_from_references(pictures, weights, tmp_path, capsys):
     """Four steps in one run are two and two; then a picture beside two references."""
     options = [f"{k}={json.dumps(v)}" for k, v in NARROW.items()]

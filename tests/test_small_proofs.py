@@ -143,7 +143,7 @@ def test_the_table_of_proofs():
     assert row in seele_proof.page({"remove": found})
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_the_commands_on_tiny_networks(tmp_path, capsys):
     """Of random weights: everything is trained, measured and written."""
     rng, pictures = np.random.default_rng(0), tmp_path / "pictures"

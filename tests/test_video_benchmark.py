@@ -65,7 +65,7 @@ def test_the_clip_is_the_truth_where_no_object_is(tmp_path, monkeypatch):
     assert (tmp_path / "a.gif").stat().st_size > 1000
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_the_commands_of_the_page_take_the_object_off_its_clip(tmp_path):
     """Nearer to the truth by 5 dB than each frame alone; the GIF shows both."""
     page = (ROOT / "docs/video.md").read_text()

@@ -163,7 +163,7 @@ WITHOUT_FEATURES = {
     "stable_diffusion": {"perceptual_weight": 0},
     "asuka": {"perceptual_weight": 0},
 }
-SLOW = {"stable_diffusion", "asuka", "mat"}  # to be compiled by JAX
+SLOW = {"stable_diffusion", "asuka", "mat"}  # to be compiled
 names = pytest.mark.parametrize("name", PARAMETERS)
 
 
@@ -179,11 +179,13 @@ def distinct():
 
 
 def timed(name):
-    """Marks what JAX compiles for over ten seconds, and others of a family but one."""
+    """Marks presets: one a family is for every run, but for what compiles for long."""
+    on_jax, family = backend.BACKEND == "jax", presets.family(name).folder
     last = {presets.family(name).folder: name for name in distinct()}
-    last = {name for folder, name in last.items() if folder not in SLOW}
-    short = backend.BACKEND != "jax" or name in last
-    return name if short else pytest.param(name, marks=pytest.mark.long)
+    if name != last[family] and (on_jax or family in SLOW):
+        return pytest.param(name, marks=pytest.mark.slow)
+    long = on_jax and family in SLOW
+    return pytest.param(name, marks=pytest.mark.long) if long else name
 
 
 def overrides_of(name):

@@ -77,7 +77,7 @@ def test_two_processes_train_as_one(images, tmp_path, stage, descent, record_pro
     assert last_step(together) == 3
 
 
-@pytest.mark.long
+@pytest.mark.slow
 @pytest.mark.row("L8")
 def test_rows_stay_on_their_devices(images, tmp_path):
     """All that two devices tell each other in a step is what they add up."""
@@ -109,11 +109,9 @@ def test_another_number_of_processes_goes_on(images, tmp_path, record_property):
     assert difference(*found) <= 1e-5
 
 
+@pytest.mark.slow
 @pytest.mark.row("F13")
-@pytest.mark.parametrize(
-    "dies",
-    [pytest.param(0, marks=pytest.mark.long), pytest.param(1, marks=pytest.mark.slow)],
-)
+@pytest.mark.parametrize("dies", [0, 1])
 def test_the_others_end_when_one_dies(images, tmp_path, dies, record_property):
     """With one clear line; the state that was saved is gone on from."""
     options = (*TINY, "-batch_size", 4, *WARM_UP, "-validation_images", 1)
