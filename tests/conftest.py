@@ -21,8 +21,8 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 # What tests run once or twice compiles longer than it runs.
 os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
 
-# Of what differs little by engine and compiles for minutes on JAX.
-long_but_slow_on_jax = getattr(pytest.mark, "slow" if BACKEND == "jax" else "long")
+# Of what JAX compiles for long, and others compile a part of.
+slow_on_jax = pytest.mark.slow if BACKEND == "jax" else lambda test: test
 
 # What importing has made stays; full collections, many a test, need not go through it.
 gc.collect()

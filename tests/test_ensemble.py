@@ -12,7 +12,7 @@ import pytest
 from keras import ops
 from PIL import Image
 
-from conftest import long_but_slow_on_jax, needs, save_tiny
+from conftest import needs, save_tiny, slow_on_jax
 from inpainting_zoo import cli, memory, presets
 from inpainting_zoo.chosen import chosen_model
 from inpainting_zoo.data.images import list_images, read_image, read_mask
@@ -126,7 +126,8 @@ def test_what_is_done_is_not_done_again(done, command, capsys):
     assert out.count("0 ok, 7 skipped") == 2 and out.count("done before, 2 steps") == 3
 
 
-@long_but_slow_on_jax
+@slow_on_jax
+@pytest.mark.long
 def test_an_interrupted_run_ends_with_the_same_weights(done, command, capsys):
     """As if it had been killed after one of two steps of the second stage."""
     former, stopped = (done.experiments / name for name in ("ensemble", "stopped"))

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from keras import ops
 
+from conftest import slow_on_jax
 from inpainting_zoo import presets
 from inpainting_zoo.engine.batches import stream
 from inpainting_zoo.engine.inference import compiled
@@ -296,6 +297,7 @@ def draw(number, name, shape):
     return values.astype("float32")
 
 
+@slow_on_jax
 def test_resnet_perceptual_loss(resnet):
     features, arrays = resnet
     network = features("resnet50_dilated", [f"layer{i}" for i in (1, 2, 3, 4)])

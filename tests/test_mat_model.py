@@ -7,6 +7,7 @@ import pytest
 from keras import ops
 from PIL import Image
 
+from conftest import slow_on_jax
 from inpainting_zoo import cli, presets
 from inpainting_zoo.data.masks import MASKS
 from inpainting_zoo.errors import InputError, WeightsError
@@ -187,6 +188,7 @@ def test_a_seed_is_an_answer(narrow):
 
 
 @both_engines
+@slow_on_jax
 def test_both_stages_add_to_a_fill():
     """Without colours of their own they leave what the image pyramid fills in."""
     model = presets.build("mat_small", **NARROW)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from conftest import long_but_slow_on_jax
+from conftest import slow_on_jax
 from inpainting_zoo import cli, presets
 from inpainting_zoo.benchmarks.cases import random_vgg
 from inpainting_zoo.engine import backend
@@ -72,6 +72,7 @@ def numbers(model):
 
 
 @both_engines
+@slow_on_jax
 def test_reconstruction_is_the_mean_difference_of_the_hole():
     """Of both predictions, which are pasted: all that differs is in the hole."""
     model, inputs = begun("reconstruction"), as_inputs(batch(0))
@@ -87,7 +88,8 @@ def test_reconstruction_is_the_mean_difference_of_the_hole():
 
 
 @both_engines
-@long_but_slow_on_jax
+@slow_on_jax
+@pytest.mark.long
 def test_reconstruction_learns():
     """The same pictures again and again, without a discriminator."""
     model = begun("reconstruction", average=0)
@@ -226,6 +228,7 @@ def test_features_before_the_relu(network, tmp_path, caplog):
 
 
 @both_engines
+@slow_on_jax
 def test_a_step_by_features(tmp_path):
     """The term is the distance of features over their scale."""
     load = loader({"vgg16": random_vgg(tmp_path / "vgg.npz")})
@@ -245,6 +248,7 @@ def test_a_step_by_features(tmp_path):
 
 
 @both_engines
+@slow_on_jax
 def test_a_step_by_lpips():
     """The term is the distance of the whole prediction."""
     image = x = keras.Input((None, None, 3))
