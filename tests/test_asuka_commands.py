@@ -5,7 +5,6 @@ import json
 import numpy as np
 import pytest
 
-from conftest import slow_on_jax
 from inpainting_zoo import presets
 from inpainting_zoo.storage.checkpoints import load_weights
 from stages import assert_known_stay, run, whole_and_in_parts
@@ -14,7 +13,7 @@ from tiny_asuka import NARROW_ASUKA, write_folder
 pytestmark = [pytest.mark.both_engines, pytest.mark.long]
 
 
-@slow_on_jax
+@pytest.mark.slow
 def test_both_stages(pictures, tmp_path, capsys):
     """Four steps in one run are two and two; a state has what learns alone."""
     source = presets.build("asuka", **NARROW_ASUKA)

@@ -71,7 +71,7 @@ def test_what_is_chosen_for_each_run_is_refused(capsys):
         assert f"-{name.strip('-')}: is chosen for each run" in capsys.readouterr().err
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_the_smallest_comparison(pictures, tmp_path, capsys):
     tiny = save_tiny(tmp_path / "tiny.npz", image_size=16)
     ensemble_ablation.main(

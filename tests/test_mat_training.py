@@ -88,8 +88,7 @@ def test_reconstruction_is_the_mean_difference_of_the_hole():
 
 
 @both_engines
-@slow_on_jax
-@pytest.mark.long
+@pytest.mark.slow
 def test_reconstruction_learns():
     """The same pictures again and again, without a discriminator."""
     model = begun("reconstruction", average=0)
@@ -248,7 +247,7 @@ def test_a_step_by_features(tmp_path):
 
 
 @both_engines
-@slow_on_jax
+@pytest.mark.slow
 def test_a_step_by_lpips():
     """The term is the distance of the whole prediction."""
     image = x = keras.Input((None, None, 3))

@@ -10,6 +10,7 @@ import keras
 import numpy as np
 import pytest
 
+from conftest import slow_on_jax
 from inpainting_zoo import presets
 from inpainting_zoo.engine.batches import stream
 from inpainting_zoo.errors import InputError, WeightsError
@@ -198,6 +199,7 @@ def test_a_file_for_every_part(tmp_path):
 
 
 @pytest.mark.both_engines
+@slow_on_jax
 @pytest.mark.long
 def test_a_model_of_a_file_is_trained_as_any_other(tmp_path):
     """Its variables are like those of a model that was built at once."""

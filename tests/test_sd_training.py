@@ -269,6 +269,7 @@ def test_what_small_ones_refuse():
         presets.build("sd15_inpainting", **{**NARROW, "text_encoder": None})
 
 
+@pytest.mark.slow
 def test_the_autoencoder_is_measured(pictures, tmp_path, capsys):
     """Before there is a U-Net."""
     options = [f"{k}={json.dumps(v)}" for k, v in NARROW_SMALL.items()]
