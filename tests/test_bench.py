@@ -90,7 +90,7 @@ def test_data_is_compared_with_the_fastest_step_of_a_preset():
     assert bench.images_per_second() == {"a": 7, "b": 2}
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_a_quick_run_is_sane(tmp_path):
     report = tmp_path / "bench.json"
     found = subprocess.run(

@@ -265,12 +265,9 @@ def run_litert(path):
     return names, lambda inputs: runner(**inputs)["completed"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
-    ("format", "opened"),
-    [
-        pytest.param("onnx", run_onnx, marks=pytest.mark.slow),
-        pytest.param("litert", run_litert, marks=pytest.mark.long),
-    ],
+    ("format", "opened"), [("onnx", run_onnx), ("litert", run_litert)]
 )
 def test_what_is_drawn_is_an_input(format, opened, tmp_path):
     """Style and maps of MAT, by name; another style gives another picture."""

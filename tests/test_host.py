@@ -79,7 +79,7 @@ def python(script, *arguments, **environment):
     )
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_a_host_program_keeps_its_settings_and_they_do_not_matter(tmp_path):
     settings = {"floatx": "float16", "image_data_format": "channels_first"}
     (tmp_path / "keras.json").write_text(json.dumps(settings))

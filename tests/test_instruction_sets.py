@@ -17,7 +17,7 @@ SMALLEST = ["base_channels=2", "critic_channels=2"]
         pytest.param("ONEDNN_MAX_CPU_ISA", "AVX2", "bfloat16", marks=pytest.mark.slow),
         ("ONEDNN_MAX_CPU_ISA", "AVX2", "float16"),
         ("ONEDNN_MAX_CPU_ISA", "AVX512_CORE", "float16"),
-        ("TF_ENABLE_ONEDNN_OPTS", "0", "bfloat16"),
+        pytest.param("TF_ENABLE_ONEDNN_OPTS", "0", "bfloat16", marks=pytest.mark.slow),
     ],
 )
 def test_narrow_precisions_train_or_are_refused(

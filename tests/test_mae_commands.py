@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 
+from conftest import slow_on_jax
 from inpainting_zoo.engine import backend
 from stages import assert_known_stay, run, whole_and_in_parts
 from tiny_asuka import NARROW_MAE
@@ -12,6 +13,7 @@ from tiny_asuka import NARROW_MAE
 pytestmark = [pytest.mark.both_engines, pytest.mark.long]
 
 
+@slow_on_jax
 def test_from_pictures_to_pictures(pictures, tmp_path):
     """Four steps in one run are two and two; the second stage goes on from there."""
     options = [f"{k}={json.dumps(v)}" for k, v in NARROW_MAE.items()]

@@ -54,6 +54,7 @@ def test_training_on_ones_own_pictures(pictures, tmp_path, monkeypatch):
     assert (tmp_path / "mine.safetensors").is_file()
 
 
+@pytest.mark.slow
 def test_lama_used_refined_and_trained(tmp_path, monkeypatch):
     tiny = {"base_channels": 4, "blocks": 1, "downsamplings": 2}
     values = {"STEPS": 1, "SIDE": 736, "OVERRIDES": json.dumps(tiny)}
@@ -66,6 +67,7 @@ def test_lama_used_refined_and_trained(tmp_path, monkeypatch):
     assert refined <= plain
 
 
+@pytest.mark.slow
 def test_stable_diffusion_by_every_sampler_and_option(monkeypatch):
     monkeypatch.delenv("WEIGHTS", raising=False)
     monkeypatch.setenv("STEPS", "2")

@@ -228,6 +228,7 @@ def test_other_generators_and_stages_are_refused(experiment, tmp_path):
         )
 
 
+@pytest.mark.slow
 def test_experiments_of_older_programs_go_on(experiment, tmp_path):
     """Their generator is an .npz file, until a step of now is saved beside it."""
     shutil.copytree(experiment / "one", tmp_path / "one")

@@ -12,7 +12,7 @@ from inpainting_zoo.exporting import formats
 from tiny_diffusion import NARROW
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_files_of_every_network_agree_with_it(tmp_path):
     onnxruntime = pytest.importorskip("onnxruntime")
     model, rng = presets.build("sd15_inpainting", **NARROW), np.random.default_rng(0)

@@ -8,7 +8,6 @@ import pytest
 from keras import ops
 from PIL import Image
 
-from conftest import slow_on_jax
 from inpainting_zoo import presets
 from inpainting_zoo.engine.batches import stream
 from inpainting_zoo.errors import InputError
@@ -29,7 +28,7 @@ def weights(tmp_path_factory):
     return path
 
 
-@slow_on_jax
+@pytest.mark.slow
 def test_trained_resumed_and_used(pictures, weights, tmp_path, capsys):
     """Four steps in one run are two and two; use finds the parts that stayed frozen."""
     options = [f"{k}={json.dumps(v)}" for k, v in NARROW.items()]
@@ -141,7 +140,7 @@ def test_frozen_parts_must_come_from_somewhere(pictures, tmp_path, capsys):
     assert "part encoder" in error and "-from_weights" in error
 
 
-@slow_on_jax
+@pytest.mark.slow
 def test_tasks_are_learned_beside_a_frozen_model(pictures, weights, tmp_path, capsys):
     """Harmonization in one run and in two; then removal in the same experiment."""
     options = [f"{k}={json.dumps(v)}" for k, v in NARROW.items()]

@@ -53,12 +53,13 @@ def difference(one, other):
     return float(max(found))  # as processes of tests send it
 
 
+@pytest.mark.slow
 @pytest.mark.row("L8")
 @pytest.mark.parametrize(
     ("stage", "descent"),
     [
-        pytest.param(WARM_UP, "", marks=pytest.mark.long, id="warm_up_generator"),
-        pytest.param((), "1", marks=pytest.mark.slow, id="wgan"),
+        pytest.param(WARM_UP, "", id="warm_up_generator"),
+        pytest.param((), "1", id="wgan"),
     ],
 )
 def test_two_processes_train_as_one(images, tmp_path, stage, descent, record_property):
