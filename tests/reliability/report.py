@@ -41,8 +41,9 @@ asks for, and that a long one does; its figures tell how much.
 - F8: the device that is full is played by a completion that raises the engine's error.
 - F9: a picture is finished when the ledger says so, which it does after the picture is
   saved. A kill between the two lets one picture be completed again, to the same bytes.
-- F12: the other side may be silent for 3 of the 5 seconds, of which the networks, built
-  before, take the more the busier the machine is; so their time is not counted.
+- F12: a network that refuses ends a download at once, one in which no connection comes
+  about after 3 seconds. A server that has taken the connection and is silent has four
+  times 3 seconds, since a slow one is not an absent one; longer than the row's 5.
 - L5: a place in the queue is taken before the upload and kept until the answer; what
   has begun when its client goes away is finished, what has not never begins.
 - S2: nothing is deleted after a session because nothing is written: pictures of
