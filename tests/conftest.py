@@ -21,7 +21,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 # What tests run once or twice compiles longer than it runs.
 os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
 
-# Of what JAX compiles for long, and others compile a part of.
+# Marks what JAX compiles for long; TensorFlow runs it as its other marks say.
 slow_on_jax = pytest.mark.slow if BACKEND == "jax" else lambda test: test
 
 # What importing has made stays; full collections, many a test, need not go through it.

@@ -163,7 +163,7 @@ WITHOUT_FEATURES = {
     "stable_diffusion": {"perceptual_weight": 0},
     "asuka": {"perceptual_weight": 0},
 }
-SLOW = {"stable_diffusion", "asuka", "mat"}  # to be compiled
+LARGE = {"stable_diffusion", "asuka", "mat"}  # which compile for long
 names = pytest.mark.parametrize("name", PARAMETERS)
 
 
@@ -179,13 +179,12 @@ def distinct():
 
 
 def timed(name):
-    """Marks presets: one a family is for every run, but for what compiles for long."""
-    on_jax, family = backend.BACKEND == "jax", presets.family(name).folder
+    """Marks presets: on JAX, and of large families, all but one of each are slow."""
+    on_jax, large = backend.BACKEND == "jax", presets.family(name).folder in LARGE
     last = {presets.family(name).folder: name for name in distinct()}
-    if name != last[family] and (on_jax or family in SLOW):
+    if (on_jax or large) and name not in last.values():
         return pytest.param(name, marks=pytest.mark.slow)
-    long = on_jax and family in SLOW
-    return pytest.param(name, marks=pytest.mark.long) if long else name
+    return pytest.param(name, marks=pytest.mark.long) if on_jax and large else name
 
 
 def overrides_of(name):
